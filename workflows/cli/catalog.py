@@ -1,0 +1,35 @@
+"""The flows there are. Adding one is one line here."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+from typing import TYPE_CHECKING
+
+from workflows.core.errors import WorkflowUnknown
+
+if TYPE_CHECKING:
+    from workflows.core.flow import Flow
+
+FLOWS = {
+    "hello_world": "Push a branch with a greeting to a git repository.",
+}
+
+
+def find(name: str) -> Flow:
+    """The flow of this name; `hello-world` means `hello_world`.
+
+    Raises:
+        WorkflowUnknown: there is none; the message names those there are.
+    """
+    wanted = name.replace("-", "_")
+    if wanted not in FLOWS:
+        close = difflib.get_close_matches(wanted, FLOWS, n=1)
+        raise WorkflowUnknown(
+            f"there is no workflow {name!r}",
+            why=f"there is: {', '.join(FLOWS)}",
+            fix=f"did you mean {close[0]}?" if close else "see `workflows list`",
+        )
+    module = importlib.import_module(f"workflows.{wanted}")
+    flow: Flow = module.FLOW
+    return flow

@@ -1,0 +1,146 @@
+"""Every command but `run`: its flags and what it does. Heavy imports wait until it is called."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import workflows
+from workflows.cli import catalog, flags
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable
+
+    from workflows.core.flow import Flow
+
+EPILOG = """\
+examples:
+  workflows run hello_world --git-url https://gitlab.example.com/group/project.git
+  workflows describe hello_world
+  WORKFLOW_NAME=hello_world python -m workflows --git_url URL      (as a Cloud Run Job)
+
+exit codes: 0 done, 1 failed, 2 wrong input, 75 may work later, 130/143 stopped by a signal
+"""
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command: one line of help, its flags, and what carries it out (returns the exit code)."""
+
+    summary: str
+    configure: Callable[[argparse.ArgumentParser], None]
+    carry_out: Callable[[argparse.Namespace], int]
+
+
+def top_parser(flows: tuple[Flow, ...] = ()) -> flags.Parser:
+    """The whole command line for help and completion; flags of flows only for `flows`."""
+    top = flags.Parser(
+        prog="workflows",
+        description="From a GitLab issue or a feature request to a pushed branch and a merge"
+        " request.",
+        epilog=EPILOG,
+    )
+    top.add_argument("--version", action="version", version=f"workflows {workflows.__version__}")
+    groups = {"": top.add_subparsers(metavar="COMMAND", title="commands", dest="command")}
+    run = groups[""].add_parser("run", help="run a flow", description="Run a flow.")
+    names = run.add_subparsers(metavar="FLOW", title="flows", dest="flow")
+    built = {flow.name: flow for flow in flows}
+    for name, summary in catalog.FLOWS.items():
+        one = names.add_parser(name, help=summary, description=summary)
+        if name in built:
+            flags.add_flow_flags(one, built[name])
+            flags.add_run_flags(one)
+    for full_name, command in COMMANDS.items():
+        group, _, name = full_name.rpartition(" ")
+        if group not in groups:
+            parent = groups[""].add_parser(group, help=GROUPS[group])
+            groups[group] = parent.add_subparsers(metavar="PART", title="parts", dest="part")
+        command.configure(groups[group].add_parser(name, help=command.summary))
+    return top
+
+
+def _no_flags(_: argparse.ArgumentParser) -> None:
+    """For commands without flags."""
+
+
+def _list_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="as one JSON object")
+
+
+def _list(found: argparse.Namespace) -> int:
+    if found.json:
+        _say(json.dumps(catalog.FLOWS))
+        return 0
+    width = max(map(len, catalog.FLOWS)) + 2
+    for name, summary in catalog.FLOWS.items():
+        _say(f"{name:<{width}}{summary}")
+    return 0
+
+
+def _describe_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("flow", metavar="FLOW", help="name of the flow")
+    parser.add_argument("--json", action="store_true", help="as JSON, with the parameters' schema")
+
+
+def _describe(found: argparse.Namespace) -> int:
+    from workflows.cli import describe  # noqa: PLC0415
+
+    return describe.describe(catalog.find(found.flow), as_json=found.json)
+
+
+def _completion_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("shell", choices=("bash", "zsh", "tcsh"), help="which shell")
+
+
+def _completion(found: argparse.Namespace) -> int:
+    import shtab  # noqa: PLC0415
+
+    flows = tuple(catalog.find(name) for name in catalog.FLOWS)
+    _say(shtab.complete(top_parser(flows), shell=found.shell))
+    return 0
+
+
+def _demo(_: argparse.Namespace) -> int:
+    from workflows.cli import demo  # noqa: PLC0415
+
+    return demo.demo()
+
+
+def _git_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--port", type=int, default=0, metavar="N", help="default: a free one")
+    parser.add_argument("--root", metavar="DIR", help="where the repositories are (default: new)")
+    parser.add_argument("--token", default="demo-token", help="a Maintainer's token")
+
+
+def _git(found: argparse.Namespace) -> int:
+    from workflows.cli import servers  # noqa: PLC0415
+
+    return servers.git(port=found.port, root=found.root, token=found.token)
+
+
+def _prefect_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--port", type=int, default=4200, metavar="N", help="default: 4200")
+
+
+def _prefect(found: argparse.Namespace) -> int:
+    from workflows.cli import servers  # noqa: PLC0415
+
+    return servers.prefect(port=found.port)
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text.rstrip("\n") + "\n")
+
+
+GROUPS = {"local": "run a part of the embedded stack on this machine"}
+COMMANDS = {
+    "list": Command("list the flows", _list_flags, _list),
+    "describe": Command("show a flow's parameters", _describe_flags, _describe),
+    "demo": Command("run hello_world against an embedded git server", _no_flags, _demo),
+    "local git": Command("a git server over HTTP, on 127.0.0.1", _git_flags, _git),
+    "local prefect": Command("a Prefect server with its UI", _prefect_flags, _prefect),
+    "completion": Command("print a shell completion script", _completion_flags, _completion),
+}

@@ -1,0 +1,53 @@
+"""`workflows describe`: a flow's parameters as a table, or as JSON Schema."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING
+
+from workflows.cli import flags
+
+if TYPE_CHECKING:
+    from workflows.core.flow import Flow
+
+
+def rows(flow: Flow) -> list[tuple[str, str, str]]:
+    """(flag, default or `required`, description) of every parameter, required ones first."""
+    fields = sorted(flow.parameters.model_fields.items(), key=lambda item: not item[1].is_required())
+    return [
+        (
+            flags.flag_name(name),
+            "required" if field.is_required() else flags.shown_default(field),
+            field.description or "",
+        )
+        for name, field in fields
+    ]
+
+
+def describe(flow: Flow, *, as_json: bool) -> int:
+    """Print the flow's summary and parameters; a drawn table on a terminal."""
+    if as_json:
+        schema = flow.parameters.model_json_schema()
+        facts = {"name": flow.name, "summary": flow.summary, "parameters": schema}
+        sys.stdout.write(json.dumps(facts, ensure_ascii=False) + "\n")
+        return 0
+    if sys.stdout.isatty():
+        _draw(flow)
+        return 0
+    lines = rows(flow)
+    widths = [max(len(line[i]) for line in lines) for i in (0, 1)]
+    sys.stdout.write(f"{flow.name}: {flow.summary}\n\n")
+    for flag, default, text in lines:
+        sys.stdout.write(f"{flag:<{widths[0]}}  {default:<{widths[1]}}  {text}\n")
+    return 0
+
+
+def _draw(flow: Flow) -> None:
+    from rich.console import Console  # noqa: PLC0415 - for terminals only
+    from rich.table import Table  # noqa: PLC0415
+
+    table = Table("parameter", "default", "meaning", title=flow.summary, title_justify="left")
+    for row in rows(flow):
+        table.add_row(*row)
+    Console().print(table)

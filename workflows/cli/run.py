@@ -1,0 +1,109 @@
+"""`workflows run`: check the input, run the flow, show what happens, say how it ended."""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+import uuid
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from workflows.cli import flags
+from workflows.core import observability, orchestration, settings as settings_module, signals
+from workflows.core.errors import Terminated
+from workflows.core.flow import Execution, State
+from workflows.core.progress import LogReporter
+from workflows.core.redaction import redact
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator, Sequence
+
+    from workflows.core.flow import Flow, Reporter
+    from workflows.core.settings import Settings
+
+
+def run_flow(flow: Flow, found: argparse.Namespace, problems: Sequence[str] = ()) -> int:
+    """Run `flow` with the flags found on the command line; the exit code is the outcome's.
+
+    `problems` are what is wrong with the command line; they are told together with what is wrong
+    with the parameters.
+
+    Raises:
+        InputError: settings or parameters are not right; nothing was started.
+    """
+    wanted = {"prefect_mode": settings_module.PrefectMode(found.prefect)} if found.prefect else {}
+    settings = settings_module.load(**wanted)
+    live = _is_live(settings, quiet=found.quiet or found.json)
+    observability.configure(settings, quiet=found.quiet, brief=live)
+    parameters = flow.validate(flags.values_of(flow, found), settings, problems)
+    run_id = settings.run_id or settings.cloud_run_execution or uuid.uuid4().hex[:12]
+    with _reporter(flow.name, live=live) as reporter:
+        execution = Execution(flow, parameters, settings, reporter, run_id)
+        finish = _Finish(execution, as_json=found.json, quiet=found.quiet)
+        try:
+            with signals.terminable(finish.forced):
+                orchestration.execute(execution, at_forced_end=finish)
+        except Terminated as stop:  # it came just before the body or just after it
+            execution.refuse(stop)
+    return finish()
+
+
+class _Finish:
+    """Says how the run ended, once, from whichever thread comes first."""
+
+    def __init__(self, execution: Execution, *, as_json: bool, quiet: bool) -> None:
+        self._execution = execution
+        self._as_json = as_json
+        self._quiet = quiet
+        self._lock = threading.Lock()
+        self._said = False
+
+    def __call__(self) -> int:
+        """Print the outcome if it was not printed yet; return its exit code."""
+        outcome = self._execution.refuse(Terminated())  # the outcome there is, if there is one
+        with self._lock:
+            if not self._said:
+                self._said = True
+                if outcome.state is not State.SUCCEEDED:
+                    sys.stderr.write(redact(f"error: {outcome.message}\n"))
+                elif not self._quiet and not self._as_json:
+                    sys.stdout.write(redact(_for_people(outcome.result or {})))
+                if self._as_json:
+                    sys.stdout.write(redact(json.dumps(outcome.as_dict(), ensure_ascii=False)) + "\n")
+                sys.stdout.flush()
+                sys.stderr.flush()
+        return outcome.exit_code
+
+    def forced(self, signal_number: int) -> int:
+        """The same, for an end forced by a signal."""
+        self._execution.refuse(Terminated(signal_number))
+        return self()
+
+
+def _for_people(result: dict[str, object]) -> str:
+    """`branch     hello-world`, a line for each field that has something to say."""
+    shown = {key.replace("_", " "): value for key, value in result.items() if value is not None}
+    width = max(map(len, shown), default=0) + 2
+    words = {True: "yes", False: "no"}
+    return "".join(
+        f"{key:<{width}}{words[value] if isinstance(value, bool) else value}\n"
+        for key, value in shown.items()
+    )
+
+
+def _is_live(settings: Settings, *, quiet: bool) -> bool:
+    return not quiet and not settings.json_logs and sys.stderr.isatty()
+
+
+@contextmanager
+def _reporter(title: str, *, live: bool) -> Iterator[Reporter]:
+    """A live step list on a terminal, log lines elsewhere."""
+    if not live:
+        yield LogReporter()
+        return
+    from workflows.cli.live import LiveReporter  # noqa: PLC0415 - rich is for terminals
+
+    with LiveReporter(title) as reporter:
+        yield reporter

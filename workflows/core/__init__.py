@@ -1,0 +1,1 @@
+"""What everything else stands on: errors, settings, and one door for each kind of I/O."""

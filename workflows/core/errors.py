@@ -1,0 +1,206 @@
+"""Every error Workflows raises on purpose, and the exit code each one ends a process with.
+
+```text
+WorkflowsError                       1   something went wrong; each error says what, why and fix
+├── InputError                       2   the caller must change something; nothing was done
+│   ├── CommandLineInvalid           2   a flag or command that does not exist, or lacks its value
+│   ├── WorkflowUnknown              2   no flow has this name
+│   ├── ParametersInvalid            2   parameters missing, unknown or wrong; all of them named
+│   ├── SettingsInvalid              2   environment variables with values that cannot be used
+│   ├── UrlRefused                   2   a repository URL that is unsafe or not understood
+│   ├── BranchNameInvalid            2   a branch name that git or GitLab refuses
+│   └── BranchRefused                2   a branch this flow must not write to
+├── PermanentError                   1   trying again changes nothing
+│   ├── ProgramMissing               1   an executable is not installed
+│   ├── ProcessFailed                1   a child process ended with an exit code other than 0
+│   ├── RequestRefused               1   an HTTP answer of 4xx (or a redirect) that is final
+│   ├── AuthenticationFailed         1   the remote does not accept the token, or wants one
+│   ├── AccessDenied                 1   the remote knows the token; its role does not allow this
+│   ├── RepositoryNotFound           1   no such repository, or none this token may see
+│   ├── BranchNotFound               1   the remote has no branch of this name
+│   ├── NothingToCommit              1   the working tree has no change
+│   ├── PathRefused                  1   a file that cannot be written inside the clone
+│   └── PushRejected                 1   the remote refused the push
+│       ├── PushNotFastForward       1   the remote branch has commits this clone lacks
+│       ├── PushProtectedBranch      1   the branch is protected
+│       └── PushHookDeclined         1   a server-side rule or hook said no; its words are in why
+└── TransientError                  75   the same command may work later (EX_TEMPFAIL)
+    ├── NetworkError                75   the remote could not be reached, or broke off
+    ├── RemoteUnavailable           75   the remote answered 429 or 5xx
+    └── TimeoutExceeded             75   no answer in the time allowed
+Terminated                 143 or 130   SIGTERM or SIGINT arrived; not an Exception on purpose
+```
+
+Whether a retry can help is the class, never the text: `error.retryable`.
+An exception that is not in this tree is a defect of ours and exits with 70 (EX_SOFTWARE).
+"""
+
+from __future__ import annotations
+
+import signal
+from typing import ClassVar
+
+EXIT_OK = 0
+EXIT_DEFECT = 70
+
+
+class WorkflowsError(Exception):
+    """Root of the tree: `what` went wrong, `why` (what the other side said), the `fix`.
+
+    All three texts are for people and are shown as they are; whoever builds an error from
+    outside text passes it through `observability.redact` first.
+    """
+
+    exit_code: ClassVar[int] = 1
+    retryable: ClassVar[bool] = False
+
+    def __init__(self, what: str, *, why: str = "", fix: str = "") -> None:
+        super().__init__(what)
+        self.what = what
+        self.why = why
+        self.fix = fix
+
+    def __str__(self) -> str:
+        """Two or three lines: what, then `why:` and `fix:` where there is something to say."""
+        lines = [self.what]
+        for label, text in (("why", self.why), ("fix", self.fix)):
+            if text:
+                lines.append(f"  {label}: " + text.strip().replace("\n", "\n       "))
+        return "\n".join(lines)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Keep `why` and `fix` when the error crosses a process border (pickle)."""
+        return (_rebuild, (type(self), self.what, self.why, self.fix))
+
+    def as_dict(self) -> dict[str, str | bool]:
+        """The error as one flat JSON object: type, what, why, fix, retryable."""
+        return {
+            "type": type(self).__name__,
+            "what": self.what,
+            "why": self.why,
+            "fix": self.fix,
+            "retryable": self.retryable,
+        }
+
+
+def _rebuild(kind: type[WorkflowsError], what: str, why: str, fix: str) -> WorkflowsError:
+    return kind(what, why=why, fix=fix)
+
+
+class InputError(WorkflowsError):
+    """The caller must change something; nothing was done yet."""
+
+    exit_code = 2
+
+
+class CommandLineInvalid(InputError):
+    """A flag or command that does not exist, or a flag without its value."""
+
+
+class WorkflowUnknown(InputError):
+    """No flow has this name."""
+
+
+class ParametersInvalid(InputError):
+    """Parameters that are missing, unknown or wrong; the message names every one."""
+
+
+class SettingsInvalid(InputError):
+    """Environment variables whose values cannot be used, a line each."""
+
+
+class UrlRefused(InputError):
+    """A repository URL that is unsafe (`ext::`, leading `-`) or not understood."""
+
+
+class BranchNameInvalid(InputError):
+    """A branch name that git or GitLab refuses."""
+
+
+class BranchRefused(InputError):
+    """A branch that exists for people, such as the default branch: flows do not write to it."""
+
+
+class PermanentError(WorkflowsError):
+    """Trying the same again changes nothing."""
+
+
+class ProgramMissing(PermanentError):
+    """An executable that is not on PATH."""
+
+
+class ProcessFailed(PermanentError):
+    """A child process ended with an exit code other than 0."""
+
+
+class RequestRefused(PermanentError):
+    """An HTTP answer that is final: 4xx other than 408 and 429, or a redirect we do not follow."""
+
+
+class AuthenticationFailed(PermanentError):
+    """The remote does not accept the token, or none was given and it wants one (HTTP 401)."""
+
+
+class AccessDenied(PermanentError):
+    """The remote knows who we are, and this role may not do that (HTTP 403)."""
+
+
+class RepositoryNotFound(PermanentError):
+    """No such repository, or none that this token may see (GitLab answers 404 to both)."""
+
+
+class BranchNotFound(PermanentError):
+    """The remote has no branch of this name."""
+
+
+class NothingToCommit(PermanentError):
+    """The working tree has no change against its commit."""
+
+
+class PathRefused(PermanentError):
+    """A file that cannot be written inside the clone, such as one behind a symbolic link."""
+
+
+class PushRejected(PermanentError):
+    """The remote refused the push."""
+
+
+class PushNotFastForward(PushRejected):
+    """The remote branch has commits that this clone lacks, or moved since we looked (lease)."""
+
+
+class PushProtectedBranch(PushRejected):
+    """The branch is protected for this role."""
+
+
+class PushHookDeclined(PushRejected):
+    """A server-side hook or push rule said no; its words are in `why`."""
+
+
+class TransientError(WorkflowsError):
+    """The same command may work later."""
+
+    exit_code = 75
+    retryable = True
+
+
+class NetworkError(TransientError):
+    """The remote could not be reached, or the connection broke off."""
+
+
+class RemoteUnavailable(TransientError):
+    """The remote answered 429 or 5xx; `wait_s` is its Retry-After in seconds, if it named one."""
+
+    wait_s: float | None = None
+
+
+class TimeoutExceeded(TransientError):
+    """No answer in the time allowed; what was asked may or may not have happened."""
+
+
+class Terminated(BaseException):
+    """SIGTERM or SIGINT arrived. A BaseException, so that no `except Exception` swallows it."""
+
+    def __init__(self, signal_number: int = signal.SIGTERM) -> None:
+        super().__init__(f"stopped by {signal.Signals(signal_number).name}")
+        self.exit_code = 128 + signal_number

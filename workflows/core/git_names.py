@@ -1,0 +1,228 @@
+"""Names people give us for git: repository URLs and branch names. Pure; checked once, at the door.
+
+Branch rules: git-check-ref-format(1), plus what GitLab refuses
+(https://docs.gitlab.com/user/project/repository/branches/), plus invisible characters.
+URL forms: the "GIT URLS" section of git-clone(1), less the transports that run programs.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import quote, unquote, urlsplit
+
+from workflows.core.errors import BranchNameInvalid, InputError, UrlRefused
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
+    from pydantic_core import CoreSchema
+
+T = TypeVar("T")
+
+MAX_BRANCH_BYTES = 244  # refs/heads/ + name + .lock still fits into one 255-byte file name
+_HEX_OBJECT_ID = re.compile(r"[0-9a-f]{40}([-/].*)?|[0-9a-f]{64}", re.IGNORECASE | re.DOTALL)
+_INVISIBLE = {"Cc", "Cf", "Cs", "Zl", "Zp", "Zs"}
+
+_BRANCH_RULES: tuple[tuple[Callable[[str], object], str], ...] = (
+    (lambda n: not n, "it is empty"),
+    (lambda n: " " in n, "it contains a space"),
+    (
+        lambda n: any(unicodedata.category(c) in _INVISIBLE for c in n),
+        "it contains an invisible or control character",
+    ),
+    (
+        lambda n: len(n.encode(errors="replace")) > MAX_BRANCH_BYTES,
+        f"it is longer than {MAX_BRANCH_BYTES} bytes",
+    ),
+    (lambda n: n.startswith("-"), "it starts with '-'"),
+    (lambda n: re.search(r"[~^:?*\[\\]", n), "it contains one of ~ ^ : ? * [ \\"),
+    (lambda n: ".." in n, "it contains '..'"),
+    (lambda n: "@{" in n or n == "@", "it contains '@{' or is '@'"),
+    (lambda n: n.startswith("/") or n.endswith("/") or "//" in n, "a part between '/' is empty"),
+    (lambda n: n.endswith("."), "it ends with '.'"),
+    (lambda n: any(p.startswith(".") for p in n.split("/")), "a part starts with '.'"),
+    (lambda n: any(p.endswith(".lock") for p in n.split("/")), "a part ends with '.lock'"),
+    (lambda n: n == "HEAD", "HEAD is not a branch"),
+    (
+        lambda n: n.startswith(("refs/heads/", "refs/remotes/", "refs/tags/")),
+        "GitLab refuses names that start like a full ref",
+    ),
+    (_HEX_OBJECT_ID.fullmatch, "GitLab refuses names that look like a commit id"),
+)
+
+
+def check_branch_name(name: str) -> str:
+    """Return `name` if git and GitLab accept it as a branch name.
+
+    Raises:
+        BranchNameInvalid: it breaks a rule; the first one broken is named.
+    """
+    for broken, reason in _BRANCH_RULES:
+        if broken(name):
+            raise BranchNameInvalid(
+                f"{_shown(name)} cannot be a branch name",
+                why=reason,
+                fix="use letters, digits, '-', '_' and '/', such as feature/login",
+            )
+    return name
+
+
+@dataclass(frozen=True, slots=True)
+class GitUrl:
+    """Where a repository is. `text` never holds a credential: that was moved to `secret`.
+
+    `username` and `secret` are what the URL itself carried (None where it carried none); a lone
+    user name in an HTTP URL is taken for a token, which is how people write those.
+    """
+
+    text: str
+    scheme: str
+    host: str
+    path: str
+    username: str | None = field(default=None, repr=False)
+    secret: str | None = field(default=None, repr=False)
+
+    def __str__(self) -> str:
+        """The URL without credentials."""
+        return self.text
+
+    @classmethod
+    def parse(cls, text: str, *, allow_local: bool = False) -> GitUrl:
+        """Take a URL apart and refuse what is unsafe.
+
+        Raises:
+            UrlRefused: a leading `-`, a transport that runs programs, a local path that is not
+                allowed, a password for SSH, or a text that is no repository URL.
+        """
+        if not text or text.startswith("-") or any(ord(c) < 33 or ord(c) == 127 for c in text):
+            raise _refused(text, "it is empty, starts with '-', or contains a blank")
+        if re.match(r"[A-Za-z0-9+.-]*::", text):
+            raise _refused(text, "transports of the form name::address run programs here")
+        if "://" in text:
+            return cls._with_scheme(text, allow_local=allow_local)
+        scp = re.fullmatch(r"(?:([^@/:]+)@)?([A-Za-z0-9][A-Za-z0-9.-]*):(?!-)([^:].*)", text)
+        if scp:
+            user, host, path = scp.groups()
+            if user and user.startswith("-"):
+                raise _refused(text, "the user name starts with '-'")
+            return cls(text, "ssh", host.lower(), _clean_path(path), user)
+        return cls._local(text, text, allow_local=allow_local)
+
+    @classmethod
+    def _with_scheme(cls, text: str, *, allow_local: bool) -> GitUrl:
+        scheme, _, rest = text.partition("://")
+        scheme = scheme.lower()
+        if scheme == "file":
+            return cls._local(text, rest, allow_local=allow_local)
+        if scheme not in {"http", "https", "ssh"}:
+            raise _refused(text, f"{scheme}:// is not one of https, http, ssh")
+        try:
+            parts = urlsplit(text)
+            host, port = parts.hostname or "", parts.port
+        except ValueError as error:
+            raise _refused(text, str(error)) from None
+        if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._-]*|[0-9a-fA-F:]+", host):
+            raise _refused(text, "it has no host name, or a strange one")
+        path = _clean_path(parts.path)
+        if not path or parts.query or parts.fragment:
+            raise _refused(text, "it has no repository path, or has a query or fragment")
+        userinfo = parts.netloc.rpartition("@")[0]
+        user, _, password = (unquote(part) for part in userinfo.partition(":"))
+        if user.startswith("-") or (scheme == "ssh" and password):
+            raise _refused(text, "SSH wants a key, not a password, and no option as user name")
+        shown_host = f"[{host}]" if ":" in host else host
+        netloc = shown_host + (f":{port}" if port else "")
+        if scheme == "ssh":
+            netloc = f"{quote(user)}@{netloc}" if user else netloc
+            return cls(f"ssh://{netloc}{parts.path}", scheme, netloc, path, user or None)
+        return cls(
+            f"{scheme}://{netloc}{parts.path}",
+            scheme,
+            netloc,
+            path,
+            user or None,
+            password or user or None,
+        )
+
+    @classmethod
+    def _local(cls, text: str, path: str, *, allow_local: bool) -> GitUrl:
+        if not allow_local:
+            raise UrlRefused(
+                f"{_shown(text)} is not accepted as a repository URL",
+                why="it is a path on this machine, or no URL at all",
+                fix="give an https:// or ssh URL, or set WORKFLOWS_ALLOW_LOCAL_REPOSITORIES=true",
+            )
+        return cls(text, "file", "", _clean_path(path))
+
+    @property
+    def name(self) -> str:
+        """The repository for people: `acme/shop`; the last folder's name for local paths."""
+        return self.path.rsplit("/", 1)[-1] if self.scheme == "file" else self.path
+
+    def branch_url(self, branch: str) -> str | None:
+        """The branch's page on the web, GitLab's way (GitHub's on github.com); None if local."""
+        if self.scheme == "file":
+            return None
+        if self.scheme == "ssh":
+            base = f"https://{self.host.rpartition('@')[2].partition(':')[0]}/{self.path}"
+        else:
+            base = f"{self.scheme}://{self.host}/{self.path}"
+        infix = "tree" if self.host.endswith("github.com") else "-/tree"
+        return f"{base}/{infix}/{quote(branch)}"
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _: Any, __: GetCoreSchemaHandler) -> CoreSchema:
+        """Let a pydantic field be a GitUrl: from text, back to text without credentials.
+
+        The validation context `{"allow_local": True}` admits local repositories.
+        """
+        from pydantic_core import core_schema  # noqa: PLC0415 - this module stays light
+
+        def validate(value: object, info: core_schema.ValidationInfo) -> GitUrl:
+            if isinstance(value, GitUrl):
+                return value
+            allow = bool((info.context or {}).get("allow_local"))
+            return as_field_error(lambda text: cls.parse(text, allow_local=allow), value)
+
+        return core_schema.with_info_plain_validator_function(
+            validate, serialization=core_schema.to_string_ser_schema()
+        )
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, _: CoreSchema, __: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {"type": "string", "format": "git-url"}
+
+
+def as_field_error(check: Callable[[str], T], value: object) -> T:
+    """Run a check inside pydantic validation: our error becomes the field's message."""
+    from pydantic_core import PydanticCustomError  # noqa: PLC0415 - this module stays light
+
+    if not isinstance(value, str):
+        raise PydanticCustomError("text_expected", "should be text")
+    try:
+        return check(value)
+    except InputError as error:
+        reason = f"{error.what}: {error.why} ({error.fix})" if error.fix else error.what
+        raise PydanticCustomError("refused", "{reason}", {"reason": reason}) from None
+
+
+def _clean_path(path: str) -> str:
+    return unquote(path).strip("/").removesuffix(".git").strip("/")
+
+
+def _shown(text: str, limit: int = 80) -> str:
+    """A quoted, shortened form for messages, with nothing a terminal would act on."""
+    hidden = re.sub(r"//[^/@]*@", "//[redacted]@", text)
+    return repr(hidden if len(hidden) <= limit else hidden[: limit - 1] + "…")
+
+
+def _refused(text: str, why: str) -> UrlRefused:
+    return UrlRefused(
+        f"{_shown(text)} is not accepted as a repository URL",
+        why=why,
+        fix="give a URL such as https://gitlab.example.com/group/project.git",
+    )

@@ -1,0 +1,134 @@
+"""HTTP requests: the one module that opens connections (python-gitlab has its own).
+
+Every request has a timeout, follows no redirect by itself (a token must not travel to another
+host) and ends in a `Response` or in one error of ours. Only requests that may be repeated are:
+GET, HEAD, PUT and DELETE; a POST is never sent twice.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import httpx
+
+from workflows.core.errors import (
+    AccessDenied,
+    AuthenticationFailed,
+    NetworkError,
+    RemoteUnavailable,
+    RequestRefused,
+    TimeoutExceeded,
+    TransientError,
+)
+from workflows.core.redaction import redact
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_REPEATABLE = {"GET", "HEAD", "PUT", "DELETE"}
+_MAX_WAIT_S = 30.0
+_RETRY_STATUSES = {408, 429}
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """Status, headers (lower-case names) and body of an answer below 400."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    def json(self) -> Any:
+        """The body as JSON.
+
+        Raises:
+            RequestRefused: it is not JSON (a login page, a proxy's words).
+        """
+        try:
+            return json.loads(self.body)
+        except ValueError as error:
+            raise RequestRefused(
+                "the answer is not JSON", why=redact(self.body[:200].decode(errors="replace"))
+            ) from error
+
+
+def request(  # noqa: PLR0913 - options are keyword-only
+    method: str,
+    url: str,
+    *,
+    timeout_s: float,
+    headers: Mapping[str, str] | None = None,
+    json_body: object | None = None,
+    retries: int = 0,
+    accept_redirect: bool = False,
+) -> Response:
+    """Send one request and return its answer; `timeout_s` bounds each attempt, in seconds.
+
+    `retries` applies to transient errors of repeatable methods only; `Retry-After` is honoured
+    up to 30 s. `accept_redirect` returns a 3xx answer instead of refusing it.
+
+    Raises:
+        NetworkError, TimeoutExceeded, RemoteUnavailable: may pass.
+        AuthenticationFailed (401), AccessDenied (403), RequestRefused (other 4xx, 3xx): will not.
+    """
+    attempts = 1 + (retries if method.upper() in _REPEATABLE else 0)
+    for attempt in range(1, attempts + 1):
+        try:
+            answer = _send(method, url, timeout_s, headers, json_body)
+            return _checked(method, url, answer, accept_redirect=accept_redirect)
+        except TransientError as error:
+            if attempt == attempts:
+                raise
+            asked = error.wait_s if isinstance(error, RemoteUnavailable) else None
+            time.sleep(min(2.0 ** (attempt - 1), _MAX_WAIT_S) if asked is None else asked)
+    raise AssertionError  # the loop returns or raises
+
+
+def _send(
+    method: str,
+    url: str,
+    timeout_s: float,
+    headers: Mapping[str, str] | None,
+    json_body: object | None,
+) -> httpx.Response:
+    host = httpx.URL(url).host
+    try:
+        # trust_env off for this machine: a proxy must not get what is meant for 127.0.0.1
+        with httpx.Client(timeout=timeout_s, trust_env=host not in {"127.0.0.1", "::1"}) as client:
+            return client.request(method, url, headers=dict(headers or {}), json=json_body)
+    except httpx.TimeoutException as error:
+        raise TimeoutExceeded(f"{host} did not answer within {timeout_s:g} s") from error
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        raise NetworkError(
+            f"the connection to {host} failed",
+            why=redact(str(error)),
+            fix="check the address and the network, then try again",
+        ) from error
+
+
+def _checked(method: str, url: str, answer: httpx.Response, *, accept_redirect: bool) -> Response:
+    status = answer.status_code
+    if status < 300 or (status < 400 and accept_redirect):  # noqa: PLR2004 - HTTP's own numbers
+        return Response(status, dict(answer.headers), answer.content)
+    what = redact(f"{method} {url} was answered with {status}")
+    why = redact(answer.text[:500])
+    if status in _RETRY_STATUSES or status >= 500:  # noqa: PLR2004
+        later = RemoteUnavailable(what, why=why, fix="try again later")
+        later.wait_s = _retry_after(answer.headers.get("retry-after"))
+        raise later
+    if status == 401:  # noqa: PLR2004
+        raise AuthenticationFailed(what, why=why, fix="check the token")
+    if status == 403:  # noqa: PLR2004
+        raise AccessDenied(what, why=why, fix="check the role of the token's user")
+    raise RequestRefused(what, why=why)
+
+
+def _retry_after(value: str | None) -> float | None:
+    """Seconds to wait, at most 30; an HTTP date or anything else counts as not given."""
+    try:
+        return min(max(float(value or ""), 0.0), _MAX_WAIT_S)
+    except ValueError:
+        return None

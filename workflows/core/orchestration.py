@@ -1,0 +1,298 @@
+"""Prefect, shown and steered but not trusted with the outcome: the only importer of prefect.
+
+With `PREFECT_API_URL` set a run goes through Prefect's engine, so that the run, its steps,
+retries, links and logs are seen there. The body runs exactly once, whatever the API does: if it
+cannot be reached the body runs without it; if it dies on the way the body goes on; when the body
+has ended the process waits `prefect_grace_s` seconds for Prefect's last words, no longer.
+Without an API nothing of Prefect is imported (1.7 s).
+
+Measured behaviour behind these choices: docs/decisions/0003-prefect-looks-on.md.
+"""
+
+from __future__ import annotations
+
+import inspect
+import logging
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from workflows.core import environment, observability, settings as settings_module, signals
+from workflows.core.errors import Terminated, TransientError, WorkflowsError
+from workflows.core.flow import Execution, Outcome, State, is_termination, retry_delays
+from workflows.core.progress import LogReporter
+from workflows.core.redaction import redact
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    import prefect
+
+    from workflows.core.flow import Flow, Result
+    from workflows.core.settings import Settings
+
+T = TypeVar("T")
+
+_log = observability.logger("prefect")
+_PROBE_S = 3.0
+_REQUEST_S = 5.0
+
+# What a server that records many short steps should run with: without it 35 ms CPU a step, and
+# an ephemeral server loses most of them (it ends before its queue is drained).
+BATCH_SETTINGS = {
+    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "200",
+    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_READ_BATCH_SIZE": "200",
+    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "1",
+    "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_BATCH_SIZE": "500",
+    "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_READ_BATCH_SIZE": "200",
+    "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_FLUSH_INTERVAL": "1",
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "DO_NOT_TRACK": "1",
+}
+
+_execution: Execution | None = None  # the one of this process, for Prefect's hooks
+_forced_end: Callable[[], int] | None = None
+
+
+def execute(execution: Execution, *, at_forced_end: Callable[[], int]) -> Outcome:
+    """Run the flow once, under Prefect where that is asked for, and return its outcome.
+
+    `at_forced_end` is called if Prefect holds the process back after the work is done; it says
+    what is to be said and returns the exit code. Never raises for what the body raised.
+    """
+    if _wanted(execution.settings):
+        try:
+            _run_under_prefect(execution, at_forced_end)
+        except BaseException as error:  # noqa: BLE001 - the outcome decides, not Prefect
+            _log_troubles(execution, error)
+    if not execution.started:
+        try:
+            execution.run()
+        except BaseException as error:  # noqa: BLE001 - recorded in the outcome
+            execution.refuse(error)
+    assert execution.outcome is not None  # noqa: S101 - run() and refuse() both set it
+    execution.notify_once()
+    return execution.outcome
+
+
+def module_attribute(flow: Flow) -> Callable[[str], Any]:
+    """A module's `__getattr__` that makes `module:flow_name` a Prefect flow when it is asked for.
+
+    So `prefect deploy`, `serve` and workers find real flows, and everyone else pays nothing.
+    """
+    made: list[prefect.Flow[..., Any]] = []
+
+    def getattr_(name: str) -> Any:
+        if name != flow.name:
+            raise AttributeError(f"module {flow.module!r} has no attribute {name!r}")
+        if not made:
+            made.append(prefect_flow(flow))
+        return made[0]
+
+    return getattr_
+
+
+def prefect_flow(flow: Flow) -> prefect.Flow[..., Any]:
+    """The flow as Prefect knows it: parameters by name, run name, hooks that notify."""
+    environment.set_default("DO_NOT_TRACK", "1")
+    import prefect  # noqa: PLC0415 - 1.7 s, only for those who want it
+
+    def entry(**values: Any) -> Result:
+        execution = _execution or _started_by_prefect(flow, values)
+        try:
+            return execution.run(_PrefectSteps())
+        finally:
+            if _forced_end is not None:
+                signals.force_exit_after(execution.settings.prefect_grace_s, _forced_end)
+
+    entry.__name__ = entry.__qualname__ = flow.name
+    entry.__module__ = flow.module
+    entry.__doc__ = flow.summary
+    entry.__signature__ = _signature(flow)  # type: ignore[attr-defined]
+
+    def run_name() -> str:
+        return _execution.title if _execution else flow.name
+
+    return prefect.flow(
+        entry,
+        name=flow.name,
+        flow_run_name=run_name,
+        validate_parameters=False,  # Flow.validate does, with better words
+        persist_result=False,
+        on_failure=[_notify_end],
+        on_crashed=[_notify_end],
+        on_cancellation=[_notify_end],
+    )
+
+
+def _wanted(settings: Settings) -> bool:
+    """Whether to go through Prefect; a warning where it is wanted and cannot be reached."""
+    mode = settings.prefect_mode
+    if mode is settings_module.PrefectMode.EPHEMERAL:
+        return True
+    if mode is settings_module.PrefectMode.OFF or settings.prefect_api_url is None:
+        return False
+    from workflows.core import http  # noqa: PLC0415 - httpx costs 0.15 s
+
+    try:
+        http.request("GET", f"{settings.prefect_api_url}/health", timeout_s=_PROBE_S)
+    except TransientError as error:
+        _log.warning("running without Prefect: %s", error.what)
+        return False
+    except WorkflowsError:
+        return True  # it answered; what it says to a probe without a key does not matter
+    return True
+
+
+def _run_under_prefect(execution: Execution, at_forced_end: Callable[[], int]) -> None:
+    global _execution, _forced_end  # noqa: PLW0603 - Prefect's hooks have no other way to us
+    _execution, _forced_end = execution, at_forced_end
+    flow = prefect_flow(execution.flow)
+    with _prefect_settings(execution.settings), _api_logs():
+        flow(**execution.parameters.model_dump(mode="json"))
+
+
+def _log_troubles(execution: Execution, error: BaseException) -> None:
+    """Say what Prefect made of the run, where that differs from what the run made of itself."""
+    if not execution.started:
+        if is_termination(error):
+            execution.started = True
+            execution.refuse(error)
+        else:
+            _log.warning("running without Prefect: %s", redact(f"{type(error).__name__}: {error}"))
+    elif execution.outcome is not None and execution.outcome.state is State.SUCCEEDED:
+        if not isinstance(error, Terminated):
+            _log.warning("the work is done, but Prefect failed: %s", redact(str(error)))
+
+
+@contextmanager
+def _prefect_settings(settings: Settings) -> Iterator[None]:
+    """Prefect's own settings for the time of a run."""
+    import prefect.settings as ps  # noqa: PLC0415
+
+    updates: dict[Any, Any] = {
+        ps.PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None,  # every flow would end with up to 1 s of wait
+        ps.PREFECT_API_REQUEST_TIMEOUT: _REQUEST_S,
+        ps.PREFECT_CLIENT_MAX_RETRIES: 1,  # five retries cost minutes when the API is gone
+        ps.PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW: "ignore",
+        ps.PREFECT_SERVER_ALLOW_EPHEMERAL_MODE: False,
+    }
+    if settings.prefect_mode is settings_module.PrefectMode.EPHEMERAL:
+        for name, value in BATCH_SETTINGS.items():
+            environment.set_default(name, value)
+        updates |= {
+            ps.PREFECT_API_URL: None,
+            ps.PREFECT_SERVER_ALLOW_EPHEMERAL_MODE: True,
+            ps.PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS: 120,
+        }
+    with ps.temporary_settings(updates):
+        yield
+
+
+class _RedactingFilter(logging.Filter):
+    """Redacts a record before it leaves for the API."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.msg, record.args = redact(record.getMessage()), ()
+        return True
+
+
+@contextmanager
+def _api_logs() -> Iterator[None]:
+    """Send our log lines to the API too, and keep Prefect's own lines off our output."""
+    from prefect.logging.handlers import APILogHandler  # noqa: PLC0415
+
+    handler = APILogHandler()
+    handler.addFilter(_RedactingFilter())
+    ours = observability.logger()
+    ours.addHandler(handler)
+    names = ("prefect.flow_runs", "prefect.task_runs")
+    for name in names:
+        theirs = logging.getLogger(name)
+        theirs.propagate = False  # they go to the API; our own lines say the same here
+        theirs.addFilter(_RedactingFilter())
+    try:
+        yield
+    finally:
+        ours.removeHandler(handler)
+
+
+class _PrefectSteps:
+    """Each step a Prefect task, called directly: SIGTERM reaches it, retries are shown."""
+
+    def __call__(self, name: str, call: Callable[[], T], settings: Settings) -> T:
+        import prefect  # noqa: PLC0415
+        from prefect.cache_policies import NO_CACHE  # noqa: PLC0415
+
+        delays = retry_delays(settings)
+        task = prefect.task(
+            call,
+            name=name,
+            retries=len(delays),
+            retry_delay_seconds=delays or None,
+            retry_condition_fn=_may_pass,
+            cache_policy=NO_CACHE,
+            persist_result=False,
+        )
+        return task()
+
+    def link(self, key: str, url: str, text: str) -> None:
+        from prefect.artifacts import create_link_artifact  # noqa: PLC0415
+
+        try:
+            create_link_artifact(link=url, link_text=redact(text), key=key.replace("_", "-"))
+        except Exception as error:  # noqa: BLE001 - a link that is not shown fails nothing
+            _log.warning("the link is not shown in Prefect: %s", redact(str(error)))
+
+
+def _may_pass(_task: Any, _run: Any, state: Any) -> bool:
+    """Prefect asks: is this failure worth a retry?"""
+    try:
+        state.result()
+    except TransientError:
+        return True
+    except BaseException:  # noqa: BLE001 - the question is only which kind it is
+        return False
+    return False
+
+
+def _notify_end(flow: Any, flow_run: Any, state: Any) -> None:
+    """Prefect's hook for failed, crashed and cancelled runs."""
+    if _execution is not None and _execution.outcome is not None:
+        _execution.notify_once()
+        return
+    _log.warning("%s %s: %s", flow.name, state.name, redact(str(state.message or "")))
+
+
+def _started_by_prefect(flow: Flow, values: dict[str, Any]) -> Execution:
+    """An execution for a run that a Prefect worker or `serve` started."""
+    global _execution  # noqa: PLW0603 - the hooks' only way to it
+    settings = settings_module.load()
+    observability.configure(settings)
+    from prefect.runtime import flow_run  # noqa: PLC0415
+
+    _execution = Execution(
+        flow=flow,
+        parameters=flow.validate(values, settings),
+        settings=settings,
+        reporter=LogReporter(),
+        run_id=settings.run_id or str(flow_run.id),
+    )
+    return _execution
+
+
+def _signature(flow: Flow) -> inspect.Signature:
+    """The flow's parameters as Prefect reads them: names, types, defaults, descriptions."""
+    from pydantic import Field  # noqa: PLC0415
+
+    parameters = [
+        inspect.Parameter(
+            name,
+            inspect.Parameter.KEYWORD_ONLY,
+            annotation=str if field.annotation is None else field.annotation,
+            default=inspect.Parameter.empty
+            if field.is_required()
+            else Field(field.default, description=field.description),
+        )
+        for name, field in flow.parameters.model_fields.items()
+    ]
+    return inspect.Signature(parameters)

@@ -1,0 +1,81 @@
+"""One redactor in front of everything that is logged, printed, published or stored.
+
+It knows two things: the secret values this process was given (`remember`), and what well-known
+tokens look like. Pure text to text; nothing is looked up.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+import threading
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+MASK = "[redacted]"
+_SHORTEST = 4  # a shorter "secret" would shred ordinary words
+
+_PATTERNS = (
+    # https://user:secret@host and https://token@host: the host stays, the rest goes
+    (re.compile(r"(?<=://)[^\s/?#@'\"]+@"), MASK + "@"),
+    (
+        re.compile(r"(?i)\b(authorization\s*[:=]\s*(?:basic|bearer|token)\s+)[^\s'\",]+"),
+        rf"\1{MASK}",
+    ),
+    (re.compile(r"(?i)\b((?:private|job|deploy)-token\s*[:=]\s*)[^\s'\",]+"), rf"\1{MASK}"),
+    (
+        re.compile(r"(?i)([?&](?:private_token|access_token|job_token|token|key)=)[^\s&'\"]+"),
+        rf"\1{MASK}",
+    ),
+    # GitLab, GitHub, model providers, Slack, Google, signing secrets, JSON web tokens
+    (re.compile(r"\bgl(?:pat|oas|dt|rt|cbt|ptt|ft|agent|soat|ffct)-[\w.-]{10,}"), MASK),
+    (re.compile(r"\b(?:gh[pousr]_|github_pat_)\w{20,}"), MASK),
+    (re.compile(r"\bsk-[A-Za-z0-9_-]{16,}"), MASK),
+    (re.compile(r"\bxox[abeoprs]-[\w-]{10,}"), MASK),
+    (re.compile(r"\bAIza[\w-]{30,}"), MASK),
+    (re.compile(r"\bwhsec_[\w+/=]{16,}"), MASK),
+    (re.compile(r"\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*"), MASK),
+)
+
+
+class Redactor:
+    """Replaces secrets in text by `[redacted]`. Safe to use from several threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._values: set[str] = set()
+        self._known: re.Pattern[str] | None = None
+
+    def remember(self, secrets: Iterable[str]) -> None:
+        """From now on hide these values, also percent-encoded and in base64 of `user:value`."""
+        with self._lock:
+            for secret in secrets:
+                self._values.update(v for v in _spellings(secret) if len(v) >= _SHORTEST)
+            longest_first = sorted(self._values, key=len, reverse=True)
+            if longest_first:
+                self._known = re.compile("|".join(re.escape(v) for v in longest_first))
+
+    def redact(self, text: str) -> str:
+        """`text` without secrets. Idempotent."""
+        if self._known is not None:
+            text = self._known.sub(MASK, text)
+        for pattern, replacement in _PATTERNS:
+            text = pattern.sub(replacement, text)
+        return text
+
+
+def _spellings(secret: str) -> set[str]:
+    """A value, line by line where it has lines, and the ways it is commonly written."""
+    spellings = {secret, quote(secret, safe=""), quote(secret)}
+    spellings.update(line.strip() for line in secret.splitlines() if len(line.strip()) > 8)
+    for user in ("", "oauth2:", "gitlab-ci-token:", ":"):
+        spellings.add(base64.b64encode((user + secret).encode()).decode())
+    return spellings
+
+
+_redactor = Redactor()
+remember = _redactor.remember
+redact = _redactor.redact

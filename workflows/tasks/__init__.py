@@ -1,0 +1,1 @@
+"""The steps flows are made of. Task modules do not know each other."""

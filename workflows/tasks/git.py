@@ -1,0 +1,343 @@
+"""Clone, branch, commit, push: the git steps of a flow, on the git binary.
+
+Each function may be run again after a crash and ends in the same state. Submodules are not
+entered and LFS pointers stay pointers (no filter is configured). See `core.git_command` for how
+git is kept away from the machine's configuration and from the token.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from workflows.core.errors import (
+    BranchNotFound,
+    NothingToCommit,
+    PushHookDeclined,
+    PushNotFastForward,
+    PushProtectedBranch,
+    PushRejected,
+    WorkflowsError,
+)
+from workflows.core.git_command import Git, spoken
+from workflows.core.git_names import GitUrl, check_branch_name
+from workflows.core.observability import logger
+from workflows.core.redaction import redact
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from workflows.core.process import Completed
+    from workflows.core.settings import Settings
+
+_log = logger("git")
+_REMOTE = "refs/remotes/origin/"
+_SUBJECT_WIDTH = 72
+_LISTED_FILES = 20
+
+
+class Depth(StrEnum):
+    """How much of the history a clone fetches."""
+
+    BLOBLESS = "blobless"  # all commits and trees, file contents when needed
+    SHALLOW = "shallow"  # the newest commit only
+    FULL = "full"
+
+
+@dataclass(frozen=True, slots=True)
+class Repository:
+    """A clone and what its remote looked like when it was made.
+
+    `remote_branches` maps branch name to commit id. `default_branch` is None where the remote
+    has none (an empty repository); `start` is the commit new branches start at, None likewise.
+    """
+
+    folder: Path
+    git: Git
+    default_branch: str | None
+    remote_branches: Mapping[str, str]
+    start: str | None
+
+    def run(self, *args: str, check: bool = True, stdin: bytes | None = None) -> Completed:
+        """Run git in the clone; errors as `Git.run`."""
+        return self.git.run(*args, cwd=self.folder, check=check, stdin=stdin)
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """A commit made here: its id (40 hex digits), first line, and number of changed files."""
+
+    id: str
+    subject: str
+    files: int
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """A name and e-mail for a commit, without characters git's ident format cannot hold."""
+
+    name: str
+    email: str
+
+    def __str__(self) -> str:
+        """`Ada Lovelace <ada@example.com>`."""
+        return f"{self.name} <{self.email}>"
+
+
+def clone_repository(  # noqa: PLR0913 - options are keyword-only
+    url: GitUrl | str,
+    folder: Path,
+    *,
+    settings: Settings,
+    source_branch: str | None = None,
+    depth: Depth = Depth.BLOBLESS,
+    checkout: bool = True,
+    only: Sequence[str] = (),
+    on_progress: Callable[[str], None] | None = None,
+) -> Repository:
+    """Clone into `folder`, which must not exist yet; on failure nothing is left there.
+
+    Without `source_branch` the remote's default branch is the start. A server that cannot filter
+    sends everything. With `checkout=False` the working tree stays empty until `create_branch` or
+    `change_branch`, which then write the files once. `only` names the files at the top of the
+    repository that the working tree is to hold at all (a sparse checkout): the others are
+    neither fetched nor written, and commits keep them as they are.
+
+    Raises:
+        UrlRefused, BranchNameInvalid: refused at the door.
+        BranchNotFound: the remote has no `source_branch`.
+        AuthenticationFailed, AccessDenied, RepositoryNotFound, NetworkError, RemoteUnavailable,
+        TimeoutExceeded: see `core.errors`.
+    """
+    if isinstance(url, str):
+        url = GitUrl.parse(url, allow_local=settings.allow_local_repositories)
+    git = Git.for_url(url, settings)
+    args = ["clone", "--quiet" if on_progress is None else "--progress", "--template=", "--no-tags"]
+    if depth is Depth.BLOBLESS:
+        args.append("--filter=blob:none")
+    if depth is Depth.SHALLOW:
+        args += ["--depth=1", "--no-single-branch"]
+    if source_branch is not None:
+        args.append("--branch=" + check_branch_name(source_branch))
+    if only or not checkout:
+        args.append("--no-checkout")
+    if only:
+        args.append("--config=core.sparseCheckout=true")
+    args += ["--", _address(url), str(folder)]
+    try:
+        git.run(*args, cwd=folder.parent, on_progress=on_progress)
+        if only:
+            _write_patterns(folder, only)
+        repository = _look(folder, git, source_branch)
+        if only and checkout and repository.start:
+            repository.run("checkout", "--quiet")
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    return repository
+
+
+def create_branch(repository: Repository, name: str) -> bool:
+    """Make `name` the current branch, new from the start commit; True if the remote had it.
+
+    A branch that the remote already has is taken up where it stands, so that a rerun goes on
+    from what an earlier run pushed. The working tree then holds that branch's files.
+
+    Raises:
+        BranchNameInvalid: git or GitLab would refuse the name.
+    """
+    check_branch_name(name)
+    existing = repository.remote_branches.get(name)
+    start = existing or repository.start
+    if start is None:  # an empty repository: the branch is born with the first commit
+        repository.run("symbolic-ref", "HEAD", f"refs/heads/{name}")
+    else:
+        repository.run("checkout", "--quiet", "--force", "--no-track", "-B", name, start)
+    return existing is not None
+
+
+def change_branch(repository: Repository, name: str) -> None:
+    """Make the remote's branch `name` the current branch, as the remote had it at clone time.
+
+    Raises:
+        BranchNameInvalid: git or GitLab would refuse the name.
+        BranchNotFound: the remote has no such branch.
+    """
+    check_branch_name(name)
+    if name not in repository.remote_branches:
+        raise BranchNotFound(
+            f"{repository.git.url.name} has no branch {name!r}",
+            why=f"it has {_some(sorted(repository.remote_branches))}",
+            fix="check the name, or create the branch",
+        )
+    create_branch(repository, name)
+
+
+def commit_changes(  # noqa: PLR0913 - options are keyword-only
+    repository: Repository,
+    *,
+    author: Person,
+    message: str | None = None,
+    co_authors: Sequence[Person] = (),
+    paths: Sequence[str] | None = None,
+) -> Commit:
+    """Commit every change of the working tree, or only `paths` (ignored ones too if named).
+
+    Without `message` one is built from the changed files. Co-authors become `Co-authored-by`
+    trailers. The author is also the committer.
+
+    Raises:
+        NothingToCommit: nothing differs from the current commit.
+    """
+    if paths is None:
+        repository.run("add", "--all")
+    else:
+        repository.run("--literal-pathspecs", "add", "--all", "--force", "--", *paths)
+    listed = repository.run("diff", "--cached", "--name-status", "--no-renames", "-z").stdout
+    fields = listed.split("\0")[:-1]
+    changes = list(zip(fields[::2], fields[1::2], strict=False))
+    if not changes:
+        raise NothingToCommit(
+            "there is nothing to commit", why="no file differs from the current commit"
+        )
+    text = (message or message_for(changes)).strip()
+    if co_authors:
+        text += "\n\n" + "\n".join(f"Co-authored-by: {person}" for person in co_authors)
+    identity = {
+        f"GIT_{role}_{part}": value
+        for role in ("AUTHOR", "COMMITTER")
+        for part, value in (("NAME", author.name), ("EMAIL", author.email))
+    }
+    repository.git.run(
+        *("commit", "--quiet", "--no-verify", "--cleanup=whitespace", "--file=-"),
+        cwd=repository.folder,
+        stdin=text.encode(),
+        env=identity,
+    )
+    return Commit(current_commit(repository), text.splitlines()[0], len(changes))
+
+
+def push_changes(
+    repository: Repository, branch: str, *, force_with_lease: str | None = None
+) -> str:
+    """Push the current commit to `branch` and return the commit id the remote now has.
+
+    Pushing twice is harmless: the second call returns the same id. History on the remote is
+    overwritten only with `force_with_lease`: the commit id last seen there (all zeros: none).
+
+    Raises:
+        PushNotFastForward: the remote has commits that this clone lacks, or the lease is stale.
+        PushProtectedBranch, PushHookDeclined, PushRejected: the remote said no.
+        TimeoutExceeded: no answer in time; the branch may or may not be there.
+    """
+    check_branch_name(branch)
+    commit_id = current_commit(repository)
+    options = ["--porcelain", "--no-verify"]
+    if force_with_lease is not None:
+        options.append(f"--force-with-lease=refs/heads/{branch}:{force_with_lease}")
+    refspec = f"{commit_id}:refs/heads/{branch}"
+    done = repository.run("push", *options, "origin", refspec, check=False)
+    if done.exit_code:
+        raise _push_failure(repository, branch, done)
+    for line in spoken(done.stderr).splitlines():
+        if line.startswith("remote: ") and line[8:].strip():
+            _log.info("%s", line[8:].strip())
+    return commit_id
+
+
+def current_commit(repository: Repository) -> str:
+    """The id of the current commit (40 or 64 hex digits)."""
+    return repository.run("rev-parse", "--verify", "HEAD^{commit}").stdout.strip()
+
+
+def message_for(changes: Sequence[tuple[str, str]]) -> str:
+    """A commit message from (status letter, path) pairs, such as ("A", "hello.md").
+
+    One or two files are named in the subject; more are counted there and listed below it.
+    Characters with a meaning to GitLab (`#`, `!`, `@`, `:`) are taken out of the names, so that
+    a file name can neither close an issue nor mention a person.
+    """
+    verbs = {"A": "Add", "D": "Delete"}
+    said = [f"{verbs.get(status, 'Update')} {_plain(path)}" for status, path in changes]
+    subject = " and ".join([said[0], *(s[0].lower() + s[1:] for s in said[1:])])
+    if len(said) <= 2 and len(subject) <= _SUBJECT_WIDTH:  # noqa: PLR2004 - "a and b"
+        return subject
+    noun = "1 file" if len(said) == 1 else f"{len(said)} files"
+    kinds = {verbs.get(status, "Update") for status, _ in changes}
+    lines = [f"- {line}" for line in said[:_LISTED_FILES]]
+    if len(said) > _LISTED_FILES:
+        lines.append(f"- and {len(said) - _LISTED_FILES} more")
+    verb = kinds.pop() if len(kinds) == 1 else "Change"
+    return f"{verb} {noun}\n\n" + "\n".join(lines)
+
+
+def _plain(path: str) -> str:
+    return re.sub(r"[^\w./+ -]", "?", path)
+
+
+def _address(url: GitUrl) -> str:
+    """What git is told to clone. Its own working folder must not matter to a relative path."""
+    local = url.scheme == "file" and not url.text.startswith("file:")
+    return str(Path(url.text).absolute()) if local else url.text
+
+
+def _write_patterns(folder: Path, names: Sequence[str]) -> None:
+    """The sparse-checkout file: gitignore(5) patterns, here plain names at the top."""
+    info = folder / ".git" / "info"
+    info.mkdir(exist_ok=True)
+    lines = ["/" + re.sub(r"([\\*?\[ ])", r"\\\1", name) for name in names]
+    (info / "sparse-checkout").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _look(folder: Path, git: Git, source_branch: str | None) -> Repository:
+    """Read the remote's branches and default branch from the clone's own refs."""
+    listing = git.run(
+        *("for-each-ref", "--format=%(refname)%00%(objectname)%00%(symref)", _REMOTE),
+        cwd=folder,
+    ).stdout
+    branches: dict[str, str] = {}
+    default = None
+    for line in listing.splitlines():
+        name, commit_id, target = line.split("\0")
+        if target:
+            default = target.removeprefix(_REMOTE)
+        else:
+            branches[name.removeprefix(_REMOTE)] = commit_id
+    start = branches.get(source_branch or default or "")
+    if start is None and branches:
+        # The remote's HEAD names no branch it has; take the one git checked out, if any.
+        done = git.run("rev-parse", "--quiet", "--verify", "HEAD", cwd=folder, check=False)
+        start = done.stdout.strip() or None
+    return Repository(folder, git, default, branches, start)
+
+
+def _push_failure(repository: Repository, branch: str, done: Completed) -> WorkflowsError:
+    """Which error a failed push is, from the porcelain line of our ref and the hook's words."""
+    line = next((x for x in done.stdout.splitlines() if x.startswith("!\t")), "")
+    if not line:
+        return repository.git.failure(done)
+    reason = line.split("\t")[-1]
+    remote = [x for x in spoken(done.stderr).splitlines() if x.startswith("remote: ")]
+    said = redact("\n".join([reason, *(x.removeprefix("remote: ") for x in remote)]))
+    what = f"{repository.git.url.name} refused the push to {branch!r}"
+    moved = r"fetch first|non-fast-forward|stale info|already exists|but expected|failed to update"
+    if re.search(moved, reason):
+        return PushNotFastForward(
+            what, why=said, fix="someone pushed meanwhile: run again to go on from there"
+        )
+    if re.search(r"protected branch|protected branches", "\n".join([reason, *remote])):
+        return PushProtectedBranch(
+            what, why=said, fix="push to another branch, or let the token's user push to this one"
+        )
+    if "hook declined" in reason:
+        return PushHookDeclined(what, why=said, fix="change what the server's rule asks for")
+    return PushRejected(what, why=said)
+
+
+def _some(names: Sequence[str], limit: int = 5) -> str:
+    shown = ", ".join(names[:limit]) or "no branch at all"
+    return shown + (f" and {len(names) - limit} more" if len(names) > limit else "")

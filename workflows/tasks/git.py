@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from workflows.core.errors import (
     BranchNotFound,
+    BranchRefused,
     NothingToCommit,
     PushHookDeclined,
     PushNotFastForward,
@@ -149,8 +150,10 @@ def create_branch(repository: Repository, name: str) -> bool:
 
     Raises:
         BranchNameInvalid: git or GitLab would refuse the name.
+        BranchRefused: the remote has `a` and this is `a/b`, or the other way round.
     """
     check_branch_name(name)
+    _refuse_clash(name, repository.remote_branches)
     existing = repository.remote_branches.get(name)
     start = existing or repository.start
     if start is None:  # an empty repository: the branch is born with the first commit
@@ -283,6 +286,18 @@ def _address(url: GitUrl) -> str:
     """What git is told to clone. Its own working folder must not matter to a relative path."""
     local = url.scheme == "file" and not url.text.startswith("file:")
     return str(Path(url.text).absolute()) if local else url.text
+
+
+def _refuse_clash(name: str, branches: Mapping[str, str]) -> None:
+    """git keeps branches as files and folders: `a` and `a/b` cannot both exist."""
+    above = {name[:i] for i, letter in enumerate(name) if letter == "/"}
+    clash = next((b for b in branches if b in above or b.startswith(name + "/")), None)
+    if clash is not None:
+        raise BranchRefused(
+            f"the branch {name!r} cannot be made",
+            why=f"the remote has {clash!r}, and git cannot keep both",
+            fix="choose another branch name",
+        )
 
 
 def _write_patterns(folder: Path, names: Sequence[str]) -> None:

@@ -1,0 +1,73 @@
+# Every task of this repository. Nothing here asks a question or holds an index address:
+# pip and uv are told where packages are by their own configuration.
+
+PYTHON ?= python3
+CONDA_ENV := workflows-env
+ARGS ?=
+
+# The tools come from .venv, or from the conda environment while that is the active one.
+BIN := .venv/bin
+READY := .venv/.ready
+ifeq ($(CONDA_DEFAULT_ENV),$(CONDA_ENV))
+BIN := $(CONDA_PREFIX)/bin
+READY :=
+endif
+
+# A .venv whose interpreter is gone, or that came here with a copied folder, is made again.
+ifneq ($(wildcard .venv/bin/python)$(shell cat .venv/.ready 2>/dev/null),.venv/bin/python$(CURDIR))
+.venv/.ready: FORCE
+endif
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help create-env lock test test-versions format check docs-check demo bench ui clean FORCE
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.venv/.ready: requirements.txt pyproject.toml
+	@tools/create_env.sh venv .venv "$(PYTHON)"
+
+ifeq ($(ENV),conda)
+create-env:
+	@tools/create_env.sh conda $(CONDA_ENV)
+else
+create-env: .venv/.ready ## Make or repair .venv from the lock (ENV=conda: workflows-env; PYTHON=python3.12)
+	@echo "$$(.venv/bin/python --version) in .venv is ready; try .venv/bin/workflows --help"
+endif
+
+lock: $(if $(wildcard $(BIN)/uv),,$(READY)) ## Resolve pyproject.toml anew into requirements.txt
+	@tools/lock.sh $(BIN)/uv
+
+test: $(READY) ## Run the tests (ARGS="-k git -x")
+	$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
+
+test-versions: ## Run the tests on every Python of 3.11, 3.12 and 3.13 that is here
+	@tools/test_versions.sh $(ARGS)
+
+format: $(READY) ## Format the code and apply the safe fixes
+	$(BIN)/python -m ruff format .
+	$(BIN)/python -m ruff check --fix .
+
+check: $(READY) ## Format, lint, types, import directions and docs, without changing a file
+	$(BIN)/python -m ruff format --check .
+	$(BIN)/python -m ruff check .
+	$(BIN)/python -m mypy
+	$(BIN)/lint-imports
+	@$(MAKE) --no-print-directory docs-check
+
+docs-check: $(READY) # part of check: generated parts of the docs are up to date
+	$(BIN)/python tools/docs.py --check
+
+demo: $(READY) ## Run the whole chain on this machine, offline
+	$(BIN)/workflows demo $(ARGS)
+
+bench: $(READY) ## Run the benchmarks
+	$(BIN)/python -m benchmarks $(ARGS)
+
+ui: $(READY) ## Start a local Prefect server with its pages
+	$(BIN)/workflows local prefect $(ARGS)
+
+clean: ## Remove the environments and caches that make made
+	rm -rf .venv .venvs .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	find workflows tests benchmarks tools -name __pycache__ -type d -prune -exec rm -rf {} +

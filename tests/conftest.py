@@ -1,0 +1,59 @@
+"""Fixtures: a real git server over HTTP, and the real command as a process of its own."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support import DEVELOPER_TOKEN, PROJECT, REPORTER_TOKEN, TOKEN, Cli, Remote
+from workflows.core.settings import Settings, load
+from workflows.local.git_http import Account, GitServer
+from workflows.local.serving import serve
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture(autouse=True)
+def _own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """No setting of the developer's reaches a test, and no test reaches the developer's home."""
+    described = {str(f.validation_alias) for f in Settings.model_fields.values()}
+    for name in list(os.environ):
+        if name in described or name.startswith(("GIT_", "PREFECT_", "WORKFLOWS_", "WORKFLOW_")):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path_factory.mktemp("home")))
+    monkeypatch.setenv("NO_COLOR", "1")
+
+
+@pytest.fixture
+def remote(tmp_path: Path) -> Iterator[Remote]:
+    """`acme/shop` with a README.md on `main`, private, `main` protected."""
+    root = tmp_path / "server"
+    accounts = [
+        Account("maintainer", TOKEN, 40),
+        Account("developer", DEVELOPER_TOKEN, 30),
+        Account("reporter", REPORTER_TOKEN, 20),
+    ]
+    server = GitServer(root, accounts)
+    folder = server.create_repository(PROJECT)
+    with serve(server.app) as base_url:
+        yield Remote(server, base_url, folder)
+
+
+@pytest.fixture
+def settings(monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """Settings with a Maintainer's token and retries that do not wait long."""
+    monkeypatch.setenv("GIT_TOKEN", TOKEN)
+    monkeypatch.setenv("WORKFLOWS_RETRY_DELAY_S", "0.05")
+    return load()
+
+
+@pytest.fixture
+def cli(tmp_path: Path) -> Cli:
+    """The command, in an empty folder that is also its TMPDIR, with a Maintainer's token."""
+    folder = tmp_path / "cli"
+    folder.mkdir()
+    return Cli(folder, {"GIT_TOKEN": TOKEN})

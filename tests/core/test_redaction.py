@@ -128,7 +128,7 @@ def test_words_are_left_alone(words: list[str]) -> None:
         ("?job_token=hunter2&token=hunter2", "?job_token=[redacted]&token=[redacted]"),
         ("/maps?key=hunter2", "/maps?key=[redacted]"),
         *(
-            (f"token {kind}-hunter2hunter2 ends", "token [redacted] ends")
+            (f"token {kind}-hunter2hunter2-x ends", "token [redacted] ends")
             for kind in (
                 "glpat",
                 "gloas",
@@ -198,3 +198,11 @@ def test_threads_may_remember_while_others_redact() -> None:
 
     assert leaks == []
     assert "secret-" not in redactor.redact(" ".join(f"secret-{n}-59-x" for n in range(4)))
+
+
+def test_a_secret_of_the_environment_need_not_be_utf8() -> None:
+    """A secret with bytes that are no text is hidden as well, also percent-encoded."""
+    redactor = Redactor()
+    redactor.remember([b"tok-\xff\xfe".decode(errors="surrogateescape")])
+
+    assert redactor.redact("a tok-%FF%FE b tok-\udcff\udcfe c") == "a [redacted] b [redacted] c"

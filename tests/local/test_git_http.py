@@ -599,33 +599,48 @@ def test_idle_connection_does_not_hold_the_server(shop: Shop) -> None:
 
 
 @contextmanager
-def unread_clone(base: str, repository: Path) -> Iterator[None]:
-    """A client that asked for everything and reads no further than the status of the answer."""
-    wanted = git(f"--git-dir={repository}", "rev-parse", "HEAD").stdout.strip()
-    body = f"0011command=fetch0001000fno-progress0032want {wanted}\n0009done\n0000"
-    head = f"POST /acme/shop.git/git-upload-pack HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}"
-    lines = [head, *(f"{name}: {value}" for name, value in V2.items()), "", body]
+def connected(base: str, body: bytes, expected: bytes, *headers: str) -> Iterator[None]:
+    """A client that fetches with `body`, and reads no more than the `expected` first bytes."""
     host, port = urlsplit(base).netloc.split(":")
+    lines = ["POST /acme/shop.git/git-upload-pack HTTP/1.1", "Host: x", *headers]
+    lines += [f"{name}: {value}" for name, value in V2.items()]
     with socket.create_connection((host, int(port)), timeout=10) as connection:
-        connection.sendall("\r\n".join(lines).encode())
-        assert connection.recv(15) == b"HTTP/1.1 200 OK"
+        connection.sendall("\r\n".join([*lines, "", ""]).encode() + body)
+        assert connection.recv(len(expected)) == expected
         yield
 
 
 @pytest.mark.parametrize("hung_up", [True, False])
-def test_unfinished_clone_does_not_hold_the_server(tmp_path: Path, *, hung_up: bool) -> None:
+def test_unread_answer_does_not_hold_the_server(tmp_path: Path, *, hung_up: bool) -> None:
     """An answer nobody reads ends with its client, and with the server at the latest."""
     server = GitServer(tmp_path, ACCOUNTS)
     files = {"big": os.urandom(4_000_000).hex()}
     repository = server.create_repository(files=files, visibility="public")
+    wanted = git(f"--git-dir={repository}", "rev-parse", "HEAD").stdout.strip()
+    body = f"0011command=fetch0001000fno-progress0032want {wanted}\n0009done\n0000".encode()
+    length = f"Content-Length: {len(body)}"
     with ExitStack() as client:
         with serve(server.app, grace_s=30 if hung_up else 1) as base:
-            client.enter_context(unread_clone(base, repository))
+            client.enter_context(connected(base, body, b"HTTP/1.1 200 OK", length))
             if hung_up:
                 client.close()
             before = time.monotonic()
 
         assert time.monotonic() - before < 10
+
+
+def test_broken_off_request_does_not_hold_the_server(tmp_path: Path) -> None:
+    """A git that waits for the rest of a request ends when the client hangs up."""
+    server = GitServer(tmp_path, ACCOUNTS)
+    server.create_repository(visibility="public")
+    # the server says 100 once it wants the body, and the body never comes
+    headers = ("Content-Length: 1000", "Expect: 100-continue")
+    with serve(server.app, grace_s=30) as base:
+        with connected(base, b"", b"HTTP/1.1 100", *headers):
+            pass
+        before = time.monotonic()
+
+    assert time.monotonic() - before < 10
 
 
 def test_app_that_does_not_start(caplog: pytest.LogCaptureFixture) -> None:

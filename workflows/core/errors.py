@@ -69,8 +69,8 @@ class WorkflowsError(Exception):
         return "\n".join(lines)
 
     def __reduce__(self) -> tuple[object, ...]:
-        """Keep `why` and `fix` when the error crosses a process border (pickle)."""
-        return (_rebuild, (type(self), self.what, self.why, self.fix))
+        """Keep `why`, `fix` and all else when the error crosses a process border (pickle)."""
+        return (_rebuild, (type(self), self.what, self.why, self.fix), self.__dict__)
 
     def as_dict(self) -> dict[str, str | bool]:
         """The error as one flat JSON object: type, what, why, fix, retryable."""
@@ -204,3 +204,7 @@ class Terminated(BaseException):
     def __init__(self, signal_number: int = signal.SIGTERM) -> None:
         super().__init__(f"stopped by {signal.Signals(signal_number).name}")
         self.exit_code = 128 + signal_number
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Keep the signal when this crosses a process border (pickle)."""
+        return (type(self), (self.exit_code - 128,))

@@ -273,10 +273,10 @@ class Execution:
                 raise
             values = dataclasses.asdict(result)  # type: ignore[call-overload]
             self.outcome = self._ended(State.SUCCEEDED, began, EXIT_OK, result=values)
-            if result.web_url:
-                run.link(self.flow.name, result.web_url, self.title)
             if self.settings.notify_urls:
                 run.step("notify", self.notify_once)
+            if result.web_url:
+                run.link(self.flow.name, result.web_url, self.title)
         return result
 
     def notify_once(self) -> None:

@@ -11,6 +11,7 @@ Measured behaviour behind these choices: docs/decisions/0003-prefect-looks-on.md
 
 from __future__ import annotations
 
+import copy
 import inspect
 import logging
 from contextlib import contextmanager
@@ -99,10 +100,9 @@ def prefect_flow(flow: Flow) -> prefect.Flow[..., Any]:
     def entry(**values: Any) -> Result:
         execution = _execution or _started_by_prefect(flow, values)
         try:
-            return execution.run(_PrefectSteps())
+            return execution.run(_PrefectSteps(execution.settings))
         finally:
-            if _forced_end is not None:
-                signals.force_exit_after(execution.settings.prefect_grace_s, _forced_end)
+            _bound_the_end(execution.settings)
 
     entry.__name__ = entry.__qualname__ = flow.name
     entry.__module__ = flow.module
@@ -110,7 +110,7 @@ def prefect_flow(flow: Flow) -> prefect.Flow[..., Any]:
     entry.__signature__ = _signature(flow)  # type: ignore[attr-defined]
 
     def run_name() -> str:
-        return _execution.title if _execution else flow.name
+        return _execution.title if _execution else _title_of_this_run(flow)
 
     return prefect.flow(
         entry,
@@ -122,6 +122,24 @@ def prefect_flow(flow: Flow) -> prefect.Flow[..., Any]:
         on_crashed=[_notify_end],
         on_cancellation=[_notify_end],
     )
+
+
+def _title_of_this_run(flow: Flow) -> str:
+    """The title of a run that Prefect started and is naming; the flow's name if it will fail."""
+    from prefect.runtime import flow_run  # noqa: PLC0415
+
+    try:
+        return flow.title(flow.validate(flow_run.parameters, settings_module.load()))
+    except WorkflowsError:
+        return flow.name
+
+
+def _bound_the_end(settings: Settings) -> None:
+    """From now on Prefect has `prefect_grace_s` seconds; the second call changes nothing."""
+    global _forced_end  # noqa: PLW0603 - as above
+    if _forced_end is not None:
+        signals.force_exit_after(settings.prefect_grace_s, _forced_end)
+        _forced_end = None
 
 
 def _wanted(settings: Settings) -> bool:
@@ -188,8 +206,8 @@ def _prefect_settings(settings: Settings) -> Iterator[None]:
         yield
 
 
-class _RedactingFilter(logging.Filter):
-    """Redacts a record before it leaves for the API."""
+class _Redacting(logging.Filter):
+    """Redacts Prefect's own records, which are sent to the API and nowhere else."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         record.msg, record.args = redact(record.getMessage()), ()
@@ -201,15 +219,23 @@ def _api_logs() -> Iterator[None]:
     """Send our log lines to the API too, and keep Prefect's own lines off our output."""
     from prefect.logging.handlers import APILogHandler  # noqa: PLC0415
 
-    handler = APILogHandler()
-    handler.addFilter(_RedactingFilter())
+    class Handler(APILogHandler):
+        """Sends a redacted copy with the step's name; the record itself is for others too."""
+
+        def emit(self, record: logging.LogRecord) -> None:
+            step = observability.current_context().get("step")
+            sent = copy.copy(record)
+            sent.msg = redact(f"{step}: {record.getMessage()}" if step else record.getMessage())
+            sent.args = ()
+            super().emit(sent)
+
+    handler = Handler()
     ours = observability.logger()
     ours.addHandler(handler)
-    names = ("prefect.flow_runs", "prefect.task_runs")
-    for name in names:
+    for name in ("prefect.flow_runs", "prefect.task_runs"):
         theirs = logging.getLogger(name)
         theirs.propagate = False  # they go to the API; our own lines say the same here
-        theirs.addFilter(_RedactingFilter())
+        theirs.addFilter(_Redacting())
     try:
         yield
     finally:
@@ -235,9 +261,13 @@ class _PrefectSteps:
         )
         return task()
 
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
     def link(self, key: str, url: str, text: str) -> None:
         from prefect.artifacts import create_link_artifact  # noqa: PLC0415
 
+        _bound_the_end(self._settings)  # the work is done, and this waits for the API
         try:
             create_link_artifact(link=url, link_text=redact(text), key=key.replace("_", "-"))
         except Exception as error:  # noqa: BLE001 - a link that is not shown fails nothing

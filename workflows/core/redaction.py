@@ -20,7 +20,7 @@ _SHORTEST = 4  # a shorter "secret" would shred ordinary words
 
 _PATTERNS = (
     # https://user:secret@host and https://token@host: the host stays, the rest goes
-    (re.compile(r"(?<=://)[^\s/?#@'\"]+@"), MASK + "@"),
+    (re.compile(r"(?<=://)[^\s/?#'\"]+@"), MASK + "@"),
     (
         re.compile(r"(?i)\b(authorization\s*[:=]\s*(?:basic|bearer|token)\s+)[^\s'\",]+"),
         rf"\1{MASK}",
@@ -54,8 +54,9 @@ class Redactor:
         with self._lock:
             for secret in secrets:
                 self._values.update(v for v in _spellings(secret) if len(v) >= _SHORTEST)
-            longest_first = sorted(self._values, key=len, reverse=True)
-            if longest_first:
+            # the mask is among them, so that a secret inside that word does not grow it each time
+            longest_first = sorted(self._values | {MASK}, key=len, reverse=True)
+            if self._values:
                 self._known = re.compile("|".join(re.escape(v) for v in longest_first))
 
     def redact(self, text: str) -> str:
@@ -69,10 +70,11 @@ class Redactor:
 
 def _spellings(secret: str) -> set[str]:
     """A value, line by line where it has lines, and the ways it is commonly written."""
-    spellings = {secret, quote(secret, safe=""), quote(secret)}
+    errors = "surrogateescape"  # bytes of the environment that are not UTF-8
+    spellings = {secret, quote(secret, safe="", errors=errors), quote(secret, errors=errors)}
     spellings.update(line.strip() for line in secret.splitlines() if len(line.strip()) > 8)
     for user in ("", "oauth2:", "gitlab-ci-token:", ":"):
-        spellings.add(base64.b64encode((user + secret).encode()).decode())
+        spellings.add(base64.b64encode((user + secret).encode(errors=errors)).decode())
     return spellings
 
 

@@ -1,0 +1,287 @@
+"""hello_world under a real Prefect server: what is seen there, and what happens when it fails.
+
+One server for the file (it takes seconds to start), in one xdist group.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from starlette.applications import Starlette
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
+
+from tests.support import TOKEN, Cli, Remote, last_json
+from tests.test_hello_world import Watched
+from workflows.core import environment, http, process
+from workflows.local.serving import serve
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from starlette.requests import Request
+
+pytestmark = [pytest.mark.prefect, pytest.mark.xdist_group("prefect")]
+_START_LIMIT_S = 120
+
+
+@contextmanager
+def prefect_server(home: Path) -> Iterator[str]:
+    """`workflows local prefect` on a free port; yields the API URL."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    env = environment.for_child({"HOME": str(home), "PREFECT_HOME": str(home)}.items())
+    args = [sys.executable, "-m", "workflows", "local", "prefect", "--port", str(port)]
+    with process.background(args, env=env, log=home / "server.log") as child:
+        api = f"http://127.0.0.1:{port}/api"
+        wait_for(lambda: answers(api) or child.poll() is not None, _START_LIMIT_S)
+        assert child.poll() is None, (home / "server.log").read_text()
+        yield api
+
+
+def answers(api: str) -> bool:
+    """Whether the server is up."""
+    try:
+        http.request("GET", f"{api}/health", timeout_s=2)
+    except Exception:  # noqa: BLE001 - not yet
+        return False
+    return True
+
+
+def wait_for(condition: Callable[[], object], limit_s: float = 30) -> None:
+    """Look until the condition holds; fails the test after `limit_s` seconds."""
+    deadline = time.monotonic() + limit_s
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.1)
+
+
+@pytest.fixture(scope="module")
+def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The API URL of a running Prefect server."""
+    with prefect_server(tmp_path_factory.mktemp("prefect")) as url:
+        yield url
+
+
+def query(api: str, what: str, **body: Any) -> list[dict[str, Any]]:
+    """`POST /what/filter`."""
+    found: list[dict[str, Any]] = http.request(
+        "POST", f"{api}/{what}/filter", timeout_s=10, json_body=body
+    ).json()
+    return found
+
+
+def run_named(api: str, title: str) -> dict[str, Any]:
+    """The newest flow run of this name, in a final state."""
+    filters = {"flow_runs": {"name": {"any_": [title]}}, "sort": "START_TIME_DESC"}
+    wait_for(lambda: any(r["end_time"] for r in query(api, "flow_runs", **filters)[:1]))
+    return query(api, "flow_runs", **filters)[0]
+
+
+def tasks_of(api: str, run: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Task runs of a flow run by step name, once all are final."""
+    filters = {"flow_runs": {"id": {"any_": [run["id"]]}}}
+    wait_for(lambda: all(t["end_time"] for t in query(api, "task_runs", **filters)))
+    return {t["name"].rsplit("-", 1)[0]: t for t in query(api, "task_runs", **filters)}
+
+
+def own_project(remote: Remote, name: str) -> Remote:
+    """A project whose path tells this test's run from the others on the shared server."""
+    folder = remote.server.create_repository(f"acme/{name}")
+    return Remote(remote.server, remote.base_url, folder, f"acme/{name}")
+
+
+def test_run_steps_retries_logs_and_link_are_seen(remote: Remote, cli: Cli, api: str) -> None:
+    """With PREFECT_API_URL the run, its steps, a retry, our logs and the link are there."""
+    project = own_project(remote, "seen")
+    remote.server.faults.fail_next = [503]
+
+    done = cli("run", "hello_world", "--git-url", project.url, "--json", PREFECT_API_URL=api)
+
+    assert done.exit_code == 0, done.stderr
+    run = run_named(api, "acme/seen")
+    assert run["state_type"] == "COMPLETED"
+    assert run["parameters"]["git_url"] == project.url
+    steps = tasks_of(api, run)
+    assert list(sorted(steps)) == [
+        "clone repository",
+        "commit changes",
+        "create branch",
+        "push changes",
+        "write file",
+    ]
+    assert steps["clone repository"]["run_count"] == 2
+    by_run = {"logs": {"flow_run_id": {"any_": [run["id"]]}}, "limit": 200}
+    wait_for(lambda: any("push changes: done" in x["message"] for x in query(api, "logs", **by_run)))
+    (artifact,) = query(api, "artifacts", artifacts={"flow_run_id": {"any_": [run["id"]]}})
+    assert f"{remote.base_url}/acme/seen/-/tree/hello-world" in artifact["data"]
+
+
+def test_the_token_is_not_in_prefect(remote: Remote, cli: Cli, api: str) -> None:
+    """Parameters, logs, artifacts and states hold no token, even one given in the URL."""
+    project = own_project(remote, "secret")
+    remote.server.set_push_rule("acme/secret", f"your token {TOKEN} is in the commit")
+    url = project.url.replace("://", f"://bot:{TOKEN}@")
+
+    done = cli("run", "hello_world", "--git-url", url, PREFECT_API_URL=api, LOG_LEVEL="DEBUG")
+
+    assert done.exit_code == 1
+    run = run_named(api, "acme/secret")
+    assert run["state_type"] == "FAILED"
+    tasks_of(api, run)
+    by_run = {"logs": {"flow_run_id": {"any_": [run["id"]]}}, "limit": 200}
+    wait_for(lambda: any("Finished in state" in x["message"] for x in query(api, "logs", **by_run)))
+    for what in ("flow_runs", "task_runs", "artifacts", "logs", "events"):
+        assert TOKEN not in str(query(api, what, limit=50)), what
+    assert "[redacted]" in str(query(api, "logs", **by_run))
+
+
+def test_sigterm_does_not_leave_the_run_running(
+    remote: Remote, cli: Cli, api: str, tmp_path: Path
+) -> None:
+    """SIGTERM: exit 143 within 5 s of the signal, and Prefect knows that the run is over."""
+    project = own_project(remote, "stopped")
+    watched = Watched(tmp_path)
+    watched.act("term", 4)
+    stamp = watched.log / "at"
+
+    done = cli("run", "hello_world", "--git-url", project.url, PREFECT_API_URL=api, PATH=watched.path)
+    ended = time.time()
+
+    assert done.exit_code == 143, done.stderr
+    assert ended - (watched.log / "calls").stat().st_mtime < 5
+    assert stamp.exists()
+    assert [p.name for p in cli.cwd.iterdir() if p.name.startswith("workflows-")] == []
+    assert run_named(api, "acme/stopped")["state_type"] == "CRASHED"
+
+
+def test_an_unreachable_api_does_not_stop_the_work(remote: Remote, cli: Cli) -> None:
+    """Nobody at PREFECT_API_URL: the work is done, a warning says it was not shown."""
+    done = cli("run", "hello_world", "--git-url", remote.url, PREFECT_API_URL="http://127.0.0.1:1/api")
+
+    assert done.exit_code == 0, done.stderr
+    assert "running without Prefect" in done.stderr
+    assert "hello-world" in remote.branches()
+
+
+def test_an_api_that_never_answers_does_not_stop_the_work(remote: Remote, cli: Cli) -> None:
+    """A PREFECT_API_URL that accepts and stays silent costs seconds, not the run."""
+    release = threading.Event()
+
+    def silent(_: Request) -> PlainTextResponse:
+        release.wait(30)
+        return PlainTextResponse("")
+
+    with serve(Starlette(routes=[Route("/{path:path}", silent)])) as base_url:
+        started = time.monotonic()
+        done = cli("run", "hello_world", "--git-url", remote.url, PREFECT_API_URL=f"{base_url}/api")
+        took = time.monotonic() - started
+        release.set()
+
+    assert done.exit_code == 0, done.stderr
+    assert "hello-world" in remote.branches()
+    assert took < 10
+
+
+def test_an_api_that_dies_on_the_way_does_not_stop_the_work(
+    remote: Remote, cli: Cli, tmp_path: Path
+) -> None:
+    """The server is killed while a step runs: pushed, exit 0, over within 10 s of the push."""
+    home = tmp_path / "prefect"
+    home.mkdir()
+    project = own_project(remote, "orphan")
+    watched = Watched(tmp_path)
+    with prefect_server(home) as api:
+        # At the third git call the wrapper waits until the server is dead.
+        (watched.log / "bin" / "git").write_text(
+            (watched.log / "bin" / "git")
+            .read_text()
+            .replace("case $act in", f'touch "$log/reached"; while [ ! -e "$log/go" ]; do sleep 0.1; done\ncase $act in')
+        )
+        watched.act("nothing", 3)
+        killer = threading.Thread(target=_kill_when, args=(watched.log, home))
+        killer.start()
+
+        done = cli(
+            *("run", "hello_world", "--git-url", project.url, "--json"),
+            PREFECT_API_URL=api,
+            PATH=watched.path,
+        )
+        ended = time.time()
+        killer.join()
+
+    assert done.exit_code == 0, done.stderr
+    assert last_json(done)["state"] == "succeeded"
+    assert "hello-world" in project.branches()
+    pushed = (watched.log / "calls").stat().st_mtime
+    assert ended - pushed < 11
+    assert "Traceback" not in done.stderr
+
+
+def _kill_when(log: Path, home: Path) -> None:
+    """Kill -9 the server listening for this test once the flow has reached its third git call."""
+    wait_for((log / "reached").exists, 60)
+    mark = str(home).encode()
+    for entry in os.listdir("/proc"):  # noqa: PTH208 - names only
+        try:
+            with open(f"/proc/{entry}/environ", "rb") as file:  # noqa: PTH123
+                if entry.isdigit() and mark in file.read():
+                    os.kill(int(entry), signal.SIGKILL)
+        except OSError:
+            continue
+    (log / "go").touch()
+
+
+def test_a_deployment_runs_the_flow(remote: Remote, cli: Cli, api: str) -> None:
+    """`module:function` is a real Prefect flow: a deployment of it is served and run."""
+    project = own_project(remote, "deployed")
+    program = (
+        "from workflows.hello_world import hello_world\n"
+        "from prefect.flows import EntrypointType\n"
+        "from prefect import serve\n"
+        "serve(hello_world.to_deployment('test',"
+        " entrypoint_type=EntrypointType.MODULE_PATH))\n"
+    )
+    env = cli.environment({"PREFECT_API_URL": api, "PREFECT_HOME": str(cli.cwd)})
+    args = [sys.executable, "-c", program]
+    with process.background(args, env=env, cwd=cli.cwd, log=cli.cwd / "serve.log"):
+        by_name = {"deployments": {"name": {"any_": ["test"]}}}
+        wait_for(lambda: query(api, "deployments", **by_name), 60)
+        (deployment,) = query(api, "deployments", **by_name)
+        http.request(
+            *("POST", f"{api}/deployments/{deployment['id']}/create_flow_run"),
+            timeout_s=10,
+            json_body={
+                "parameters": {"git_url": project.url},
+                "state": {"type": "SCHEDULED"},
+            },
+        )
+        run = run_named(api, "acme/deployed")
+
+    assert deployment["entrypoint"] == "workflows.hello_world:hello_world"
+    schema = deployment["parameter_openapi_schema"]
+    assert schema["required"] == ["git_url"]
+    assert schema["properties"]["branch"]["default"] == "hello-world"
+    assert run["state_type"] == "COMPLETED", (cli.cwd / "serve.log").read_text()
+    assert "hello-world" in project.branches()
+
+
+def test_an_ephemeral_server_is_started_when_asked_for(remote: Remote, cli: Cli) -> None:
+    """`--prefect ephemeral` runs under a server of the run's own, and ends with it."""
+    project = own_project(remote, "ephemeral")
+
+    done = cli("run", "hello_world", "--git-url", project.url, "--prefect", "ephemeral", "--json")
+
+    assert done.exit_code == 0, done.stderr
+    assert "hello-world" in project.branches()
+    assert "running without Prefect" not in done.stderr

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import sqlite3
 import sys
 import threading
 import time
@@ -242,46 +243,103 @@ def _kill_when(log: Path, home: Path) -> None:
     (log / "go").touch()
 
 
-def test_a_deployment_runs_the_flow(remote: Remote, cli: Cli, api: str) -> None:
-    """`module:function` is a real Prefect flow: a deployment of it is served and run."""
-    project = own_project(remote, "deployed")
+@contextmanager
+def served(cli: Cli, api: str, **env: str) -> Iterator[str]:
+    """A `serve` process with one deployment of hello_world; yields the deployment's id."""
     program = (
-        "from workflows.hello_world import hello_world\n"
-        "from prefect.flows import EntrypointType\n"
         "from prefect import serve\n"
-        "serve(hello_world.to_deployment('test',"
-        " entrypoint_type=EntrypointType.MODULE_PATH))\n"
+        "from prefect.flows import EntrypointType\n"
+        "from workflows.hello_world import hello_world\n"
+        "module = EntrypointType.MODULE_PATH\n"
+        "serve(hello_world.to_deployment('test', entrypoint_type=module))\n"
     )
-    env = cli.environment({"PREFECT_API_URL": api, "PREFECT_HOME": str(cli.cwd)})
+    whole = cli.environment({"PREFECT_API_URL": api, "PREFECT_HOME": str(cli.cwd)} | env)
     args = [sys.executable, "-c", program]
-    with process.background(args, env=env, cwd=cli.cwd, log=cli.cwd / "serve.log"):
+    with process.background(args, env=whole, cwd=cli.cwd, log=cli.cwd / "serve.log"):
         by_name = {"deployments": {"name": {"any_": ["test"]}}}
         wait_for(lambda: query(api, "deployments", **by_name), 60)
-        (deployment,) = query(api, "deployments", **by_name)
-        http.request(
-            *("POST", f"{api}/deployments/{deployment['id']}/create_flow_run"),
-            timeout_s=10,
-            json_body={
-                "parameters": {"git_url": project.url},
-                "state": {"type": "SCHEDULED"},
-            },
-        )
-        run = run_named(api, "acme/deployed")
+        yield query(api, "deployments", **by_name)[0]["id"]
 
-    assert deployment["entrypoint"] == "workflows.hello_world:hello_world"
-    schema = deployment["parameter_openapi_schema"]
-    assert schema["required"] == ["git_url"]
-    assert schema["properties"]["branch"]["default"] == "hello-world"
+
+def start(api: str, deployment: str, git_url: str) -> str:
+    """Ask for a run of the deployment, as the UI's button does; its id."""
+    body = {"parameters": {"git_url": git_url}, "state": {"type": "SCHEDULED"}}
+    answer = http.request(
+        *("POST", f"{api}/deployments/{deployment}/create_flow_run"), timeout_s=10, json_body=body
+    )
+    found: str = answer.json()["id"]
+    return found
+
+
+def test_a_deployment_runs_the_flow(remote: Remote, cli: Cli, api: str) -> None:
+    """Served and started through the API, the flow runs in a process of Prefect's own."""
+    project = own_project(remote, "deployed")
+    with served(cli, api) as deployment:
+        start(api, deployment, project.url)
+        run = run_named(api, "acme/deployed")
+        schema = http.request("GET", f"{api}/deployments/{deployment}", timeout_s=10).json()[
+            "parameter_openapi_schema"
+        ]
+
     assert run["state_type"] == "COMPLETED", (cli.cwd / "serve.log").read_text()
     assert "hello-world" in project.branches()
+    assert schema["required"] == ["git_url"]
+    assert schema["properties"]["branch"]["default"] == "hello-world"
+
+
+def test_a_cancelled_run_stops_and_is_notified_once(
+    remote: Remote, cli: Cli, api: str, tmp_path: Path
+) -> None:
+    """Cancelled in the UI: the hanging step is ended, scratch removed, people told once."""
+    got: list[str] = []
+
+    async def hook(request: Request) -> PlainTextResponse:
+        got.append((await request.json())["title"])
+        return PlainTextResponse("")
+
+    project = own_project(remote, "cancelled")
+    watched = Watched(tmp_path)
+    remote.server.faults.latency_s = 60
+    with serve(Starlette(routes=[Route("/", hook, methods=["POST"])])) as receiver:
+        env = {"NOTIFY_URLS": receiver.replace("http://", "json://") + "/", "PATH": watched.path}
+        with served(cli, api, **env) as deployment:
+            run_id = start(api, deployment, project.url)
+            wait_for(lambda: any(call.startswith("clone ") for call in watched.calls()), 60)
+            http.request(
+                *("POST", f"{api}/flow_runs/{run_id}/set_state"),
+                timeout_s=10,
+                json_body={"state": {"type": "CANCELLING"}},
+            )
+            run = run_named(api, "acme/cancelled")
+            wait_for(lambda: got)
+            wait_for(lambda: not list(cli.cwd.glob("workflows-*")))
+
+    assert run["state_type"] == "CANCELLED"
+    assert got == ["hello_world terminated: acme/cancelled"]
+    assert "hello-world" not in project.branches()
+
+
+def test_the_entrypoint_is_a_prefect_flow(cli: Cli) -> None:
+    """`workflows.hello_world:hello_world` loads as a flow; importing the module needs no Prefect."""
+    program = (
+        "import sys, workflows.hello_world\n"
+        "assert 'prefect' not in sys.modules\n"
+        "from prefect.flows import load_flow_from_entrypoint as load\n"
+        "print(load('workflows.hello_world:hello_world').name)\n"
+    )
+    args = [sys.executable, "-c", program]
+
+    assert process.run(args, env=cli.environment({}), timeout_s=60).stdout == "hello_world\n"
 
 
 def test_an_ephemeral_server_is_started_when_asked_for(remote: Remote, cli: Cli) -> None:
-    """`--prefect ephemeral` runs under a server of the run's own, and ends with it."""
-    project = own_project(remote, "ephemeral")
-
-    done = cli("run", "hello_world", "--git-url", project.url, "--prefect", "ephemeral", "--json")
+    """`--prefect ephemeral` records the run and every step on a server that ends with the run."""
+    done = cli("run", "hello_world", "--git-url", remote.url, "--prefect", "ephemeral", "--json")
 
     assert done.exit_code == 0, done.stderr
-    assert "hello-world" in project.branches()
-    assert "running without Prefect" not in done.stderr
+    assert "hello-world" in remote.branches()
+    with sqlite3.connect(cli.cwd / ".prefect" / "prefect.db") as database:
+        runs = database.execute("SELECT state_type FROM flow_run").fetchall()
+        steps = database.execute("SELECT state_type FROM task_run").fetchall()
+    assert runs == [("COMPLETED",)]
+    assert steps == [("COMPLETED",)] * 5

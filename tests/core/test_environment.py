@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
-
-import pytest
+from typing import TYPE_CHECKING
 
 from workflows.core import environment, process
+
+if TYPE_CHECKING:
+    import pytest
 
 INHERITED = {
     "PATH",

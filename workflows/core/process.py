@@ -146,7 +146,10 @@ def background(
 async def streaming(
     args: Sequence[str], *, env: Mapping[str, str], cwd: Path | None = None
 ) -> AsyncIterator[asyncio.subprocess.Process]:
-    """A child with three pipes for an event loop (servers); killed whole when the block ends."""
+    """A child with three pipes for an event loop (servers); killed whole when the block ends.
+
+    Nothing may read from the pipes any more by then: what is left in them is thrown away.
+    """
     import asyncio  # noqa: PLC0415 - 50 ms that only servers need
 
     child = await asyncio.create_subprocess_exec(
@@ -163,6 +166,10 @@ async def streaming(
     finally:
         with suppress(ProcessLookupError):
             os.killpg(child.pid, signal.SIGKILL)
+        # asyncio says a child has ended only once its pipes have, and a full pipe never does
+        for pipe in (child.stdout, child.stderr):
+            while pipe is not None and await pipe.read(_CHUNK):
+                pass
         await child.wait()
 
 
@@ -232,15 +239,15 @@ def _child(
 
 def _end_group(child: subprocess.Popen[bytes]) -> None:
     """Kill the child and everything in its group: politely if the child still runs."""
-    if child.poll() is None:
-        _signal_group(child.pid, signal.SIGTERM)
-        try:
-            child.wait(_TERM_GRACE_S)
-        except subprocess.TimeoutExpired:
-            pass
-        finally:
-            _signal_group(child.pid, signal.SIGKILL)
-            child.wait()
+    try:
+        if child.poll() is None:
+            _signal_group(child.pid, signal.SIGTERM)
+            with suppress(subprocess.TimeoutExpired):
+                child.wait(_TERM_GRACE_S)
+    finally:
+        # also where the child has been reaped: the number is not reused while its group lives
+        _signal_group(child.pid, signal.SIGKILL)
+        child.wait()
 
 
 def _signal_group(group: int, number: int) -> None:
@@ -268,7 +275,7 @@ def _pump(
         pidfd = _watch_end(child, selector)
         try:
             ended = False
-            while len(selector.get_map()) > (1 if pidfd is not None and not ended else 0):
+            while selector.get_map() or not ended:  # output may be closed before the end
                 now = time.monotonic()
                 if now >= deadline:
                     return ended

@@ -11,7 +11,7 @@ import asyncio
 import logging
 import re
 import tempfile
-from contextlib import asynccontextmanager, nullcontext, suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -46,7 +46,6 @@ from workflows.local.serving import Faults, Seen, Watched
 
 if TYPE_CHECKING:
     from asyncio import StreamReader, StreamWriter
-    from asyncio.subprocess import Process
     from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 
     from starlette.types import Receive, Scope, Send
@@ -143,25 +142,11 @@ def _git_environment(config: Mapping[str, str]) -> dict[str, str]:
     return environment.for_child((fixed | pairs).items())
 
 
-@asynccontextmanager
-async def _backend_process(env: Mapping[str, str]) -> AsyncIterator[Process]:
-    """`git http-backend`, ended with all it started when the block ends."""
-    drains: list[asyncio.Task[bytes]] = []  # the loop itself holds tasks by weak reference only
-    async with process.streaming(["git", "http-backend"], env=env) as child:
-        try:
-            yield child
-        finally:
-            # asyncio says a child has ended when its pipes have; a pipe that nobody reads from
-            # never does, so what is left in them must flow off.
-            pipes = (pipe for pipe in (child.stdout, child.stderr) if pipe)
-            drains.extend(asyncio.create_task(_last_bytes(pipe)) for pipe in pipes)
-
-
 async def _relay(
     env: Mapping[str, str], receive: Receive, send: Send, before_end: Callable[[], None]
 ) -> None:
     """Pass the request to git and git's answer back, until the answer or the client is gone."""
-    async with _backend_process(env) as child:
+    async with process.streaming(["git", "http-backend"], env=env) as child:
         assert child.stdin and child.stdout and child.stderr  # noqa: S101, PT018 - for mypy
         complaints = asyncio.create_task(_last_bytes(child.stderr))
         gone = asyncio.create_task(_feed(child.stdin, receive))

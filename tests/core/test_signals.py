@@ -1,0 +1,220 @@
+"""SIGTERM and SIGINT, sent to a real process."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+import pytest
+
+from workflows.core import environment, signals
+from workflows.core.errors import Terminated
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(signals.__file__).parents[2]
+HEAD = """
+import os, pathlib, signal, sys, time
+from workflows.core import environment, process, signals
+from workflows.core.errors import Terminated
+
+def say(text):
+    print(text, flush=True)
+
+def ended(run):
+    try:
+        run()
+    except Terminated as error:
+        say(f"raised {error}")
+        sys.exit(error.exit_code)
+"""
+
+
+@contextmanager
+def program(body: str) -> Iterator[tuple[subprocess.Popen[str], IO[str]]]:
+    """A python process with `body`, and its output; killed if the test leaves it alive."""
+    with subprocess.Popen(
+        [sys.executable, "-c", HEAD + body],
+        env=environment.for_child({"PYTHONPATH": str(ROOT)}.items()),
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as child:
+        assert child.stdout is not None
+        try:
+            yield child, child.stdout
+        finally:
+            child.kill()
+
+
+WAITING = """
+def run():
+    with signals.terminable():
+        try:
+            say("ready")
+            time.sleep(60)
+        finally:
+            say("cleaned")
+ended(run)
+"""
+
+
+@pytest.mark.parametrize(
+    ("number", "exit_code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)], ids=str
+)
+def test_a_signal_raises_terminated(number: signal.Signals, exit_code: int) -> None:
+    """The signal raises Terminated, `finally` blocks run, and the exit code is 128 + number."""
+    with program(WAITING) as (child, said):
+        assert said.readline() == "ready\n"
+        child.send_signal(number)
+
+        assert said.read() == f"cleaned\nraised stopped by {number.name}\n"
+        assert child.wait(10) == exit_code
+
+
+def test_later_signals_are_ignored() -> None:
+    """Only the first signal raises: cleaning up is not interrupted by the next ones."""
+    body = """
+def run():
+    with signals.terminable():
+        try:
+            say("ready")
+            time.sleep(60)
+        finally:
+            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGTERM):
+                os.kill(os.getpid(), number)
+            say("cleaned")
+ended(run)
+"""
+    with program(body) as (child, said):
+        assert said.readline() == "ready\n"
+        child.send_signal(signal.SIGINT)
+
+        assert said.read() == "cleaned\nraised stopped by SIGINT\n"
+        assert child.wait(10) == 130
+
+
+HANGING = """
+signals.CLEAN_UP_S = 0.3
+script = 'trap "" TERM; sleep 300 & echo $$ $!; wait'
+env = environment.for_child()
+log = pathlib.Path(LOG)
+
+def run():
+    with signals.terminable(), signals.last_act(lambda: say("first of the acts")):
+        with signals.last_act(lambda: say("last words")):
+            with process.background(["sh", "-c", script], env=env, log=log):
+                while not (log.exists() and log.read_text().endswith("\\n")):
+                    time.sleep(0.01)
+                try:
+                    say(log.read_text().strip())
+                    time.sleep(60)
+                finally:
+                    say("cleaning")
+                    time.sleep(60)
+                    say("never")
+ended(run)
+"""
+
+
+@pytest.mark.parametrize(
+    ("number", "exit_code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)], ids=str
+)
+def test_a_hanging_end_is_forced(tmp_path: Path, number: signal.Signals, exit_code: int) -> None:
+    """Where cleaning up hangs, children are killed, last acts done, and the code is the same."""
+    body = f"LOG = {str(tmp_path / 'log')!r}\n" + HANGING
+    with program(body) as (child, said):
+        pids = [int(word) for word in said.readline().split()]
+        assert len(pids) == 2
+        began = time.monotonic()
+        child.send_signal(number)
+
+        assert said.read() == "cleaning\nlast words\nfirst of the acts\n"
+        assert child.wait(10) == exit_code
+        assert 0.3 <= time.monotonic() - began < 5
+
+    deadline = time.monotonic() + 5
+    while any(running(pid) for pid in pids):
+        assert time.monotonic() < deadline, "a child was left alive"
+        time.sleep(0.01)
+
+
+def running(pid: int) -> bool:
+    """Whether a process runs, as `ps` sees it; one that waits to be reaped does not."""
+    done = subprocess.run(
+        ["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False
+    )
+    return done.stdout.strip()[:1] not in {"", "Z"}
+
+
+def test_the_code_of_a_forced_end_can_be_chosen() -> None:
+    """`exit_code` turns the signal's number into the code of a forced end."""
+    body = """
+signals.CLEAN_UP_S = 0.1
+with signals.terminable(exit_code=lambda number: number + 1):
+    try:
+        say("ready")
+        time.sleep(60)
+    finally:
+        time.sleep(60)
+"""
+    with program(body) as (child, said):
+        assert said.readline() == "ready\n"
+        child.send_signal(signal.SIGTERM)
+
+        assert child.wait(10) == signal.SIGTERM + 1
+
+
+def test_a_timer_that_is_cancelled_ends_nothing() -> None:
+    """`force_exit_after` does nothing once its timer is cancelled, and its code is asked late."""
+    body = """
+codes = [1]
+signals.force_exit_after(0.05, lambda: 7).cancel()
+time.sleep(0.2)
+say("still here")
+signals.force_exit_after(0.1, lambda: codes[-1])
+codes.append(9)
+time.sleep(60)
+"""
+    with program(body) as (child, said):
+        assert said.read() == "still here\n"
+        assert child.wait(10) == 9
+
+
+def test_handlers_are_restored() -> None:
+    """After the block, ended by a signal or by itself, the earlier handlers are in place."""
+    before = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)]
+
+    with signals.terminable():
+        within = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)]
+    after = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)]
+
+    assert after == before
+    assert not set(map(id, within)) & set(map(id, before))
+
+
+def test_the_wakeup_pipe_is_restored() -> None:
+    """After the block no signal is written to a pipe that is closed."""
+    with signals.terminable():
+        assert signal.set_wakeup_fd(-1) != -1
+
+    assert signal.set_wakeup_fd(-1) == -1
+
+
+def test_a_last_act_is_only_for_its_block() -> None:
+    """An act is forgotten when its block ends, also by an exception."""
+
+    def stopped() -> None:
+        with signals.last_act(lambda: None):
+            assert len(signals._last_acts) == 1
+            raise Terminated
+
+    with pytest.raises(Terminated):
+        stopped()
+
+    assert signals._last_acts == []

@@ -318,7 +318,7 @@ def test_no_credential_is_shown(user: str, secret: str, host: str, branch: str) 
     """Neither str, repr, the branch's page nor a dump of the URL shows what it carried."""
     secret = "Zz9" + secret
     url = GitUrl.parse(
-        f"https://{quote(user, safe='')}x:{quote(secret, safe='')}@{host}/acme/shop.git"
+        f"https://x{quote(user, safe='')}:{quote(secret, safe='')}@{host}/acme/shop.git"
     )
     adapter = TypeAdapter(GitUrl)
 

@@ -103,8 +103,18 @@ def test_it_runs_where_it_is_told(tmp_path: Path) -> None:
 
 
 def test_stdin_is_closed() -> None:
-    """A child that reads gets the end of file at once and cannot ask anybody."""
-    assert sh("cat; echo over").stdout == "over\n"
+    """A child that reads gets the end of file at once, and nothing of what we are asked."""
+    script = (
+        "from workflows.core import environment, process; "
+        "print(process.run(['cat'], env=environment.for_child(), timeout_s=10))"
+    )
+    root = Path(process.__file__).parents[2]
+
+    done = process.run(
+        [sys.executable, "-c", script], env=ENV, cwd=root, stdin=b"our own input", timeout_s=20
+    )
+
+    assert "stdout=''" in done.stdout
 
 
 def test_stdin_bytes_arrive_whole() -> None:

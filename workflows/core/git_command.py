@@ -63,6 +63,8 @@ _CONFIG = {
     "push.recurseSubmodules": "no",
     "gc.auto": "0",  # the clone lives for minutes; a detached gc would outlive it
     "maintenance.auto": "false",
+    "core.fsync": "none",  # a scratch clone need not survive a power cut
+    "checkout.workers": "0",  # as many as there are processors
     "http.lowSpeedLimit": "1000",  # a stalled transfer ends after a minute
     "http.lowSpeedTime": "60",
     "protocol.version": "2",

@@ -1,0 +1,275 @@
+"""The command line as a person or a script meets it."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import re
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+import workflows
+from tests.support import Cli, Remote, last_json
+from workflows.cli import catalog
+from workflows.core import process
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+URL = "https://gitlab.example.com/acme/shop.git"
+
+
+def test_version_is_the_packages(cli: Cli) -> None:
+    """`--version` says the version of the package, also where WORKFLOW_NAME is set."""
+    assert cli("--version").stdout == f"workflows {workflows.__version__}\n"
+    assert cli("--version", WORKFLOW_NAME="hello_world").stdout.startswith("workflows ")
+
+
+def test_help_names_every_command_and_the_exit_codes(cli: Cli) -> None:
+    """`--help` is complete and goes to stdout."""
+    done = cli("--help")
+
+    assert done.exit_code == 0
+    for word in ("run", "list", "describe", "demo", "local", "completion", "exit codes"):
+        assert word in done.stdout
+
+
+def test_help_and_lists_import_neither_prefect_nor_pydantic(cli: Cli) -> None:
+    """What must be fast does not load what is slow."""
+    for args in (["--help"], ["list"], ["--version"]):
+        probe = (
+            "import sys; from workflows.cli.main import run; run(sys.argv[1:]);"
+            " sys.exit(bool({'prefect', 'pydantic', 'rich', 'httpx'} & set(sys.modules)))"
+        )
+        done = process.run(
+            [sys.executable, "-c", probe, *args], env=cli.environment({}), timeout_s=30, check=False
+        )
+        assert done.exit_code == 0, args
+
+
+def test_a_plain_run_does_not_import_prefect(remote: Remote, cli: Cli) -> None:
+    """Without PREFECT_API_URL nothing of Prefect is loaded."""
+    probe = (
+        "import sys; from workflows.cli.main import run; code = run(sys.argv[1:]);"
+        " sys.exit(code or bool({'prefect', 'httpx', 'rich', 'apprise'} & set(sys.modules)))"
+    )
+    args = ["run", "hello_world", "--git-url", remote.url, "--quiet"]
+    done = process.run(
+        [sys.executable, "-c", probe, *args], env=cli.environment({}), timeout_s=30, check=False
+    )
+
+    assert done.exit_code == 0, done.stderr
+
+
+def test_no_command_is_wrong_input(cli: Cli) -> None:
+    """Without a command the help goes to stderr and the exit code is 2."""
+    done = cli()
+
+    assert done.exit_code == 2
+    assert "usage: workflows" in done.stderr
+    assert done.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("args", "hint"),
+    [
+        (["runn"], "workflows run"),
+        (["hello_world"], "workflows run hello_world"),
+        (["run", "hello_wrld"], "hello_world"),
+        (["describe", "hallo_world"], "hello_world"),
+        (["local", "gti"], "workflows local git"),
+    ],
+)
+def test_a_misspelt_name_is_answered_with_the_right_one(
+    cli: Cli, args: list[str], hint: str
+) -> None:
+    """Exit 2, and the message says what was probably meant."""
+    done = cli(*args)
+
+    assert done.exit_code == 2
+    assert f"did you mean `{hint}`?" in done.stderr or f"did you mean {hint}?" in done.stderr
+
+
+def test_everything_wrong_is_named_at_once(cli: Cli) -> None:
+    """Unknown flags, missing values, stray words, missing and bad parameters: one message."""
+    done = cli(
+        *("run", "hello_world", "--gti-url", URL, "--branch", "--git-email", "nobody", "stray")
+    )
+
+    assert done.exit_code == 2
+    for finding in (
+        "--gti-url: unknown, did you mean --git-url?",
+        "--branch: needs a value",
+        "git_email: ",
+        "'stray': not expected here",
+        "git_url: missing",
+    ):
+        assert finding in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_bad_input_is_json_too(cli: Cli) -> None:
+    """With `--json` even a refusal is one JSON object on the last line."""
+    done = cli("run", "hello_world", "--json")
+
+    facts = last_json(done)
+    assert (facts["state"], facts["exit_code"]) == ("refused", 2)
+    assert "git_url: missing" in facts["error"]["why"]
+
+
+def test_bad_settings_are_named_a_line_each(cli: Cli) -> None:
+    """Environment variables that cannot be used: exit 2 before anything is done."""
+    done = cli(
+        *("run", "hello_world", "--git-url", URL), GIT_TIMEOUT_S="soon", LOG_LEVEL="LOUD"
+    )
+
+    assert done.exit_code == 2
+    assert "GIT_TIMEOUT_S: " in done.stderr
+    assert "LOG_LEVEL: " in done.stderr
+
+
+def test_kebab_and_snake_case_are_the_same(remote: Remote, cli: Cli) -> None:
+    """`--git_url`, `--git-url` and `--git-url=` all work; so does `hello-world` for the name."""
+    for number, flag in enumerate((["--git_url", remote.url], [f"--git-url={remote.url}"])):
+        branch = f"b{number}"
+        done = cli("run", "hello-world", *flag, "--branch", branch, "--json")
+        assert last_json(done)["result"]["branch"] == branch
+
+
+def test_quiet_says_nothing_when_all_is_well(remote: Remote, cli: Cli) -> None:
+    """`--quiet` prints errors only; with `--json` the object remains."""
+    silent = cli("run", "hello_world", "--git-url", remote.url, "--quiet")
+    machine = cli("run", "hello_world", "--git-url", remote.url, "--quiet", "--json")
+
+    assert (silent.stdout, silent.stderr) == ("", "")
+    assert len(machine.stdout.splitlines()) == 1
+    assert machine.stderr == ""
+
+
+def test_a_run_away_from_a_terminal_prints_plain_lines(remote: Remote, cli: Cli) -> None:
+    """No escape sequences; a line a step on stderr; the result on stdout."""
+    done = cli("run", "hello_world", "--git-url", remote.url)
+
+    assert "\x1b" not in done.stdout + done.stderr
+    assert re.search(r"clone repository: done in \d+\.\d\d s", done.stderr)
+    assert re.search(r"^branch +hello-world$", done.stdout, re.MULTILINE)
+
+
+def test_a_terminal_gets_a_live_step_list(remote: Remote, cli: Cli) -> None:
+    """On a terminal each step shows a mark and a time, and NO_COLOR removes the colours."""
+    args = [sys.executable, "-m", "workflows", "run", "hello_world", "--git-url", remote.url]
+    coloured = on_terminal(args, cli.environment({"TERM": "xterm"}), cli.cwd)
+    plain = on_terminal(args, cli.environment({"TERM": "xterm", "NO_COLOR": "1"}), cli.cwd)
+
+    for screen in (coloured, plain):
+        assert re.search(r"✓.*push changes.*\d\.\d s", screen)
+    assert "\x1b[32m" in coloured
+    assert "\x1b[32m" not in plain
+
+
+def test_list_and_describe_tell_what_there_is(cli: Cli) -> None:
+    """`list` names every flow, `describe` every parameter with its default."""
+    assert all(name in cli("list").stdout for name in catalog.FLOWS)
+    assert json.loads(cli("list", "--json").stdout) == catalog.FLOWS
+    shown = cli("describe", "hello_world").stdout
+    assert re.search(r"--git-url +required", shown)
+    assert re.search(r"--branch +hello-world", shown)
+    schema = json.loads(cli("describe", "hello_world", "--json").stdout)["parameters"]
+    assert schema["required"] == ["git_url"]
+    assert schema["additionalProperties"] is False
+
+
+def test_every_flow_of_the_catalogue_is_one() -> None:
+    """Name and summary of the catalogue are the flow's own, and no parameter shadows a run flag."""
+    for name, summary in catalog.FLOWS.items():
+        flow = catalog.find(name)
+        assert (flow.name, flow.summary, flow.module) == (name, summary, f"workflows.{name}")
+        assert not {"json", "quiet", "prefect", "help"} & set(flow.parameters.model_fields)
+
+
+def test_completion_knows_the_flags_of_a_flow(cli: Cli, tmp_path: Path) -> None:
+    """The bash script completes commands, flows and a flow's flags."""
+    script = tmp_path / "complete.sh"
+    script.write_text(cli("completion", "bash").stdout)
+    ask = (
+        f'source {script}; COMP_WORDS=(workflows run hello_world --git-); COMP_CWORD=3;'
+        ' $(complete -p workflows | sed "s/.*-F \\([^ ]*\\) .*/\\1/") workflows;'
+        ' printf "%s\\n" "${COMPREPLY[@]}"'
+    )
+
+    done = process.run(["bash", "-c", ask], env=cli.environment({}), timeout_s=20)
+
+    assert {"--git-url", "--git-user", "--git-email"} <= set(done.stdout.split())
+
+
+def test_a_closed_pipe_is_no_error(cli: Cli) -> None:
+    """`workflows list | head -0` ends quietly."""
+    command = f"{sys.executable} -m workflows describe hello_world | true"
+    done = process.run(["sh", "-c", command], env=cli.environment({}), timeout_s=30)
+
+    assert done.stderr == ""
+
+
+def test_the_demo_shows_the_pushed_branch(cli: Cli) -> None:
+    """`workflows demo` ends with what git ls-remote sees, and leaves nothing behind."""
+    done = cli("demo")
+
+    assert done.exit_code == 0, done.stderr
+    assert re.search(r"^[0-9a-f]{40}\trefs/heads/hello-world$", done.stdout, re.MULTILINE)
+    assert list(cli.cwd.iterdir()) == []
+
+
+def test_local_git_serves_until_it_is_stopped(cli: Cli, tmp_path: Path) -> None:
+    """`local git` prints a URL that works with the token, and keeps its folder for the next time."""
+    args = [sys.executable, "-m", "workflows", "local", "git", "--root", str(tmp_path / "root")]
+    commits = []
+    for branch in ("one", "two"):
+        log = tmp_path / f"{branch}.log"
+        with process.background([*args, "--token", "tok-1234"], env=cli.environment({}), log=log):
+            url = first_url(log)
+            done = cli(
+                *("run", "hello_world", "--git-url", url, "--branch", branch, "--json"),
+                GIT_TOKEN="tok-1234",
+            )
+            assert done.exit_code == 0, done.stderr
+            commits.append(last_json(done)["result"]["commit_id"])
+
+    heads = tmp_path / "root/acme/shop.git/refs/heads"
+    assert [(heads / branch).read_text().strip() for branch in ("one", "two")] == commits
+
+
+def first_url(log: Path) -> str:
+    """Wait for the server's first line and return the URL in it."""
+    import time
+
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        found = re.search(r"http://\S+\.git", log.read_text() if log.exists() else "")
+        if found:
+            return found.group()
+        time.sleep(0.05)
+    raise AssertionError(log.read_text())
+
+
+def on_terminal(args: list[str], env: dict[str, str], cwd: Path) -> str:
+    """Run a program on a pseudo-terminal and return everything it wrote there."""
+    child, terminal = pty.fork()
+    if child == 0:
+        os.chdir(cwd)
+        os.execvpe(args[0], args, env)
+    written = b""
+    while True:
+        try:
+            chunk = os.read(terminal, 65_536)
+        except OSError:  # Linux: the other end is closed
+            break
+        if not chunk:
+            break
+        written += chunk
+    os.close(terminal)
+    _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == 0, written.decode()
+    return written.decode()

@@ -57,7 +57,7 @@ def _fill(repository: Path) -> None:
     """Give `main` a history of incompressible old versions of one file, then 20,000 small files."""
     args = ["git", f"--git-dir={repository}", "fast-import", "--quiet", "--force"]
     with subprocess.Popen(args, stdin=subprocess.PIPE) as child:
-        assert child.stdin is not None  # noqa: S101 - a pipe
+        assert child.stdin is not None
         for number in range(_OLD_VERSIONS):
             _commit(child.stdin, f"version {number}")
             _file(child.stdin, "asset.bin", _noise(number, _OLD_BYTES))
@@ -71,7 +71,9 @@ def _fill(repository: Path) -> None:
 
 
 def _commit(out: IO[bytes], message: str) -> None:
-    out.write(f"commit refs/heads/main\ncommitter {_WHO}\ndata {len(message)}\n{message}\n".encode())
+    out.write(
+        f"commit refs/heads/main\ncommitter {_WHO}\ndata {len(message)}\n{message}\n".encode()
+    )
 
 
 def _file(out: IO[bytes], name: str, data: bytes) -> None:

@@ -41,7 +41,9 @@ def measure() -> dict[str, Any]:
         def ours(extra: dict[str, str], mark: str, n: int) -> Sample:
             flags = ["--git_url", server.url, "--branch", f"{mark}-{n}"]
             args = [sys.executable, "-m", "workflows", *flags]
-            return timed(args, env=env | {"WORKFLOW_NAME": "hello_world"} | extra, cwd=Path(scratch))
+            return timed(
+                args, env=env | {"WORKFLOW_NAME": "hello_world"} | extra, cwd=Path(scratch)
+            )
 
         def script(mark: str, n: int) -> Sample:
             named = shell_env | {"BRANCH": f"{mark}-script-{n}"}

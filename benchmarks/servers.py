@@ -1,4 +1,4 @@
-"""Servers in processes of their own, so that they do not share an interpreter with a measurement."""
+"""Servers in processes of their own: they share no interpreter with what is measured."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def git_server(folder: Path) -> Iterator[Running]:
     root.mkdir()
     args = ["local", "git", "--root", str(root), "--token", token]
     with _process([sys.executable, "-m", "workflows", *args], dict(os.environ)) as child:
-        assert child.stdout is not None  # noqa: S101 - a pipe
+        assert child.stdout is not None
         line = child.stdout.readline().decode()
         found = re.match(r"http://\S+", line)
         if found is None:

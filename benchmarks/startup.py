@@ -20,7 +20,9 @@ def measure() -> dict[str, Any]:
         lambda _: timed([sys.executable, "-c", "pass"], env=env, cwd=Path.cwd()),
         rounds=9,
     )
-    probe = "import sys, workflows.cli.main as m; m.run(['--help']); sys.exit('prefect' in sys.modules)"
+    probe = (
+        "import sys, workflows.cli.main as m; m.run(['--help']); sys.exit('prefect' in sys.modules)"
+    )
     timed([sys.executable, "-c", probe], env=env, cwd=Path.cwd())
     interpreter = median(empty, "wall_s")
     return {

@@ -59,7 +59,7 @@ def ratio(ours: Sequence[Sample], theirs: Sequence[Sample]) -> float:
 
 def median(samples: Sequence[Sample], name: str) -> float:
     """Median of `wall_s` or `cpu_s`."""
-    return statistics.median(getattr(sample, name) for sample in samples)
+    return float(statistics.median(getattr(sample, name) for sample in samples))
 
 
 def clean_environment(extra: Mapping[str, str]) -> dict[str, str]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.support import DEVELOPER_TOKEN, PROJECT, REPORTER_TOKEN, TOKEN, Cli, Remote
+from workflows.core import environment
 from workflows.core.settings import Settings, load
 from workflows.local.git_http import Account, GitServer
 from workflows.local.serving import serve
@@ -18,10 +18,12 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(autouse=True)
-def _own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+def _own_environment(
+    monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     """No setting of the developer's reaches a test, and no test reaches the developer's home."""
     described = {str(f.validation_alias) for f in Settings.model_fields.values()}
-    for name in list(os.environ):
+    for name in environment.whole():
         if name in described or name.startswith(("GIT_", "PREFECT_", "WORKFLOWS_", "WORKFLOW_")):
             monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(tmp_path_factory.mktemp("home")))

@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from workflows.core import environment, process
 from workflows.core.git_command import Git
 from workflows.core.git_names import GitUrl
-from workflows.local.git_http import GitServer
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from workflows.local.git_http import GitServer
 
 TOKEN = "glpat-maintainer-5f1e2d"
 DEVELOPER_TOKEN = "glpat-developer-77aa0c"
@@ -21,7 +24,7 @@ PROJECT = "acme/shop"
 
 @dataclass
 class Remote:
-    """A private project on a running git server, looked at as `git` on the server's disk sees it."""
+    """A private project on a running git server, and what is on that server's disk."""
 
     server: GitServer
     base_url: str
@@ -41,7 +44,9 @@ class Remote:
 
     def branches(self) -> dict[str, str]:
         """Branch name to commit id, on the server."""
-        listing = self.git("for-each-ref", "--format=%(refname:lstrip=2) %(objectname)", "refs/heads")
+        listing = self.git(
+            "for-each-ref", "--format=%(refname:lstrip=2) %(objectname)", "refs/heads"
+        )
         return dict(line.split(" ") for line in listing.splitlines())
 
 
@@ -75,5 +80,5 @@ def last_json(done: process.Completed) -> dict[str, Any]:
 
 
 def git_for(url: str, token: str = TOKEN) -> Git:
-    """git with a token, for tests that look at a remote as a client does."""
+    """Git with a token, for tests that look at a remote as a client does."""
     return Git(GitUrl.parse(url), 60, secret=token)

@@ -199,7 +199,7 @@ def test_a_permanent_error_is_not_tried_again(remote: Remote, cli: Cli) -> None:
 def test_a_race_for_the_branch_ends_with_one_commit(
     remote: Remote, cli: Cli, watched: Watched
 ) -> None:
-    """If another run pushes the branch while ours is between clone and push, ours goes on from it."""
+    """If another run pushes the branch after our clone, ours goes on from what it pushed."""
     push = cli("run", "hello_world", "--git-url", remote.url, PATH=watched.path)
     assert push.exit_code == 0
     theirs = remote.branches()["hello-world"]

@@ -114,7 +114,7 @@ def test_run_steps_retries_logs_and_link_are_seen(remote: Remote, cli: Cli, api:
     assert run["state_type"] == "COMPLETED"
     assert run["parameters"]["git_url"] == project.url
     steps = tasks_of(api, run)
-    assert list(sorted(steps)) == [
+    assert sorted(steps) == [
         "clone repository",
         "commit changes",
         "create branch",
@@ -123,7 +123,9 @@ def test_run_steps_retries_logs_and_link_are_seen(remote: Remote, cli: Cli, api:
     ]
     assert steps["clone repository"]["run_count"] == 2
     by_run = {"logs": {"flow_run_id": {"any_": [run["id"]]}}, "limit": 200}
-    wait_for(lambda: any("push changes: done" in x["message"] for x in query(api, "logs", **by_run)))
+    wait_for(
+        lambda: any("push changes: done" in x["message"] for x in query(api, "logs", **by_run))
+    )
     (artifact,) = query(api, "artifacts", artifacts={"flow_run_id": {"any_": [run["id"]]}})
     assert f"{remote.base_url}/acme/seen/-/tree/hello-world" in artifact["data"]
 
@@ -156,7 +158,9 @@ def test_sigterm_does_not_leave_the_run_running(
     watched.act("term", 4)
     stamp = watched.log / "at"
 
-    done = cli("run", "hello_world", "--git-url", project.url, PREFECT_API_URL=api, PATH=watched.path)
+    done = cli(
+        "run", "hello_world", "--git-url", project.url, PREFECT_API_URL=api, PATH=watched.path
+    )
     ended = time.time()
 
     assert done.exit_code == 143, done.stderr
@@ -168,7 +172,9 @@ def test_sigterm_does_not_leave_the_run_running(
 
 def test_an_unreachable_api_does_not_stop_the_work(remote: Remote, cli: Cli) -> None:
     """Nobody at PREFECT_API_URL: the work is done, a warning says it was not shown."""
-    done = cli("run", "hello_world", "--git-url", remote.url, PREFECT_API_URL="http://127.0.0.1:1/api")
+    done = cli(
+        "run", "hello_world", "--git-url", remote.url, PREFECT_API_URL="http://127.0.0.1:1/api"
+    )
 
     assert done.exit_code == 0, done.stderr
     assert "running without Prefect" in done.stderr
@@ -207,7 +213,10 @@ def test_an_api_that_dies_on_the_way_does_not_stop_the_work(
         (watched.log / "bin" / "git").write_text(
             (watched.log / "bin" / "git")
             .read_text()
-            .replace("case $act in", f'touch "$log/reached"; while [ ! -e "$log/go" ]; do sleep 0.1; done\ncase $act in')
+            .replace(
+                "case $act in",
+                'touch "$log/reached"; while [ ! -e "$log/go" ]; do sleep 0.1; done\ncase $act in',
+            )
         )
         watched.act("nothing", 3)
         killer = threading.Thread(target=_kill_when, args=(watched.log, home))
@@ -320,7 +329,7 @@ def test_a_cancelled_run_stops_and_is_notified_once(
 
 
 def test_the_entrypoint_is_a_prefect_flow(cli: Cli) -> None:
-    """`workflows.hello_world:hello_world` loads as a flow; importing the module needs no Prefect."""
+    """`workflows.hello_world:hello_world` is a flow; importing the module needs no Prefect."""
     program = (
         "import sys, workflows.hello_world\n"
         "assert 'prefect' not in sys.modules\n"

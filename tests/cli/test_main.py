@@ -7,6 +7,7 @@ import os
 import pty
 import re
 import sys
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -122,9 +123,7 @@ def test_bad_input_is_json_too(cli: Cli) -> None:
 
 def test_bad_settings_are_named_a_line_each(cli: Cli) -> None:
     """Environment variables that cannot be used: exit 2 before anything is done."""
-    done = cli(
-        *("run", "hello_world", "--git-url", URL), GIT_TIMEOUT_S="soon", LOG_LEVEL="LOUD"
-    )
+    done = cli(*("run", "hello_world", "--git-url", URL), GIT_TIMEOUT_S="soon", LOG_LEVEL="LOUD")
 
     assert done.exit_code == 2
     assert "GIT_TIMEOUT_S: " in done.stderr
@@ -161,8 +160,8 @@ def test_a_run_away_from_a_terminal_prints_plain_lines(remote: Remote, cli: Cli)
 def test_a_terminal_gets_a_live_step_list(remote: Remote, cli: Cli) -> None:
     """On a terminal each step shows a mark and a time, and NO_COLOR removes the colours."""
     args = [sys.executable, "-m", "workflows", "run", "hello_world", "--git-url", remote.url]
-    coloured = on_terminal(args, cli.environment({"TERM": "xterm"}), cli.cwd)
-    plain = on_terminal(args, cli.environment({"TERM": "xterm", "NO_COLOR": "1"}), cli.cwd)
+    coloured = on_terminal(args, cli.environment({"TERM": "xterm"}))
+    plain = on_terminal(args, cli.environment({"TERM": "xterm", "NO_COLOR": "1"}))
 
     for screen in (coloured, plain):
         assert re.search(r"✓.*push changes.*\d\.\d s", screen)
@@ -195,7 +194,7 @@ def test_completion_knows_the_flags_of_a_flow(cli: Cli, tmp_path: Path) -> None:
     script = tmp_path / "complete.sh"
     script.write_text(cli("completion", "bash").stdout)
     ask = (
-        f'source {script}; COMP_WORDS=(workflows run hello_world --git-); COMP_CWORD=3;'
+        f"source {script}; COMP_WORDS=(workflows run hello_world --git-); COMP_CWORD=3;"
         ' $(complete -p workflows | sed "s/.*-F \\([^ ]*\\) .*/\\1/") workflows;'
         ' printf "%s\\n" "${COMPREPLY[@]}"'
     )
@@ -223,7 +222,7 @@ def test_the_demo_shows_the_pushed_branch(cli: Cli) -> None:
 
 
 def test_local_git_serves_until_it_is_stopped(cli: Cli, tmp_path: Path) -> None:
-    """`local git` prints a URL that works with the token, and keeps its folder for the next time."""
+    """`local git` prints a URL that works with the token; its folder outlives it."""
     args = [sys.executable, "-m", "workflows", "local", "git", "--root", str(tmp_path / "root")]
     commits = []
     for branch in ("one", "two"):
@@ -243,8 +242,6 @@ def test_local_git_serves_until_it_is_stopped(cli: Cli, tmp_path: Path) -> None:
 
 def first_url(log: Path) -> str:
     """Wait for the server's first line and return the URL in it."""
-    import time
-
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
         found = re.search(r"http://\S+\.git", log.read_text() if log.exists() else "")
@@ -254,12 +251,11 @@ def first_url(log: Path) -> str:
     raise AssertionError(log.read_text())
 
 
-def on_terminal(args: list[str], env: dict[str, str], cwd: Path) -> str:
+def on_terminal(args: list[str], env: dict[str, str]) -> str:
     """Run a program on a pseudo-terminal and return everything it wrote there."""
     child, terminal = pty.fork()
     if child == 0:
-        os.chdir(cwd)
-        os.execvpe(args[0], args, env)
+        os.execvpe(args[0], args, env)  # noqa: S606 - a list, no shell
     written = b""
     while True:
         try:

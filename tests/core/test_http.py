@@ -13,7 +13,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from starlette.applications import Starlette
-from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.responses import (
+    JSONResponse,
+    PlainTextResponse,
+    RedirectResponse,
+    Response,
+    StreamingResponse,
+)
 from starlette.routing import Route
 
 from workflows.core import http
@@ -31,7 +37,7 @@ from workflows.core.redaction import remember
 from workflows.local.serving import Faults, Seen, Watched, serve
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import AsyncIterator, Iterator
 
     from starlette.requests import Request
 
@@ -75,6 +81,16 @@ class Site:
         """A long refusal with a token across the place where it is cut."""
         return PlainTextResponse("." * 495 + SECRET, 422)
 
+    async def drip(self, _: Request) -> Response:
+        """An answer that never stops coming, drop by drop."""
+
+        async def drops() -> AsyncIterator[bytes]:
+            for _ in range(300):
+                yield b"."
+                await asyncio.sleep(0.1)
+
+        return StreamingResponse(drops())
+
     async def slow(self, _: Request) -> Response:
         """No answer for a long time."""
         await asyncio.sleep(30)
@@ -93,6 +109,7 @@ def running() -> Iterator[Site]:
             Route("/page", site.page),
             Route("/refusal", site.refusal),
             Route("/slow", site.slow),
+            Route("/drip", site.drip),
         ]
     )
     with serve(Watched(app, faults=site.faults, seen=site.seen)) as site.base_url:
@@ -278,6 +295,21 @@ def test_no_answer_in_time(site: Site) -> None:
         http.request("GET", f"{site.base_url}/slow", timeout_s=0.2)
 
     assert time.monotonic() - began < 5
+
+
+def test_an_answer_drop_by_drop_is_cut_off(site: Site) -> None:
+    """`timeout_s` bounds the whole attempt, not each piece of the answer."""
+    began = time.monotonic()
+    with pytest.raises(TimeoutExceeded):
+        http.request("GET", f"{site.base_url}/drip", timeout_s=0.5)
+
+    assert time.monotonic() - began < 5
+
+
+def test_a_header_http_cannot_carry_is_refused(site: Site) -> None:
+    """A token with letters beyond ASCII is refused with a reason, not a traceback."""
+    with pytest.raises(RequestRefused, match="header"):
+        http.request("GET", f"{site.base_url}/echo", timeout_s=5, headers={"PRIVATE-TOKEN": "tök"})
 
 
 def test_nobody_listens() -> None:

@@ -219,6 +219,14 @@ def test_a_program_that_is_not_installed(tmp_path: Path) -> None:
     assert "PATH" in caught.value.fix
 
 
+def test_a_file_that_is_no_program_is_named(tmp_path: Path) -> None:
+    """A file without permission to be run is ProgramMissing with a way out."""
+    (tmp_path / "data").write_text("no program")
+
+    with pytest.raises(ProgramMissing, match="make the file executable"):
+        process.run([str(tmp_path / "data")], env=environment.for_child(), timeout_s=5)
+
+
 def test_a_missing_folder_is_not_a_missing_program(tmp_path: Path) -> None:
     """A working directory that is not there is not blamed on the program."""
     with pytest.raises(FileNotFoundError):

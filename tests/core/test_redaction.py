@@ -125,6 +125,8 @@ def test_words_are_left_alone(words: list[str]) -> None:
             "http://[redacted]@h/p http://[redacted]@h/q",
         ),
         ("Authorization: Basic aHVudGVyMg==", "Authorization: Basic [redacted]"),
+        ("{'PRIVATE-TOKEN': 'x1'}", "{'PRIVATE-TOKEN': '[redacted]'}"),
+        ('{"authorization": "Bearer x1"}', '{"authorization": "Bearer [redacted]"}'),
         ("authorization=bearer hunter2hunter2", "authorization=bearer [redacted]"),
         ("PRIVATE-TOKEN: hunter2", "PRIVATE-TOKEN: [redacted]"),
         ("job-token=hunter2", "job-token=[redacted]"),

@@ -26,6 +26,7 @@ from workflows.core.errors import (
     RepositoryNotFound,
     TimeoutExceeded,
     UrlRefused,
+    WorkflowsError,
 )
 from workflows.core.settings import load
 from workflows.local.git_http import create_bare
@@ -264,15 +265,18 @@ def test_a_failed_clone_leaves_no_folder(
     ],
 )
 def test_clone_failures_have_names(
-    remote: Remote, settings: Settings, tmp_path: Path, url: str, token: str | None, error: type
+    remote: Remote,
+    settings: Settings,
+    tmp_path: Path,
+    url: str,
+    token: str | None,
+    error: type[WorkflowsError],
 ) -> None:
     """A wrong token, a missing token and an absent repository are three typed errors."""
     changed = load(git_token=_secret(settings, token))
 
     with pytest.raises(error) as caught:
-        git.clone_repository(
-            url.format(base=remote.base_url), tmp_path / "clone", settings=changed
-        )
+        git.clone_repository(url.format(base=remote.base_url), tmp_path / "clone", settings=changed)
 
     assert caught.value.fix
     assert not caught.value.retryable
@@ -289,10 +293,11 @@ def test_a_missing_source_branch_is_named(
 
 
 @pytest.mark.parametrize(
-    ("status", "error"), [(503, RemoteUnavailable), (429, RemoteUnavailable), (502, RemoteUnavailable)]
+    ("status", "error"),
+    [(503, RemoteUnavailable), (429, RemoteUnavailable), (502, RemoteUnavailable)],
 )
 def test_a_gateway_error_may_pass(
-    remote: Remote, settings: Settings, tmp_path: Path, status: int, error: type
+    remote: Remote, settings: Settings, tmp_path: Path, status: int, error: type[WorkflowsError]
 ) -> None:
     """5xx and 429 are transient: worth another try."""
     remote.server.faults.fail_next = [status] * 5
@@ -305,7 +310,7 @@ def test_a_gateway_error_may_pass(
 
 def test_nobody_listening_is_a_network_error(settings: Settings, tmp_path: Path) -> None:
     """A refused connection is transient and names the host."""
-    with pytest.raises(NetworkError, match="127.0.0.1:1"):
+    with pytest.raises(NetworkError, match=r"127\.0\.0\.1:1"):
         git.clone_repository("http://127.0.0.1:1/a/b.git", tmp_path / "clone", settings=settings)
 
 
@@ -322,7 +327,8 @@ def test_a_silent_server_is_a_timeout(remote: Remote, settings: Settings, tmp_pa
 
 
 @pytest.mark.parametrize(
-    "url", ["ext::sh -c id", "fd::3", "--upload-pack=id", "file:///etc", "/etc", "../x", "git://h/x"]
+    "url",
+    ["ext::sh -c id", "fd::3", "--upload-pack=id", "file:///etc", "/etc", "../x", "git://h/x"],
 )
 def test_dangerous_urls_never_reach_git(settings: Settings, tmp_path: Path, url: str) -> None:
     """Transports that run programs, options and local paths are refused before git starts."""
@@ -345,7 +351,7 @@ def test_local_repositories_need_the_setting(settings: Settings, tmp_path: Path)
 def test_git_itself_refuses_other_transports(remote: Remote, clone: git.Repository) -> None:
     """Even a URL that reaches git by another way cannot use ext:: or local files."""
     for url in ("ext::sh -c true", f"file://{remote.folder}"):
-        with pytest.raises(ProcessFailed, match="not allowed|exit code"):
+        with pytest.raises(ProcessFailed, match=r"not allowed|exit code"):
             clone.run("fetch", url)
 
 
@@ -372,16 +378,14 @@ def test_a_branch_the_remote_has_is_gone_on_with(
     """A rerun's `create_branch` takes up what the first run pushed, files included."""
     pushed = push_file(clone, "feature", "one.txt")
 
-    again = git.clone_repository(
-        remote.url, tmp_path / "again", settings=settings, checkout=False
-    )
+    again = git.clone_repository(remote.url, tmp_path / "again", settings=settings, checkout=False)
 
     assert git.create_branch(again, "feature") is True
     assert git.current_commit(again) == pushed
     assert (again.folder / "one.txt").exists()
 
 
-def test_change_branch_wants_a_branch_that_exists(remote: Remote, clone: git.Repository) -> None:
+def test_change_branch_wants_a_branch_that_exists(clone: git.Repository) -> None:
     """`change_branch` to a branch nobody pushed is BranchNotFound and names those there are."""
     with pytest.raises(BranchNotFound, match="main"):
         git.change_branch(clone, "absent")
@@ -518,7 +522,12 @@ def test_a_hooks_words_are_in_the_error(remote: Remote, clone: git.Repository) -
 
 @pytest.mark.parametrize(("first", "second"), [("a", "a/b"), ("a/b", "a")])
 def test_a_branch_in_the_way_of_a_folder_is_refused(
-    remote: Remote, clone: git.Repository, settings: Settings, tmp_path: Path, first: str, second: str
+    remote: Remote,
+    clone: git.Repository,
+    settings: Settings,
+    tmp_path: Path,
+    first: str,
+    second: str,
 ) -> None:
     """`a` and `a/b` cannot both exist: said before anything is done, or by the server."""
     other = git.clone_repository(remote.url, tmp_path / "other", settings=settings)
@@ -558,9 +567,7 @@ def test_a_push_cut_off_is_a_network_error(remote: Remote, clone: git.Repository
 # --- isolation and secrets ---------------------------------------------------------------------
 
 
-def test_the_clone_keeps_no_credential(
-    remote: Remote, settings: Settings, tmp_path: Path
-) -> None:
+def test_the_clone_keeps_no_credential(remote: Remote, settings: Settings, tmp_path: Path) -> None:
     """Neither GIT_TOKEN nor a credential in the URL is in any file of the clone."""
     for n, url in enumerate([remote.url, remote.url.replace("://", f"://bot:{TOKEN}@")]):
         clone = git.clone_repository(url, tmp_path / f"clone{n}", settings=settings)
@@ -572,7 +579,9 @@ def test_the_clone_keeps_no_credential(
         assert clone.run("config", "remote.origin.url").stdout.strip() == remote.url
 
 
-def test_a_credential_in_the_url_is_used(remote: Remote, settings: Settings, tmp_path: Path) -> None:
+def test_a_credential_in_the_url_is_used(
+    remote: Remote, settings: Settings, tmp_path: Path
+) -> None:
     """The URL's own credential wins over GIT_TOKEN."""
     wrong = load(git_token=_secret(settings, "glpat-wrong-token-0000"))
     url = remote.url.replace("://", f"://bot:{TOKEN}@")
@@ -606,7 +615,7 @@ def test_hooks_and_configuration_of_the_machine_do_not_matter(
         (hooks / name).chmod(0o755)
     (home / ".gitconfig").write_text(
         f"[init]\n\ttemplateDir = {home}/template\n[core]\n\thooksPath = {hooks}\n"
-        "[commit]\n\tgpgSign = true\n[url \"http://127.0.0.1:1/\"]\n\tinsteadOf = http://\n"
+        '[commit]\n\tgpgSign = true\n[url "http://127.0.0.1:1/"]\n\tinsteadOf = http://\n'
     )
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(home / ".gitconfig"))
@@ -645,5 +654,3 @@ def _orphan(repository: git.Repository) -> str:
     (repository.folder / "fresh.txt").write_text("fresh\n")
     git.commit_changes(repository, author=ADA)
     return git.current_commit(repository)
-
-

@@ -132,7 +132,7 @@ def test_a_slow_receiver_does_not_hold_the_flow(
     assert "notification 1 not sent within 0.5 s" in caplog.text
 
 
-def test_a_scratch_folder_is_private_and_goes_away(tmp_path: Path) -> None:
+def test_a_scratch_folder_is_private_and_goes_away() -> None:
     """Only the owner may look in, and after the block it is gone."""
     with utility.scratch_folder() as folder:
         assert folder.stat().st_mode & 0o777 == 0o700

@@ -57,7 +57,8 @@ def top_parser(flows: tuple[Flow, ...] = ()) -> flags.Parser:
         group, _, name = full_name.rpartition(" ")
         if group not in groups:
             parent = groups[""].add_parser(group, help=GROUPS[group])
-            groups[group] = parent.add_subparsers(metavar="PART", title="parts", dest="part")
+            parts = parent.add_subparsers(metavar="PART", title="parts", dest="part", required=True)
+            groups[group] = parts
         command.configure(groups[group].add_parser(name, help=command.summary))
     return top
 

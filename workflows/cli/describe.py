@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
 def rows(flow: Flow) -> list[tuple[str, str, str]]:
     """(flag, default or `required`, description) of every parameter, required ones first."""
-    fields = sorted(flow.parameters.model_fields.items(), key=lambda item: not item[1].is_required())
+    fields = sorted(
+        flow.parameters.model_fields.items(), key=lambda item: not item[1].is_required()
+    )
     return [
         (
             flags.flag_name(name),

@@ -46,7 +46,9 @@ def flag_name(field_name: str) -> str:
 
 def add_flow_flags(parser: argparse.ArgumentParser, flow: Flow) -> None:
     """One flag for each field of the flow's parameters, required ones first."""
-    fields = sorted(flow.parameters.model_fields.items(), key=lambda item: not item[1].is_required())
+    fields = sorted(
+        flow.parameters.model_fields.items(), key=lambda item: not item[1].is_required()
+    )
     for name, field in fields:
         help_text = (field.description or "").replace("%", "%%")
         suffix = " (required)" if field.is_required() else f" (default: {shown_default(field)})"

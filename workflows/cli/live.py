@@ -68,7 +68,7 @@ class LiveReporter:
     def step_ended(self, name: str, seconds: float, problem: str) -> None:
         """Stop the step's clock."""
         step = self._steps[-1]
-        step.seconds, step.note = time.monotonic() - step.started, ""
+        step.seconds, step.note = seconds, ""
         step.problem = problem.splitlines()[0] if problem else ""
 
     def _render(self) -> RenderableType:

@@ -7,6 +7,7 @@ Nothing heavy is imported here; each command imports what it needs. `python -m w
 from __future__ import annotations
 
 import json
+import os
 import sys
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
@@ -35,7 +36,7 @@ def run(argv: Sequence[str]) -> int:
         words = ["run", named, *words]
     as_json = "--json" in words
     try:
-        return _dispatch(words)
+        return _flushed(_dispatch(words))
     except SystemExit as end:  # argparse has printed help or the version
         return int(end.code or 0)
     except WorkflowsError as error:
@@ -45,7 +46,8 @@ def run(argv: Sequence[str]) -> int:
         print(f"workflows: {error}", file=sys.stderr)  # noqa: T201 - cli is where printing is
         return error.exit_code
     except BrokenPipeError:
-        sys.stderr.close()  # nobody reads any more: no second complaint at exit
+        # Nobody reads any more (`| head`). What is left to write must not complain at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_OK
     except Exception:  # noqa: BLE001 - a defect of ours: say so once, with everything known
         import traceback  # noqa: PLC0415 - only for defects
@@ -55,6 +57,12 @@ def run(argv: Sequence[str]) -> int:
         return EXIT_DEFECT
 
 
+def _flushed(exit_code: int) -> int:
+    """Write out what is buffered while errors can still be told."""
+    sys.stdout.flush()
+    return exit_code
+
+
 def _dispatch(words: list[str]) -> int:
     """Find the command, one word or two (`local git`), and hand it the rest."""
     if not words:
@@ -62,15 +70,18 @@ def _dispatch(words: list[str]) -> int:
         return InputError.exit_code
     if words[0] == "run":
         return _run_flow(words[1:])
-    name = " ".join(words[:2]) if " ".join(words[:2]) in commands.COMMANDS else words[0]
+    two = words[0] in commands.GROUPS and words[1:2] and not words[1].startswith("-")
+    name = " ".join(words[: 2 if two else 1])
     command = commands.COMMANDS.get(name)
     if command is None:
-        if words[0].startswith("-") or words[0] == "local":
+        if words[0].startswith("-") or name in commands.GROUPS:
             flags.parse(commands.top_parser(), words)  # --help, --version, or an error
         close = get_close_matches(name, [*commands.COMMANDS, "run", *catalog.FLOWS], n=1)
         raise CommandLineInvalid(
             f"there is no command {name!r}",
-            fix=f"did you mean `workflows {_spelt(close[0])}`?" if close else "see workflows --help",
+            fix=f"did you mean `workflows {_spelt(close[0])}`?"
+            if close
+            else "see workflows --help",
         )
     one = flags.Parser(prog=f"workflows {name}", description=command.summary)
     command.configure(one)

@@ -10,7 +10,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from workflows.cli import flags
-from workflows.core import observability, orchestration, settings as settings_module, signals
+from workflows.core import observability, orchestration, signals
+from workflows.core import settings as settings_module
 from workflows.core.errors import Terminated
 from workflows.core.flow import Execution, State
 from workflows.core.progress import LogReporter
@@ -71,7 +72,9 @@ class _Finish:
                 elif not self._quiet and not self._as_json:
                     sys.stdout.write(redact(_for_people(outcome.result or {})))
                 if self._as_json:
-                    sys.stdout.write(redact(json.dumps(outcome.as_dict(), ensure_ascii=False)) + "\n")
+                    sys.stdout.write(
+                        redact(json.dumps(outcome.as_dict(), ensure_ascii=False)) + "\n"
+                    )
                 sys.stdout.flush()
                 sys.stderr.flush()
         return outcome.exit_code

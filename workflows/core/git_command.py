@@ -101,10 +101,10 @@ class Git:
             secret = settings.git_token.get_secret_value()
         if url.scheme not in {"http", "https"}:
             secret = None
-        remember([secret] if secret else [])
+        remember([secret, f"{username}:{secret}"] if secret else [])
         return cls(url, settings.git_timeout_s, username, secret)
 
-    def run(  # noqa: PLR0913 - the door's own options, keyword-only
+    def run(
         self,
         *args: str,
         cwd: Path,
@@ -189,7 +189,7 @@ def _progress_lines(report: Callable[[str], None]) -> Callable[[str], None]:
     return on_chunk
 
 
-_TOKEN_FIX = (
+_CREDENTIAL_FIX = (
     "check GIT_TOKEN (or the credential in the URL): not expired, and with the scope"
     " write_repository or api"
 )
@@ -208,11 +208,13 @@ _MEANINGS: tuple[tuple[str, type[WorkflowsError], str, str], ...] = (
         "add it to known_hosts, or use an https:// URL with GIT_TOKEN",
     ),
     (
-        r"Authentication failed for|could not read (Username|Password)|HTTP Basic: Access denied"
-        r"|returned error: 401|Permission denied \(",
+        (
+            r"Authentication failed for|could not read (Username|Password)"
+            r"|HTTP Basic: Access denied|returned error: 401|Permission denied \("
+        ),
         AuthenticationFailed,
         "{host} does not accept our credentials",
-        _TOKEN_FIX,
+        _CREDENTIAL_FIX,
     ),
     (
         r"returned error: 403|You are not allowed to (download|push)",
@@ -221,8 +223,10 @@ _MEANINGS: tuple[tuple[str, type[WorkflowsError], str, str], ...] = (
         "give its user at least the role Developer in the project",
     ),
     (
-        r"returned error: 404|repository '.*' not found|does not appear to be a git repository"
-        r"|project you were looking for could not be found|repository .* does not exist",
+        (
+            r"returned error: 404|repository '.*' not found|does not appear to be a git repository"
+            r"|project you were looking for could not be found|repository .* does not exist"
+        ),
         RepositoryNotFound,
         "there is no repository {place}, or this token may not see it",
         "check the URL, and that the token's user is a member of the project",
@@ -240,10 +244,13 @@ _MEANINGS: tuple[tuple[str, type[WorkflowsError], str, str], ...] = (
         _LATER,
     ),
     (
-        r"Could not resolve host|Failed to connect|Couldn't connect|Connection (refused|reset|timed"
-        r"|closed)|early EOF|hung up unexpectedly|RPC failed|unexpected disconnect|transfer closed"
-        r"|Operation too slow|Empty reply|SSL_ERROR|gnutls_handshake|Recv failure|Send failure"
-        r"|timed out|invalid index-pack output|expected flush|bad line length|unexpected EOF",
+        (
+            r"Could not resolve host|Failed to connect|Couldn't connect|early EOF|RPC failed"
+            r"|Connection (refused|reset|timed|closed)|hung up unexpectedly|unexpected disconnect"
+            r"|transfer closed|Operation too slow|Empty reply|SSL_ERROR|gnutls_handshake"
+            r"|Recv failure|Send failure|timed out|invalid index-pack output|expected flush"
+            r"|bad line length|unexpected EOF"
+        ),
         NetworkError,
         "the connection to {host} failed",
         "check the address and the network, then " + _LATER,

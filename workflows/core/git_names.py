@@ -25,6 +25,8 @@ T = TypeVar("T")
 
 MAX_BRANCH_BYTES = 244  # refs/heads/ + name + .lock still fits into one 255-byte file name
 _HEX_OBJECT_ID = re.compile(r"[0-9a-f]{40}([-/].*)?|[0-9a-f]{64}", re.IGNORECASE | re.DOTALL)
+_BLANK = re.compile(r"[\x00-\x20\x7f]")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _INVISIBLE = {"Cc", "Cf", "Cs", "Zl", "Zp", "Zs"}
 
 _BRANCH_RULES: tuple[tuple[Callable[[str], object], str], ...] = (
@@ -98,11 +100,11 @@ class GitUrl:
             UrlRefused: a leading `-`, a transport that runs programs, a local path that is not
                 allowed, a password for SSH, or a text that is no repository URL.
         """
-        if not text or text.startswith("-") or any(ord(c) < 33 or ord(c) == 127 for c in text):
+        if not text or text.startswith("-") or _BLANK.search(text):
             raise _refused(text, "it is empty, starts with '-', or contains a blank")
         if re.match(r"[A-Za-z0-9+.-]*::", text):
             raise _refused(text, "transports of the form name::address run programs here")
-        if any(ord(c) < 32 or ord(c) == 127 for c in unquote(text)):
+        if _CONTROL.search(unquote(text)):
             raise _refused(text, "it contains a control character, percent-encoded")
         if "://" in text:
             return cls._with_scheme(text, allow_local=allow_local)
@@ -198,7 +200,9 @@ class GitUrl:
         )
 
     @classmethod
-    def __get_pydantic_json_schema__(cls, _: CoreSchema, __: GetJsonSchemaHandler) -> dict[str, Any]:
+    def __get_pydantic_json_schema__(
+        cls, _: CoreSchema, __: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
         return {"type": "string", "format": "git-url"}
 
 

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 _REPEATABLE = {"GET", "HEAD", "PUT", "DELETE"}
 _MAX_WAIT_S = 30.0
+MAX_BODY_BYTES = 64 * 1024 * 1024
 _RETRY_STATUSES = {408, 429}
 
 
@@ -94,15 +95,29 @@ def _send(
     timeout_s: float,
     headers: Mapping[str, str] | None,
     json_body: object | None,
-) -> httpx.Response:
+) -> Response:
+    """One attempt; a server that answers drop by drop is cut off after `timeout_s` too."""
     host = redact(url)  # unless it can be taken apart
+    deadline = time.monotonic() + timeout_s
     try:
         host = httpx.URL(url).host
+        body = bytearray()
         # trust_env off for this machine: a proxy must not get what is meant for 127.0.0.1
-        with httpx.Client(timeout=timeout_s, trust_env=host not in {"127.0.0.1", "::1"}) as client:
-            return client.request(method, url, headers=dict(headers or {}), json=json_body)
+        with (
+            httpx.Client(timeout=timeout_s, trust_env=host not in {"127.0.0.1", "::1"}) as client,
+            client.stream(method, url, headers=dict(headers or {}), json=json_body) as answer,
+        ):
+            for chunk in answer.iter_bytes():
+                body += chunk
+                if time.monotonic() > deadline:
+                    raise httpx.ReadTimeout("the answer takes too long")
+                if len(body) > MAX_BODY_BYTES:
+                    raise RequestRefused(f"{host} sends more than {MAX_BODY_BYTES} bytes")
+        return Response(answer.status_code, dict(answer.headers), bytes(body))
     except httpx.TimeoutException as error:
         raise TimeoutExceeded(f"{host} did not answer within {timeout_s:g} s") from error
+    except UnicodeEncodeError as error:
+        raise RequestRefused("a header holds characters that HTTP cannot carry") from error
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise NetworkError(
             f"the connection to {host} failed",
@@ -111,12 +126,17 @@ def _send(
         ) from error
 
 
-def _checked(method: str, url: str, answer: httpx.Response, *, accept_redirect: bool) -> Response:
-    status = answer.status_code
+def _checked(method: str, url: str, answer: Response, *, accept_redirect: bool) -> Response:
+    """The answer itself if it is a good one.
+
+    Raises:
+        RemoteUnavailable, AuthenticationFailed, AccessDenied, RequestRefused: by its status.
+    """
+    status = answer.status
     if status < 300 or (status < 400 and accept_redirect):  # noqa: PLR2004 - HTTP's own numbers
-        return Response(status, dict(answer.headers), answer.content)
+        return answer
     what = redact(f"{method} {url} was answered with {status}")
-    why = _quoted(answer.text, 500)
+    why = _quoted(answer.body.decode(errors="replace"), 500)
     if status in _RETRY_STATUSES or status >= 500:  # noqa: PLR2004
         later = RemoteUnavailable(what, why=why, fix="try again later")
         later.wait_s = _retry_after(answer.headers.get("retry-after"))

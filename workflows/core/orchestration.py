@@ -17,7 +17,8 @@ import logging
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from workflows.core import environment, observability, settings as settings_module, signals
+from workflows.core import environment, observability, signals
+from workflows.core import settings as settings_module
 from workflows.core.errors import EXIT_TERMINATED, Terminated, TransientError, WorkflowsError
 from workflows.core.flow import Execution, Outcome, State, is_termination, retry_delays
 from workflows.core.progress import LogReporter
@@ -113,8 +114,7 @@ def prefect_flow(flow: Flow) -> prefect.Flow[..., Any]:
         return _execution.title if _execution else _title_of_this_run(flow)
 
     notify_end = _end_notifier(flow)
-    return prefect.flow(
-        entry,
+    decorate = prefect.flow(
         name=flow.name,
         flow_run_name=run_name,
         validate_parameters=False,  # Flow.validate does, with better words
@@ -123,6 +123,7 @@ def prefect_flow(flow: Flow) -> prefect.Flow[..., Any]:
         on_crashed=[notify_end],
         on_cancellation=[notify_end],
     )
+    return decorate(entry)
 
 
 def _title_of_this_run(flow: Flow) -> str:
@@ -163,7 +164,7 @@ def _wanted(settings: Settings) -> bool:
 
 
 def _run_under_prefect(execution: Execution, at_forced_end: Callable[[], int]) -> None:
-    global _execution, _forced_end  # noqa: PLW0603 - Prefect's hooks have no other way to us
+    global _execution, _forced_end
     _execution, _forced_end = execution, at_forced_end
     flow = prefect_flow(execution.flow)
     with _prefect_settings(execution.settings), _api_logs():
@@ -178,9 +179,10 @@ def _log_troubles(execution: Execution, error: BaseException) -> None:
             execution.refuse(error)
         else:
             _log.warning("running without Prefect: %s", redact(f"{type(error).__name__}: {error}"))
-    elif execution.outcome is not None and execution.outcome.state is State.SUCCEEDED:
-        if not isinstance(error, Terminated):
-            _log.warning("the work is done, but Prefect failed: %s", redact(str(error)))
+        return
+    succeeded = execution.outcome is not None and execution.outcome.state is State.SUCCEEDED
+    if succeeded and not isinstance(error, Terminated):
+        _log.warning("the work is done, but Prefect failed: %s", redact(str(error)))
 
 
 @contextmanager
@@ -251,8 +253,7 @@ class _PrefectSteps:
         from prefect.cache_policies import NO_CACHE  # noqa: PLC0415
 
         delays = retry_delays(settings)
-        task = prefect.task(
-            call,
+        decorate = prefect.task(
             name=name,
             retries=len(delays),
             retry_delay_seconds=delays or None,
@@ -260,7 +261,7 @@ class _PrefectSteps:
             cache_policy=NO_CACHE,
             persist_result=False,
         )
-        return task()
+        return decorate(call)()
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -286,7 +287,7 @@ def _may_pass(_task: Any, _run: Any, state: Any) -> bool:
     return False
 
 
-def _end_notifier(ours: Flow) -> Callable[[Any, Any, Any], None]:
+def _end_notifier(ours: Flow) -> Callable[..., None]:
     """Prefect's hook for failed, crashed and cancelled runs.
 
     It is called in the run's own process, where the outcome is known; but for a cancelled run in

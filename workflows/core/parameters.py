@@ -42,13 +42,9 @@ def _ident(text: str) -> str:
     return text
 
 
-BranchName = Annotated[
-    str, BeforeValidator(lambda value: as_field_error(check_branch_name, value))
-]
+BranchName = Annotated[str, BeforeValidator(lambda value: as_field_error(check_branch_name, value))]
 NewBranchName = Annotated[
     BranchName, AfterValidator(lambda value: as_field_error(refuse_peoples_branch, value))
 ]
 PersonName = Annotated[str, Field(max_length=200), AfterValidator(_ident)]
-Email = Annotated[
-    str, Field(max_length=254, pattern=r"^[^@\s<>\x00-\x1f]+@[^@\s<>\x00-\x1f]+$")
-]
+Email = Annotated[str, Field(max_length=254, pattern=r"^[^@\s<>\x00-\x1f]+@[^@\s<>\x00-\x1f]+$")]

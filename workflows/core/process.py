@@ -161,11 +161,12 @@ async def streaming(
         cwd=cwd,
         start_new_session=True,
     )
+    _groups.add(child.pid)
     try:
         yield child
     finally:
-        with suppress(ProcessLookupError):
-            os.killpg(child.pid, signal.SIGKILL)
+        _signal_group(child.pid, signal.SIGKILL)
+        _groups.discard(child.pid)
         # asyncio says a child has ended only once its pipes have, and a full pipe never does
         for pipe in (child.stdout, child.stderr):
             while pipe is not None and await pipe.read(_CHUNK):
@@ -214,6 +215,10 @@ def _group(
             f"{args[0]} is not installed",
             why=f"no such executable on PATH: {error.filename}",
             fix=f"install {args[0]} and make sure it is on PATH",
+        ) from error
+    except PermissionError as error:
+        raise ProgramMissing(
+            f"{args[0]} cannot be run", why=str(error), fix="make the file executable"
         ) from error
     _groups.add(child.pid)
     try:

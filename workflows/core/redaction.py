@@ -16,16 +16,22 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 MASK = "[redacted]"
+_LINE = 9  # a line of a key file that is long enough to be one
 _SHORTEST = 4  # a shorter "secret" would shred ordinary words
 
 _PATTERNS = (
     # https://user:secret@host and https://token@host: the host stays, the rest goes
     (re.compile(r"(?<=://)[^\s/?#'\"]+@"), MASK + "@"),
     (
-        re.compile(r"(?i)\b(authorization\s*[:=]\s*(?:basic|bearer|token)\s+)[^\s'\",]+"),
+        re.compile(
+            r"(?i)\b(authorization['\"]?\s*[:=]\s*['\"]?(?:basic|bearer|token)\s+)[^\s'\",]+"
+        ),
         rf"\1{MASK}",
     ),
-    (re.compile(r"(?i)\b((?:private|job|deploy)-token\s*[:=]\s*)[^\s'\",]+"), rf"\1{MASK}"),
+    (
+        re.compile(r"(?i)\b((?:private|job|deploy)-token['\"]?\s*[:=]\s*['\"]?)[^\s'\",]+"),
+        rf"\1{MASK}",
+    ),
     (
         re.compile(r"(?i)([?&](?:private_token|access_token|job_token|token|key)=)[^\s&'\"]+"),
         rf"\1{MASK}",
@@ -72,7 +78,7 @@ def _spellings(secret: str) -> set[str]:
     """A value, line by line where it has lines, and the ways it is commonly written."""
     errors = "surrogateescape"  # bytes of the environment that are not UTF-8
     spellings = {secret, quote(secret, safe="", errors=errors), quote(secret, errors=errors)}
-    spellings.update(line.strip() for line in secret.splitlines() if len(line.strip()) > 8)
+    spellings.update(line.strip() for line in secret.splitlines() if len(line.strip()) >= _LINE)
     for user in ("", "oauth2:", "gitlab-ci-token:", ":"):
         spellings.add(base64.b64encode((user + secret).encode(errors=errors)).decode())
     return spellings

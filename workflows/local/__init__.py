@@ -1,1 +1,1 @@
-"""The embedded stack: what runs in the cloud in production, on 127.0.0.1. Also the tests' fixtures."""
+"""The embedded stack: on 127.0.0.1 what production has in the cloud; also the tests' fixtures."""

@@ -180,7 +180,7 @@ def change_branch(repository: Repository, name: str) -> None:
     create_branch(repository, name)
 
 
-def commit_changes(  # noqa: PLR0913 - options are keyword-only
+def commit_changes(
     repository: Repository,
     *,
     author: Person,
@@ -289,7 +289,7 @@ def _address(url: GitUrl) -> str:
 
 
 def _refuse_clash(name: str, branches: Mapping[str, str]) -> None:
-    """git keeps branches as files and folders: `a` and `a/b` cannot both exist."""
+    """Git keeps branches as files and folders: `a` and `a/b` cannot both exist."""
     above = {name[:i] for i, letter in enumerate(name) if letter == "/"}
     clash = next((b for b in branches if b in above or b.startswith(name + "/")), None)
     if clash is not None:

@@ -122,9 +122,7 @@ def _send(number: int, url: str, title: str, body: str, fail: Callable[[str], No
         fail(redact(f"notification {number} not sent: {type(error).__name__}: {error}"))
 
 
-def _wait_for(
-    threads: list[threading.Thread], limit: float, fail: Callable[[str], None]
-) -> None:
+def _wait_for(threads: list[threading.Thread], limit: float, fail: Callable[[str], None]) -> None:
     """Wait `limit` seconds for all threads together."""
     deadline = time.monotonic() + limit
     for number, thread in enumerate(threads, 1):

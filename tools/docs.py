@@ -1,0 +1,102 @@
+"""Keep the generated parts of the documents true: `docs.py` rewrites them, `--check` compares.
+
+A part stands between `<!-- generated: NAME -->` and `<!-- end -->`; NAME is a function below.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from workflows.cli import catalog, commands, describe
+from workflows.core import errors, settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+ROOT = Path(__file__).resolve().parent.parent
+_PART = re.compile(r"(<!-- generated: ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+def settings_table() -> str:
+    """Every environment variable, its default and meaning."""
+    rows = [
+        (f"`{name}`", f"`{default}`" if default else "", text)
+        for name, default, text in settings.table()
+    ]
+    return _table(("variable", "default", "meaning"), rows)
+
+
+def error_tree() -> str:
+    """The exception tree with its exit codes, as drawn in `core/errors.py`."""
+    drawn = re.search(r"```text\n(.*?)```", inspect.getdoc(errors) or "", re.DOTALL)
+    assert drawn is not None  # noqa: S101 - a test checks that it is drawn
+    return f"```text\n{drawn.group(1)}```"
+
+
+def parameters() -> str:
+    """Each flow with the table of its parameters."""
+    parts = []
+    for name, summary in catalog.FLOWS.items():
+        rows = [
+            (f"`{flag}`", f"`{default}`", text)
+            for flag, default, text in describe.rows(catalog.find(name))
+        ]
+        parts.append(f"**{name}**: {summary}\n\n" + _table(("flag", "default", "meaning"), rows))
+    return "\n\n".join(parts)
+
+
+def command_list() -> str:
+    """Every command with its line of help."""
+    rows = [("`workflows run FLOW …`", "run a flow")]
+    rows += [
+        (f"`workflows {name}`", command.summary) for name, command in commands.COMMANDS.items()
+    ]
+    return _table(("command", "what it does"), rows)
+
+
+def make_targets() -> str:
+    """The targets of the Makefile, as `make help` lists them."""
+    text = (ROOT / "Makefile").read_text(encoding="utf-8")
+    found = re.findall(r"^([a-z-]+):.*## (.*)$", text, re.MULTILINE)
+    return _table(("target", "what it does"), [(f"`make {name}`", words) for name, words in found])
+
+
+PARTS: dict[str, Callable[[], str]] = {
+    "settings": settings_table,
+    "errors": error_tree,
+    "parameters": parameters,
+    "commands": command_list,
+    "make": make_targets,
+}
+
+
+def main(words: Sequence[str]) -> int:
+    """Rewrite every document, or with `--check` name those that are out of date (exit 1)."""
+    stale = []
+    for path in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]:
+        text = path.read_text(encoding="utf-8")
+        fresh = _PART.sub(lambda m: f"{m[1]}{PARTS[m[2]]()}\n{m[3]}", text)
+        if fresh != text:
+            stale.append(path.relative_to(ROOT))
+            if "--check" not in words:
+                path.write_text(fresh, encoding="utf-8")
+    if stale and "--check" in words:
+        names = ", ".join(map(str, stale))
+        sys.stderr.write(f"out of date: {names}\n  fix: .venv/bin/python tools/docs.py\n")
+        return 1
+    return 0
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(
+        "| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

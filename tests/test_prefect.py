@@ -93,7 +93,7 @@ def tasks_of(api: str, run: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """Task runs of a flow run by step name, once all are final."""
     filters = {"flow_runs": {"id": {"any_": [run["id"]]}}}
     wait_for(lambda: all(t["end_time"] for t in query(api, "task_runs", **filters)))
-    return {t["name"].rsplit("-", 1)[0]: t for t in query(api, "task_runs", **filters)}
+    return {t["name"]: t for t in query(api, "task_runs", **filters)}
 
 
 def own_project(remote: Remote, name: str) -> Remote:

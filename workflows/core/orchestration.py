@@ -255,6 +255,7 @@ class _PrefectSteps:
         delays = retry_delays(settings)
         decorate = prefect.task(
             name=name,
+            task_run_name=name,
             retries=len(delays),
             retry_delay_seconds=delays or None,
             retry_condition_fn=_may_pass,

@@ -1,0 +1,98 @@
+"""What the documents show is true: generated parts, the demo's output, commands that exist."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from workflows.core import process
+
+if TYPE_CHECKING:
+    from tests.support import Cli
+
+ROOT = Path(__file__).resolve().parent.parent
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+
+
+def without_accidents(text: str) -> set[str]:
+    """Lines with times, ports and ids made alike."""
+    text = re.sub(r"\b[0-9a-f]{40}\b", "ID", text)
+    text = re.sub(r"\d\d:\d\d:\d\d", "TIME", text)
+    text = re.sub(r"\d+\.\d\d s", "SECONDS", text)
+    text = re.sub(r"127\.0\.0\.1:\d+", "HOST", text)
+    return {line for line in text.splitlines() if line.strip()}
+
+
+def test_the_generated_parts_are_up_to_date(cli: Cli) -> None:
+    """`tools/docs.py --check` has nothing to say."""
+    args = [sys.executable, str(ROOT / "tools" / "docs.py"), "--check"]
+
+    done = process.run(args, env=cli.environment({}), timeout_s=60, check=False)
+
+    assert (done.exit_code, done.stderr) == (0, "")
+
+
+def test_a_stale_part_is_found(cli: Cli, tmp_path: Path) -> None:
+    """A table that was changed by hand is named, with the command that mends it."""
+    (tmp_path / "tools").mkdir()
+    script = tmp_path / "tools" / "docs.py"
+    script.write_text((ROOT / "tools" / "docs.py").read_text())
+    (tmp_path / "Makefile").write_text("")
+    (tmp_path / "A.md").write_text("<!-- generated: commands -->\nby hand\n<!-- end -->\n")
+
+    done = process.run(
+        [sys.executable, str(script), "--check"], env=cli.environment({}), timeout_s=60, check=False
+    )
+
+    assert done.exit_code == 1
+    assert "A.md" in done.stderr
+
+
+def test_the_readme_shows_what_the_demo_prints(cli: Cli) -> None:
+    """Every line of the README's demo block is printed by the demo, times and ids apart."""
+    readme = (ROOT / "README.md").read_text()
+    block = re.search(r"```text\n(A git server.*?)```", readme, re.DOTALL)
+    assert block is not None
+
+    printed = cli("demo").stdout
+
+    assert without_accidents(block[1]) <= without_accidents(printed)
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_every_command_and_link_of_a_document_exists(path: Path) -> None:
+    """`workflows …` and `make …` in code are real, and relative links lead somewhere."""
+    text = path.read_text()
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    from workflows.cli import commands
+
+    known = {name.split()[0] for name in commands.COMMANDS} | {"run"}
+    for word in re.findall(r"`(?:\.venv/bin/)?workflows ([a-z]+)", text):
+        assert word in known, word
+    for word in re.findall(r"`make ([a-z-]+)", text):
+        assert word in targets, word
+    for link in re.findall(r"\]\((?!https?://)([^)#]+)", text):
+        assert (path.parent / link).exists(), link
+
+
+def test_no_file_names_a_package_index_or_this_machine() -> None:
+    """The lock and every other file are free of index addresses and of absolute home paths."""
+    names = process.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+        env={"PATH": "/usr/bin:/bin:/usr/local/bin", "HOME": "/dev/null"},
+        cwd=ROOT,
+        timeout_s=30,
+        check=False,
+    ).stdout.split()
+    unwanted = re.compile(r"index-" r"url|find-" r"links|/root" r"/|/home" r"/\w|/work" r"/")
+    assert "README.md" in names
+    lock = (ROOT / "requirements.txt").read_text()
+
+    assert "://" not in lock
+    for name in names:
+        if (ROOT / name).suffix not in {".png", ""} and name != "tools/lock.sh":
+            assert not unwanted.search((ROOT / name).read_text()), name

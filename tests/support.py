@@ -47,7 +47,7 @@ class Remote:
         listing = self.git(
             "for-each-ref", "--format=%(refname:lstrip=2) %(objectname)", "refs/heads"
         )
-        return dict(line.split(" ") for line in listing.splitlines())
+        return dict(line.split(" ") for line in listing.split("\n") if line)
 
 
 @dataclass

@@ -37,6 +37,7 @@ if [ "$n" = "$at" ]; then
         kill-during) kill -9 $PPID; exec git "$@" ;;
         kill-after) git "$@"; kill -9 $PPID; exit 0 ;;
         term) kill -TERM $PPID; exec sleep 60 ;;
+        int) kill -INT $PPID; exec sleep 60 ;;
     esac
 fi
 git "$@"
@@ -154,6 +155,22 @@ def test_the_default_branch_is_refused_whatever_its_name(remote: Remote, cli: Cl
     assert old.branches() == before
 
 
+def test_a_default_branch_without_a_commit_is_refused_too(remote: Remote, cli: Cli) -> None:
+    """The branch an empty repository calls its default is people's as well."""
+    folder = remote.server.create_repository(
+        "acme/new", files={}, default_branch="trunk", protected=[]
+    )
+
+    done = cli(
+        *("run", "hello_world", "--branch", "trunk"),
+        *("--git-url", f"{remote.base_url}/acme/new.git"),
+    )
+
+    assert done.exit_code == 2
+    assert "default branch" in done.stderr
+    assert Remote(remote.server, remote.base_url, folder).branches() == {}
+
+
 def test_an_empty_repository_gets_the_branch(remote: Remote, cli: Cli) -> None:
     """A repository without a commit is no special case for the caller."""
     folder = remote.server.create_repository("acme/empty", files={}, protected=[])
@@ -267,6 +284,18 @@ def test_sigterm_ends_it_within_five_seconds(
     assert list(cli.cwd.iterdir()) == []
     assert "hello-world" not in remote.branches()
     assert str(watched.log) not in _command_lines()
+
+
+def test_ctrl_c_ends_it_without_a_traceback(remote: Remote, cli: Cli, watched: Watched) -> None:
+    """SIGINT: exit 130, one line, scratch removed."""
+    watched.act("int", 2)
+
+    done = cli("run", "hello_world", "--git-url", remote.url, PATH=watched.path)
+
+    assert done.exit_code == 130
+    assert "error: stopped by SIGINT" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert list(cli.cwd.iterdir()) == []
 
 
 def test_a_failed_run_leaves_no_scratch(remote: Remote, cli: Cli) -> None:

@@ -5,6 +5,7 @@ One server for the file (it takes seconds to start), in one xdist group.
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from starlette.applications import Starlette
-from starlette.responses import PlainTextResponse
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from tests.support import TOKEN, Cli, Remote, last_json
@@ -67,7 +68,7 @@ def wait_for(condition: Callable[[], object], limit_s: float = 30) -> None:
         time.sleep(0.1)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The API URL of a running Prefect server."""
     with prefect_server(tmp_path_factory.mktemp("prefect")) as url:
@@ -198,6 +199,90 @@ def test_an_api_that_never_answers_does_not_stop_the_work(remote: Remote, cli: C
     assert done.exit_code == 0, done.stderr
     assert "hello-world" in remote.branches()
     assert took < 10
+
+
+@pytest.mark.parametrize("kind", ["busy", "garbage", "refusing"])
+def test_an_api_that_does_not_let_the_run_begin_does_not_stop_it(
+    remote: Remote, cli: Cli, kind: str
+) -> None:
+    """503 with an hour to wait, HTML, ABORT: the work is done once, in time, without Prefect."""
+
+    async def answer(request: Request) -> Response:
+        path = request.url.path
+        if path.endswith("/health"):
+            return JSONResponse({"ok": "yes"})
+        if kind == "busy":
+            return PlainTextResponse("later", 503, {"Retry-After": "3600"})
+        if kind == "refusing" and path.endswith(("/flows/", "/flow_runs/")):
+            made = {"id": "11111111-2222-4333-8444-555555555555", "name": "x", "flow_id": None}
+            made["flow_id"] = made["id"]
+            return JSONResponse(made, 201)
+        if kind == "refusing" and path.endswith("/set_state"):
+            details = {"type": "abort_details", "reason": "limit"}
+            return JSONResponse({"state": None, "status": "ABORT", "details": details})
+        return PlainTextResponse("<html>login</html>")
+
+    routes = [Route("/{path:path}", answer, methods=["GET", "POST", "PATCH"])]
+    with serve(Starlette(routes=routes)) as base_url:
+        started = time.monotonic()
+        done = cli(
+            *("run", "hello_world", "--git-url", remote.url, "--json"),
+            PREFECT_API_URL=f"{base_url}/api",
+            WORKFLOWS_PREFECT_START_S="3",
+            WORKFLOWS_PREFECT_GRACE_S="2",
+        )
+        took = time.monotonic() - started
+
+    assert done.exit_code == 0, done.stderr
+    assert last_json(done)["state"] == "succeeded"
+    assert done.stderr.count("push changes: done") == 1
+    assert "running without Prefect" in done.stderr
+    assert took < 15
+
+
+def test_the_body_is_not_run_again_by_prefect(remote: Remote, cli: Cli, api: str) -> None:
+    """Prefect's default number of retries does not make a failed body run twice."""
+    project = own_project(remote, "declined")
+    remote.server.set_push_rule("acme/declined", "no")
+
+    done = cli(
+        *("run", "hello_world", "--git-url", project.url),
+        PREFECT_API_URL=api,
+        PREFECT_FLOWS_DEFAULT_RETRIES="2",
+    )
+
+    assert done.exit_code == 1
+    assert done.stderr.count("clone repository: done") == 1
+
+
+def test_every_call_of_the_flow_is_a_run_of_its_own(remote: Remote, cli: Cli, api: str) -> None:
+    """A program that calls the Prefect flow twice gets two runs with their own parameters."""
+    first, second = own_project(remote, "first"), own_project(remote, "second")
+    program = (
+        "from workflows.hello_world import hello_world as flow\n"
+        f"print(flow(git_url={first.url!r}, branch='one').branch)\n"
+        f"print(flow(git_url={second.url!r}, branch='two').branch)\n"
+    )
+    env = cli.environment({"PREFECT_API_URL": api})
+
+    done = process.run([sys.executable, "-c", program], env=env, timeout_s=60)
+
+    assert done.stdout.split() == ["one", "two"]
+    assert "one" in first.branches()
+    assert "two" in second.branches()
+
+
+def test_logs_stay_json_under_prefect(remote: Remote, cli: Cli, api: str) -> None:
+    """In Cloud Run every line of stderr is a JSON object, Prefect's own complaints included."""
+    done = cli(
+        *("run", "hello_world", "--git-url", remote.url),
+        PREFECT_API_URL=api,
+        CLOUD_RUN_JOB="hello-world",
+    )
+
+    assert done.exit_code == 0
+    for line in done.stderr.splitlines():
+        assert json.loads(line)["severity"] in {"INFO", "WARNING"}, line
 
 
 def test_an_api_that_dies_on_the_way_does_not_stop_the_work(

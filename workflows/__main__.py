@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import sys
 
-from workflows.cli.main import run
+EXIT_INTERRUPTED = 130
 
 
 def main() -> int:
     """Run the command line of this process and return its exit code."""
-    return run(sys.argv[1:])
+    try:
+        from workflows.cli.main import run  # noqa: PLC0415 - Ctrl-C while importing is no traceback
+
+        return run(sys.argv[1:])
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
 
 
 if __name__ == "__main__":

@@ -204,6 +204,104 @@ def test_completion_knows_the_flags_of_a_flow(cli: Cli, tmp_path: Path) -> None:
     assert {"--git-url", "--git-user", "--git-email"} <= set(done.stdout.split())
 
 
+@pytest.mark.parametrize("redirection", [">/dev/full", ">&-", "2>/dev/full", "2>&-", "| true"])
+def test_output_that_cannot_be_written_does_not_change_the_exit_code(
+    remote: Remote, cli: Cli, redirection: str
+) -> None:
+    """Work that is done is 0 and work that failed is 1, whether or not anybody can be told."""
+    command = f"{sys.executable} -m workflows run hello_world --json --git-url {remote.url}"
+    codes = []
+    for rule in (None, "no"):
+        remote.server.set_push_rule("acme/shop", rule)
+        # The exit code comes by a file, since the pipe's reader is the one that is gone.
+        script = f'{{ {command} --branch b{rule}; echo $? >"$OUT"; }} {redirection}'
+        out = cli.cwd.parent / f"code-{rule}"
+        env = cli.environment({"OUT": str(out)})
+        process.run(["bash", "-c", script], env=env, timeout_s=60, check=False)
+        codes.append(int(out.read_text()))
+
+    assert codes == [0, 1]
+
+
+def test_json_is_valid_whatever_the_server_says(remote: Remote, cli: Cli) -> None:
+    """Quotes, backslashes and header-like words in a hook's text leave one JSON object."""
+    remote.server.set_push_rule("acme/shop", 'authorization: bearer abc"def ?key=x"y \\ é')
+
+    done = cli("run", "hello_world", "--git-url", remote.url, "--json", PYTHONIOENCODING="ascii")
+
+    assert "[redacted]" in last_json(done)["error"]["why"]
+    assert "abc" not in done.stdout + done.stderr
+
+
+def test_a_servers_words_do_not_steer_the_terminal(remote: Remote, cli: Cli) -> None:
+    """Escape sequences in a hook's text do not reach stderr."""
+    remote.server.set_push_rule("acme/shop", "\x1b]0;owned\x07\x1b[2Jall good")
+
+    done = cli("run", "hello_world", "--git-url", remote.url)
+
+    assert done.exit_code == 1
+    assert "all good" in done.stderr
+    assert "\x1b" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://bot:s3cr/etvalue@h.example/a/b",
+        "https://bot:s3cr#etvalue@h.example/a/b",
+        "https://bot:s3cretvalue",
+        "https://bot:s3cr/et@value@h/a/b",
+        "https://bot:s3cr?etvalue@h/a",
+    ],
+)
+def test_a_malformed_url_does_not_show_its_password(cli: Cli, url: str) -> None:
+    """Refused with a hint about %2F, as a parameter and as a stray word; no part is shown."""
+    as_parameter = cli("run", "hello_world", "--git-url", url, "--json")
+    as_word = cli("run", "hello_world", url, "--json")
+
+    for done in (as_parameter, as_word):
+        assert done.exit_code == 2
+        for part in ("s3cr", "etvalue", "et@value"):
+            assert part not in done.stdout + done.stderr
+
+
+def test_switches_may_stand_before_the_flow(remote: Remote, cli: Cli) -> None:
+    """`run --json hello_world` is `run hello_world --json`; `--json=false` is no `--json`."""
+    first = cli("run", "--json", "hello_world", "--git-url", remote.url)
+    not_json = cli("run", "hello_world", "--git-url", remote.url, "--json=false")
+    unclear = cli("run", "hello_world", "--git-url", remote.url, "--json=maybe")
+
+    assert last_json(first)["state"] == "succeeded"
+    assert not not_json.stdout.startswith("{")
+    assert unclear.exit_code == 2
+    assert "--json: is yes or no, not 'maybe'" in unclear.stderr
+
+
+def test_what_argparse_refuses_is_told_with_the_rest(cli: Cli) -> None:
+    """A value that is no choice does not hide the unknown flag before it."""
+    done = cli("run", "hello_world", "--gti-url", "x", "--prefect", "bogus")
+
+    assert done.exit_code == 2
+    assert "--gti-url: unknown" in done.stderr
+    assert "bogus" in done.stderr
+
+
+def test_a_defect_is_reported_in_json_too(cli: Cli) -> None:
+    """An exception that is not ours exits with 70, a report, and a JSON object."""
+    probe = (
+        "import sys; from workflows.cli import catalog, main;"
+        " catalog.find = lambda name: 1 / 0;"
+        " sys.exit(main.run(['run', 'hello_world', '--json']))"
+    )
+    done = process.run(
+        [sys.executable, "-c", probe], env=cli.environment({}), timeout_s=30, check=False
+    )
+
+    assert done.exit_code == 70
+    assert "this is a defect" in done.stderr
+    assert last_json(done)["error"]["type"] == "ZeroDivisionError"
+
+
 def test_a_closed_pipe_is_no_error(cli: Cli) -> None:
     """`workflows list | head -0` ends quietly."""
     command = f"{sys.executable} -m workflows describe hello_world | true"

@@ -188,7 +188,6 @@ def test_a_run_that_fails(kind: type[WorkflowsError]) -> None:
         (Terminated(signal.SIGTERM), 143),
         (Terminated(signal.SIGINT), 130),
         (KeyboardInterrupt(), 143),
-        (SystemExit(1), 143),
     ],
 )
 def test_a_run_that_is_stopped(error: BaseException, exit_code: int) -> None:
@@ -198,6 +197,22 @@ def test_a_run_that_is_stopped(error: BaseException, exit_code: int) -> None:
     assert (outcome.state, outcome.exit_code) == (State.TERMINATED, exit_code)
     assert outcome.error is None
     assert outcome.message
+
+
+def test_an_execution_runs_once() -> None:
+    """A second `run` is refused: the body of one execution never runs twice."""
+    once = execution(lambda _, __: Greeted("x"))
+    once.run()
+
+    with pytest.raises(RuntimeError):
+        once.run()
+
+
+def test_leaving_is_not_a_signal() -> None:
+    """A SystemExit out of a body is a defect of ours (70), not a signal's doing."""
+    outcome = ended(execution(Failing(SystemExit(1)).body))
+
+    assert (outcome.state, outcome.exit_code) == (State.FAILED, 70)
 
 
 def test_a_defect_of_ours_exits_with_70() -> None:

@@ -293,7 +293,8 @@ def test_a_page_is_a_link_whatever_the_path_holds() -> None:
     ("userinfo", "user", "secret"),
     [
         ("oauth2:tok", "oauth2", "tok"),
-        ("tok", "tok", "tok"),
+        ("somebody", "somebody", None),
+        ("glpat-0123456789", "glpat-0123456789", "glpat-0123456789"),
         ("me:p%40ss%2F", "me", "p@ss/"),
         (":tok", None, "tok"),
         ("me:p@ss", "me", "p@ss"),

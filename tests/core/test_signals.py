@@ -153,10 +153,10 @@ def running(pid: int) -> bool:
 
 
 def test_the_code_of_a_forced_end_can_be_chosen() -> None:
-    """`exit_code` turns the signal's number into the code of a forced end."""
+    """`forced_end` turns the signal's number into the code of a forced end."""
     body = """
 signals.CLEAN_UP_S = 0.1
-with signals.terminable(exit_code=lambda number: number + 1):
+with signals.terminable(), signals.forced_end(lambda number: number + 1):
     try:
         say("ready")
         time.sleep(60)
@@ -170,20 +170,80 @@ with signals.terminable(exit_code=lambda number: number + 1):
         assert child.wait(10) == signal.SIGTERM + 1
 
 
-def test_a_timer_that_is_cancelled_ends_nothing() -> None:
-    """`force_exit_after` does nothing once its timer is cancelled, and its code is asked late."""
+@pytest.mark.parametrize("words", ["raise OSError('gone')", "time.sleep(60)"])
+def test_an_end_is_forced_even_if_it_cannot_be_told(words: str) -> None:
+    """Last words that raise or hang, and last acts that do, do not keep the process alive."""
+    body = f"""
+signals.CLEAN_UP_S = 0.1
+def tell(number):
+    {words}
+    return 7
+def act():
+    {words}
+with signals.terminable(), signals.forced_end(tell), signals.last_act(act):
+    try:
+        say("ready")
+        time.sleep(60)
+    finally:
+        time.sleep(60)
+"""
+    with program(body) as (child, said):
+        assert said.readline() == "ready\n"
+        child.send_signal(signal.SIGTERM)
+
+        assert child.wait(5) == 143
+
+
+def test_the_code_of_a_forced_end_is_asked_late() -> None:
+    """`force_exit_after` asks for the exit code when the time has come."""
     body = """
 codes = [1]
-signals.force_exit_after(0.05, lambda: 7).cancel()
-time.sleep(0.2)
-say("still here")
-signals.force_exit_after(0.1, lambda: codes[-1])
+signals.force_exit_after(0.1, lambda: codes[-1], 5)
 codes.append(9)
 time.sleep(60)
 """
-    with program(body) as (child, said):
-        assert said.read() == "still here\n"
+    with program(body) as (child, _):
         assert child.wait(10) == 9
+
+
+def test_what_is_decided_is_decided() -> None:
+    """After `ignore` neither signal changes the exit code, in the block or after it."""
+    body = """
+with signals.terminable():
+    signals.ignore()
+    os.kill(os.getpid(), signal.SIGTERM)
+os.kill(os.getpid(), signal.SIGINT)
+sys.exit(3)
+"""
+    with program(body) as (child, _):
+        assert child.wait(10) == 3
+
+
+def test_no_child_is_left_by_a_signal_at_its_start(tmp_path: Path) -> None:
+    """SIGTERM at any moment around the start of a child leaves no child behind."""
+    body = f"""
+env = environment.for_child()
+mark = {str(tmp_path)!r}
+def run():
+    with signals.terminable():
+        signal.setitimer(signal.ITIMER_REAL, float(sys.argv[1]))
+        process.run(["sh", "-c", "sleep 77; : " + mark], env=env, timeout_s=60)
+signal.signal(signal.SIGALRM, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
+ended(run)
+"""
+    for number in range(60):
+        delay = str(0.0002 + number * 0.00005)
+        done = subprocess.run(
+            [sys.executable, "-c", HEAD + body, delay],
+            env=environment.for_child({"PYTHONPATH": str(ROOT)}.items()),
+            capture_output=True,
+            check=False,
+            timeout=20,
+        )
+        assert done.returncode == 143, done.stderr
+
+    listed = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True)
+    assert str(tmp_path) not in listed.stdout
 
 
 def test_handlers_are_restored() -> None:

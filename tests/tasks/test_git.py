@@ -174,12 +174,43 @@ def test_an_empty_repository_gets_its_first_commit(
     clone = git.clone_repository(url, tmp_path / "clone", settings=settings)
     commit_id = push_file(clone, "first", "a.txt")
 
-    assert clone.start is None
-    assert clone.default_branch is None
+    assert (clone.start, clone.default_branch) == (None, "main")
     assert git_for(url).run("ls-remote", url, cwd=tmp_path).stdout.split() == [
         commit_id,
         "refs/heads/first",
     ]
+
+
+@pytest.mark.parametrize("name", ["a\u2028b", "a\u0085b", "HEAD", "origin", "-x", "ä/日本"])
+def test_odd_branches_of_others_do_not_matter(
+    remote: Remote, settings: Settings, tmp_path: Path, name: str
+) -> None:
+    """Whatever branches others have pushed, the repository can be cloned and worked on."""
+    remote.git("update-ref", f"refs/heads/{name}", "main")
+
+    clone = git.clone_repository(remote.url, tmp_path / "clone", settings=settings)
+
+    assert clone.default_branch == "main"
+    assert name in {"HEAD", *clone.remote_branches}  # git itself cannot fetch one called HEAD
+    assert push_file(clone, "feature", "a.txt") == remote.branches()["feature"]
+
+
+def test_a_token_that_was_withheld_is_said_to_be(
+    remote: Remote, settings: Settings, tmp_path: Path
+) -> None:
+    """Where GIT_TOKEN_HOSTS kept the token back, the error names that setting."""
+    picky = settings.model_copy(update={"git_token_hosts": ("gitlab.example.com",)})
+
+    with pytest.raises(AuthenticationFailed, match="GIT_TOKEN_HOSTS"):
+        git.clone_repository(remote.url, tmp_path / "clone", settings=picky)
+
+
+def test_the_servers_prose_does_not_choose_the_error(remote: Remote, clone: git.Repository) -> None:
+    """A hook that talks of timeouts and 404 is a declined push, and is not tried again."""
+    remote.server.set_push_rule(PROJECT, "connection timed out, returned error: 503, hung up")
+
+    with pytest.raises(PushHookDeclined):
+        push_file(clone, "feature", "a.txt")
 
 
 def test_submodules_and_lfs_pointers_are_left_alone(

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import workflows
-from workflows.cli import catalog, flags
+from workflows.cli import catalog, flags, output
 
 if TYPE_CHECKING:
     import argparse
@@ -73,11 +72,11 @@ def _list_flags(parser: argparse.ArgumentParser) -> None:
 
 def _list(found: argparse.Namespace) -> int:
     if found.json:
-        _say(json.dumps(catalog.FLOWS))
+        output.say(json.dumps(catalog.FLOWS))
         return 0
     width = max(map(len, catalog.FLOWS)) + 2
     for name, summary in catalog.FLOWS.items():
-        _say(f"{name:<{width}}{summary}")
+        output.say(f"{name:<{width}}{summary}")
     return 0
 
 
@@ -100,7 +99,7 @@ def _completion(found: argparse.Namespace) -> int:
     import shtab  # noqa: PLC0415
 
     flows = tuple(catalog.find(name) for name in catalog.FLOWS)
-    _say(shtab.complete(top_parser(flows), shell=found.shell))
+    output.say(shtab.complete(top_parser(flows), shell=found.shell))
     return 0
 
 
@@ -130,10 +129,6 @@ def _prefect(found: argparse.Namespace) -> int:
     from workflows.cli import servers  # noqa: PLC0415
 
     return servers.prefect(port=found.port)
-
-
-def _say(text: str) -> None:
-    sys.stdout.write(text.rstrip("\n") + "\n")
 
 
 GROUPS = {"local": "run a part of the embedded stack on this machine"}

@@ -6,6 +6,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from workflows.cli import output
 from workflows.core import environment, process
 from workflows.core.git_command import Git
 from workflows.core.git_names import GitUrl
@@ -28,20 +29,15 @@ def demo() -> int:
         server.create_repository(_PROJECT)
         with serve(server.app) as base_url:
             url = f"{base_url}/{_PROJECT}.git"
-            _say(f"A git server with the private project {_PROJECT} is at {base_url}.\n")
-            _say(f"$ GIT_TOKEN=… workflows run hello_world --git-url {url}")
+            output.say(f"A git server with the private project {_PROJECT} is at {base_url}.\n")
+            output.say(f"$ GIT_TOKEN=… workflows run hello_world --git-url {url}")
             args = [sys.executable, "-m", "workflows", "run", "hello_world", "--git-url", url]
             env = environment.for_child({"GIT_TOKEN": _TOKEN}.items())
             done = process.run(args, env=env, timeout_s=_RUN_TIMEOUT_S, check=False)
-            _say(done.stderr + done.stdout)
+            output.say(done.stderr + done.stdout)
             if done.exit_code:
                 return done.exit_code
-            _say(f"$ git ls-remote {url}")
+            output.say(f"$ git ls-remote {url}")
             git = Git(GitUrl.parse(url), load().git_timeout_s, secret=_TOKEN)
-            _say(git.run("ls-remote", url, cwd=Path(folder)).stdout)
+            output.say(git.run("ls-remote", url, cwd=Path(folder)).stdout)
     return 0
-
-
-def _say(text: str) -> None:
-    sys.stdout.write(text.rstrip("\n") + "\n")
-    sys.stdout.flush()

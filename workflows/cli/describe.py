@@ -6,7 +6,7 @@ import json
 import sys
 from typing import TYPE_CHECKING
 
-from workflows.cli import flags
+from workflows.cli import flags, output
 
 if TYPE_CHECKING:
     from workflows.core.flow import Flow
@@ -32,16 +32,16 @@ def describe(flow: Flow, *, as_json: bool) -> int:
     if as_json:
         schema = flow.parameters.model_json_schema()
         facts = {"name": flow.name, "summary": flow.summary, "parameters": schema}
-        sys.stdout.write(json.dumps(facts, ensure_ascii=False) + "\n")
+        output.say(json.dumps(facts))
         return 0
     if sys.stdout.isatty():
         _draw(flow)
         return 0
     lines = rows(flow)
     widths = [max(len(line[i]) for line in lines) for i in (0, 1)]
-    sys.stdout.write(f"{flow.name}: {flow.summary}\n\n")
+    output.say(f"{flow.name}: {flow.summary}\n")
     for flag, default, text in lines:
-        sys.stdout.write(f"{flag:<{widths[0]}}  {default:<{widths[1]}}  {text}\n")
+        output.say(f"{flag:<{widths[0]}}  {default:<{widths[1]}}  {text}")
     return 0
 
 

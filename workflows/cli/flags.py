@@ -13,6 +13,7 @@ import typing
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from workflows.core.errors import CommandLineInvalid
+from workflows.core.redaction import redact
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
 
     from workflows.core.flow import Flow
+
+
+_YES = frozenset({"true", "yes", "on", "1"})
+_NO = frozenset({"false", "no", "off", "0"})
 
 
 class Parser(argparse.ArgumentParser):
@@ -87,8 +92,12 @@ def sift(
         CommandLineInvalid: what argparse itself refuses, such as a value that is no choice.
     """
     clean, problems = _tidy(parser, argv)
-    found, extra = parser.parse_known_args(clean)
-    return found, problems + [f"{word!r}: not expected here" for word in extra]
+    try:
+        found, extra = parser.parse_known_args(clean)
+    except CommandLineInvalid as error:  # argparse's own findings stop it: say them with ours
+        error.what = "\n       ".join([*problems, error.what])
+        raise
+    return found, problems + [f"{redact(word)!r}: not expected here" for word in extra]
 
 
 def parse(parser: argparse.ArgumentParser, argv: Sequence[str]) -> argparse.Namespace:
@@ -163,7 +172,14 @@ def _tidy(parser: argparse.ArgumentParser, argv: Sequence[str]) -> tuple[list[st
             if not equals and words and not words[0].startswith("-"):
                 words.pop(0)
         elif action.nargs == 0:
-            clean.append(_switch(name, value) if equals else name)
+            if equals and value.lower() not in _YES | _NO:
+                problems.append(f"{name}: is yes or no, not {value!r}")
+            elif (
+                not equals
+                or value.lower() in _YES
+                or isinstance(action, argparse.BooleanOptionalAction)
+            ):
+                clean.append(_switch(name, value) if equals else name)
         elif equals:
             clean.append(f"{name}={value}")
         elif words and not words[0].startswith("--"):
@@ -176,7 +192,7 @@ def _tidy(parser: argparse.ArgumentParser, argv: Sequence[str]) -> tuple[list[st
 def _switch(name: str, value: str) -> str:
     """`--draft=false` as messages write it -> `--no-draft`."""
     positive = name.removeprefix("--no-").removeprefix("--")
-    wanted = value.lower() in {"true", "1", "yes", "on"}
+    wanted = value.lower() in _YES
     if name.startswith("--no-"):
         wanted = not wanted
     return f"--{positive}" if wanted else f"--no-{positive}"

@@ -6,67 +6,78 @@ Nothing heavy is imported here; each command imports what it needs. `python -m w
 
 from __future__ import annotations
 
-import json
-import os
-import sys
+import itertools
 from difflib import get_close_matches
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from workflows.cli import catalog, commands, flags
-from workflows.core import environment
+from workflows.cli import catalog, commands, flags, output
+from workflows.core import environment, process, signals
 from workflows.core.errors import (
     EXIT_DEFECT,
-    EXIT_OK,
     CommandLineInvalid,
     InputError,
     Terminated,
     WorkflowsError,
 )
-from workflows.core.redaction import redact
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+_SWITCHES = ("--json", "--quiet", "-q")
+
 
 def run(argv: Sequence[str]) -> int:
-    """Carry out one command line and return the exit code. Raises nothing."""
+    """Carry out one command line and return the exit code.
+
+    SIGTERM and SIGINT end it with 143 and 130, whatever it is doing.
+    """
+    output.prepare()
     words = list(argv)
     named = environment.variable("WORKFLOW_NAME")
     if named and (not words or words[0].startswith("-")) and words != ["--version"]:
         words = ["run", named, *words]
-    as_json = "--json" in words
     try:
-        return _flushed(_dispatch(words))
+        with signals.terminable():
+            return _guarded(words)
+    except Terminated as stop:
+        process.kill_all()
+        output.complain(f"workflows: {stop}")
+        _json_end(words, "terminated", stop.exit_code)
+        return stop.exit_code
+    finally:
+        output.settle()
+
+
+def _guarded(words: list[str]) -> int:
+    """Carry out a command line; every error but a signal becomes words and an exit code."""
+    try:
+        return _dispatch(words)
     except SystemExit as end:  # argparse has printed help or the version
         return int(end.code or 0)
     except WorkflowsError as error:
-        _print_error(error, as_json=as_json)
+        output.complain(f"error: {error}")
+        _json_end(words, "refused", error.exit_code, error=error.as_dict())
         return error.exit_code
-    except Terminated as error:
-        print(f"workflows: {error}", file=sys.stderr)  # noqa: T201 - cli is where printing is
-        return error.exit_code
-    except BrokenPipeError:
-        # Nobody reads any more (`| head`). What is left to write must not complain at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return EXIT_OK
-    except Exception:  # noqa: BLE001 - a defect of ours: say so once, with everything known
+    except Exception as error:  # noqa: BLE001 - a defect of ours: say so once, with all we know
         import traceback  # noqa: PLC0415 - only for defects
 
-        report = redact(traceback.format_exc())
-        print(f"{report}workflows: this is a defect, please report it", file=sys.stderr)  # noqa: T201
+        report = traceback.format_exc()
+        output.complain(f"{report}workflows: this is a defect, please report it")
+        facts = {"type": type(error).__name__, "what": str(error), "retryable": False}
+        _json_end(words, "failed", EXIT_DEFECT, error=facts)
         return EXIT_DEFECT
 
 
-def _flushed(exit_code: int) -> int:
-    """Write out what is buffered while errors can still be told."""
-    sys.stdout.flush()
-    return exit_code
+def _json_end(words: list[str], state: str, exit_code: int, **more: Any) -> None:
+    """The last line of stdout for an end that no outcome tells of."""
+    if output.wants_json(words):
+        output.say_json({"state": state, "exit_code": exit_code, **more})
 
 
 def _dispatch(words: list[str]) -> int:
     """Find the command, one word or two (`local git`), and hand it the rest."""
     if not words:
-        commands.top_parser().print_help(sys.stderr)
+        output.complain(commands.top_parser().format_help())
         return InputError.exit_code
     if words[0] == "run":
         return _run_flow(words[1:])
@@ -90,26 +101,20 @@ def _dispatch(words: list[str]) -> int:
 
 def _run_flow(words: list[str]) -> int:
     """`run NAME …`: only now are the flow's parameters, and with them pydantic, imported."""
-    if not words or words[0].startswith("-"):
-        commands.top_parser().parse_args(["run", *(words or ["--help"])])
+    switches = list(itertools.takewhile(_SWITCHES.__contains__, words))
+    name, *rest = words[len(switches) :] or ["--help"]
+    if name.startswith("-"):
+        commands.top_parser().parse_args(["run", name])
         raise CommandLineInvalid("which workflow?", fix="see `workflows list`")
-    flow = catalog.find(words[0])
+    flow = catalog.find(name)
     one = flags.Parser(prog=f"workflows run {flow.name}", description=flow.summary)
     flags.add_flow_flags(one, flow)
     flags.add_run_flags(one)
     from workflows.cli import run as run_command  # noqa: PLC0415 - pydantic comes with it
 
-    found, problems = flags.sift(one, words[1:])
+    found, problems = flags.sift(one, [*switches, *rest])
     return run_command.run_flow(flow, found, problems)
 
 
 def _spelt(name: str) -> str:
     return f"run {name}" if name in catalog.FLOWS else name
-
-
-def _print_error(error: WorkflowsError, *, as_json: bool) -> None:
-    """On stderr for people; with `--json` also as the last line of stdout."""
-    print(redact(f"error: {error}"), file=sys.stderr)  # noqa: T201
-    if as_json:
-        facts = {"state": "refused", "exit_code": error.exit_code, "error": error.as_dict()}
-        print(redact(json.dumps(facts, ensure_ascii=False)), flush=True)  # noqa: T201

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import threading
 import uuid
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from workflows.cli import flags
+from workflows.cli import flags, output
 from workflows.core import observability, orchestration, signals
 from workflows.core import settings as settings_module
 from workflows.core.errors import Terminated
@@ -43,11 +42,12 @@ def run_flow(flow: Flow, found: argparse.Namespace, problems: Sequence[str] = ()
     with _reporter(flow.name, live=live) as reporter:
         execution = Execution(flow, parameters, settings, reporter, run_id)
         finish = _Finish(execution, as_json=found.json, quiet=found.quiet)
-        try:
-            with signals.terminable(finish.forced):
+        with signals.forced_end(finish.forced):
+            try:
                 orchestration.execute(execution, at_forced_end=finish)
-        except Terminated as stop:  # it came just before the body or just after it
-            execution.refuse(stop)
+            except Terminated as stop:  # it came just before the body or just after it
+                execution.refuse(stop)
+        signals.ignore()  # what is decided is decided
     return finish()
 
 
@@ -58,25 +58,18 @@ class _Finish:
         self._execution = execution
         self._as_json = as_json
         self._quiet = quiet
-        self._lock = threading.Lock()
-        self._said = False
+        self._first = threading.Lock()  # taken by who says it, and never given back
 
     def __call__(self) -> int:
         """Print the outcome if it was not printed yet; return its exit code."""
         outcome = self._execution.refuse(Terminated())  # the outcome there is, if there is one
-        with self._lock:
-            if not self._said:
-                self._said = True
-                if outcome.state is not State.SUCCEEDED:
-                    sys.stderr.write(redact(f"error: {outcome.message}\n"))
-                elif not self._quiet and not self._as_json:
-                    sys.stdout.write(redact(_for_people(outcome.result or {})))
-                if self._as_json:
-                    sys.stdout.write(
-                        redact(json.dumps(outcome.as_dict(), ensure_ascii=False)) + "\n"
-                    )
-                sys.stdout.flush()
-                sys.stderr.flush()
+        if self._first.acquire(blocking=False):
+            if outcome.state is not State.SUCCEEDED:
+                output.complain(f"error: {outcome.message}")
+            elif not self._quiet and not self._as_json:
+                output.say(redact(_for_people(outcome.result or {})))
+            if self._as_json:
+                output.say_json(outcome.as_dict())
         return outcome.exit_code
 
     def forced(self, signal_number: int) -> int:

@@ -8,9 +8,10 @@ import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 
-from workflows.core import environment, process, signals
+from workflows.cli import output
+from workflows.core import environment, process
 from workflows.core.errors import CommandLineInvalid, Terminated
-from workflows.core.orchestration import BATCH_SETTINGS
+from workflows.core.prefect_server import BATCH_SETTINGS
 from workflows.local.git_http import Account, GitServer
 from workflows.local.serving import serve
 
@@ -29,15 +30,13 @@ def git(*, port: int, root: str | None, token: str) -> int:
         folder = Path(root) if root else Path(stack.enter_context(tempfile.TemporaryDirectory()))
         server = GitServer(folder, [Account("maintainer", token)])
         server.create_repository(PROJECT)
-        stack.enter_context(signals.terminable())
         try:
             base_url = stack.enter_context(serve(server.app, port=port))
         except OSError as error:
             raise CommandLineInvalid(
                 f"port {port} cannot be used", why=str(error), fix="choose another --port"
             ) from error
-        sys.stdout.write(f"{base_url}/{PROJECT}.git   (GIT_TOKEN={token}, Ctrl-C ends it)\n")
-        sys.stdout.flush()
+        output.say(f"{base_url}/{PROJECT}.git   (GIT_TOKEN={token}, Ctrl-C ends it)")
         try:
             signal.pause()
         except Terminated:
@@ -52,8 +51,8 @@ def prefect(*, port: int) -> int:
     server's port.
     """
     api = f"http://127.0.0.1:{port}/api"
-    sys.stdout.write(f"Prefect UI:  http://127.0.0.1:{port}\n")
-    sys.stdout.write(f"to see runs: export PREFECT_API_URL={api}\n")
+    output.say(f"Prefect UI:  http://127.0.0.1:{port}")
+    output.say(f"to see runs: export PREFECT_API_URL={api}")
     env = environment.whole() | BATCH_SETTINGS
     env |= {"PREFECT_API_URL": api, "PREFECT_UI_API_URL": api}
     args = (sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1")

@@ -206,7 +206,7 @@ class Run:
                 value = call()
                 problem = ""
             except Exception as error:
-                problem = redact(str(error))
+                problem = redact(str(error) or type(error).__name__)
                 raise
             finally:
                 self._reporter.step_ended(name, time.monotonic() - started, problem)
@@ -262,7 +262,10 @@ class Execution:
 
         Raises:
             WorkflowsError, Terminated: whatever the body raised.
+            RuntimeError: it has been run before.
         """
+        if self.started:
+            raise RuntimeError("an execution runs once; make another")
         self.started = True
         began = time.monotonic()
         run = Run(self.settings, self.reporter, steps or PlainSteps())
@@ -321,4 +324,5 @@ class Execution:
 
 def is_termination(error: BaseException) -> bool:
     """Whether this is a signal's doing: ours, Python's, or Prefect's own exception for it."""
-    return not isinstance(error, Exception)
+    known = isinstance(error, (Terminated, KeyboardInterrupt))
+    return known or type(error).__name__ == "TerminationSignal"  # prefect.exceptions

@@ -9,6 +9,7 @@ Messages are matched in English (`LC_ALL=C`), as git 2.30 and later print them.
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -80,6 +81,7 @@ class Git:
     timeout_s: float
     username: str = "oauth2"
     secret: str | None = field(default=None, repr=False)
+    withheld: bool = False  # GIT_TOKEN is not for this host
 
     @classmethod
     def for_url(cls, url: GitUrl, settings: Settings) -> Git:
@@ -95,14 +97,16 @@ class Git:
                 fix="set WORKFLOWS_ALLOW_LOCAL_REPOSITORIES=true to allow it",
             )
         username, secret = url.username or settings.git_username, url.secret
-        trusted = not settings.git_token_hosts or url.host in settings.git_token_hosts
+        hosts = {host.casefold() for host in settings.git_token_hosts}
+        trusted = not hosts or url.host.casefold() in hosts
         own_secret = url.secret if url.secret != url.username else None
+        withheld = own_secret is None and settings.git_token is not None and not trusted
         if own_secret is None and settings.git_token is not None and trusted:
             secret = settings.git_token.get_secret_value()
         if url.scheme not in {"http", "https"}:
             secret = None
         remember([secret, f"{username}:{secret}"] if secret else [])
-        return cls(url, settings.git_timeout_s, username, secret)
+        return cls(url, settings.git_timeout_s, username, secret, withheld)
 
     def run(
         self,
@@ -136,12 +140,16 @@ class Git:
     def failure(self, done: process.Completed) -> WorkflowsError:
         """The error that a failed git command stands for."""
         said = redact(spoken(done.stderr))
+        # What the server says in prose (`remote: …`) must not choose the class of our error.
+        own = "\n".join(x for x in done.stderr.split("\n") if not x.startswith("remote:"))
         place = f"{self.url.host}/{self.url.path}".strip("/")
-        for pattern, kind, what, fix in _MEANINGS:
-            if re.search(pattern, done.stderr):
-                return kind(what.format(place=place, host=self.url.host), why=said, fix=fix)
-        verb = done.args[1] if len(done.args) > 1 else ""
-        return ProcessFailed(f"git {verb} ended with exit code {done.exit_code}", why=said)
+        for pattern, kind, what_, fix in _MEANINGS:
+            if re.search(pattern, own):
+                unsent = kind is AuthenticationFailed and self.withheld
+                what = what_.format(place=place, host=self.url.host)
+                return kind(what, why=said, fix=_UNSENT_FIX if unsent else fix)
+        name = process.name_of(done.args)
+        return ProcessFailed(f"{name} ended with exit code {done.exit_code}", why=said)
 
     def _environment(self, extra: Mapping[str, str]) -> dict[str, str]:
         config = dict(_CONFIG)
@@ -169,13 +177,18 @@ def _as_variables(config: Iterable[tuple[str, str]]) -> dict[str, str]:
 
 def spoken(stderr: str, limit: int = 12) -> str:
     """What a person should read of git's stderr: no progress, no hints, the last lines."""
-    lines = [line.rsplit("\r", 1)[-1].rstrip() for line in stderr.splitlines()]
+    lines = [_printable(line.rsplit("\r", 1)[-1]).rstrip() for line in stderr.split("\n")]
     kept = [
         line
         for line in lines
         if line and not re.match(r"hint:|Cloning into|remote: (Enumerating|Counting|Compr)", line)
     ]
     return "\n".join(kept[-limit:])
+
+
+def _printable(line: str) -> str:
+    """The line without control characters: a server's words must not steer a terminal."""
+    return "".join(c for c in line.rstrip() if unicodedata.category(c) not in {"Cc", "Cf"})
 
 
 def _progress_lines(report: Callable[[str], None]) -> Callable[[str], None]:
@@ -193,6 +206,7 @@ _CREDENTIAL_FIX = (
     "check GIT_TOKEN (or the credential in the URL): not expired, and with the scope"
     " write_repository or api"
 )
+_UNSENT_FIX = "GIT_TOKEN was not sent: add this host to GIT_TOKEN_HOSTS"
 _LATER = "try again later"
 _MEANINGS: tuple[tuple[str, type[WorkflowsError], str, str], ...] = (
     (
@@ -200,6 +214,12 @@ _MEANINGS: tuple[tuple[str, type[WorkflowsError], str, str], ...] = (
         ProcessFailed,
         "the certificate of {host} is not trusted",
         "set GIT_SSL_CAINFO to the file of your certificate authority",
+    ),
+    (
+        r"does not support this repository's (hash algorithm|object format)",
+        ProcessFailed,
+        "{place} uses another hash algorithm than this git can push to",
+        "install a newer git",
     ),
     (
         r"Host key verification failed",

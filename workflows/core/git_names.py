@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote, unquote, urlsplit
 
 from workflows.core.errors import BranchNameInvalid, InputError, UrlRefused
+from workflows.core.redaction import redact
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,6 +28,8 @@ MAX_BRANCH_BYTES = 244  # refs/heads/ + name + .lock still fits into one 255-byt
 _HEX_OBJECT_ID = re.compile(r"[0-9a-f]{40}([-/].*)?|[0-9a-f]{64}", re.IGNORECASE | re.DOTALL)
 _BLANK = re.compile(r"[\x00-\x20\x7f]")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_TOKEN_LIKE = re.compile(r"gl[a-z]{2,6}-|gh[a-z]_|github_pat_|.{20}")
+_ENCODE = "/, @, # and ? in a password are written as %2F, %40, %23 and %3F"
 _INVISIBLE = {"Cc", "Cf", "Cs", "Zl", "Zp", "Zs"}
 
 _BRANCH_RULES: tuple[tuple[Callable[[str], object], str], ...] = (
@@ -78,7 +81,7 @@ class GitUrl:
     """Where a repository is. `text` never holds a credential: that was moved to `secret`.
 
     `username` and `secret` are what the URL itself carried (None where it carried none); a lone
-    user name in an HTTP URL is taken for a token, which is how people write those.
+    user name in an HTTP URL that looks like a token is one, which is how people write those.
     """
 
     text: str
@@ -129,13 +132,13 @@ class GitUrl:
         try:
             parts = urlsplit(text)
             host, port = parts.hostname or "", parts.port
-        except ValueError as error:
-            raise _refused(text, str(error)) from None
+        except ValueError:  # its own words would repeat a part of a password
+            raise _refused(text, "its host or port cannot be read; " + _ENCODE) from None
         if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._-]*|[0-9a-fA-F:]+", host):
             raise _refused(text, "it has no host name, or a strange one")
         path = _clean_path(parts.path)
-        if not path or parts.query or parts.fragment:
-            raise _refused(text, "it has no repository path, or has a query or fragment")
+        if not path or parts.query or parts.fragment or "@" in parts.path:
+            raise _refused(text, "it has no repository path, or more than one; " + _ENCODE)
         userinfo = parts.netloc.rpartition("@")[0]
         user, _, password = (unquote(part) for part in userinfo.partition(":"))
         if user.startswith("-") or (scheme == "ssh" and password):
@@ -151,7 +154,7 @@ class GitUrl:
             netloc,
             path,
             user or None,
-            password or user or None,
+            password or (user if _TOKEN_LIKE.match(user) else None),
         )
 
     @classmethod
@@ -224,8 +227,9 @@ def _clean_path(path: str) -> str:
 
 
 def _shown(text: str, limit: int = 80) -> str:
-    """A quoted, shortened form for messages, with nothing a terminal would act on."""
-    hidden = re.sub(r"(^[^/@]*:(?!//)|//)(?:(?<=//)[^/]*|(?<!//).*)@", r"\1[redacted]@", text)
+    """A quoted, shortened form for messages, with no secret and nothing a terminal acts on."""
+    hidden = redact(text)
+    hidden = re.sub(r"(^[^/@]*:(?!//)|//)(?:(?<=//)[^/]*|(?<!//).*)@", r"\1[redacted]@", hidden)
     return repr(hidden if len(hidden) <= limit else hidden[: limit - 1] + "…")
 
 

@@ -89,6 +89,27 @@ class _StderrHandler(logging.StreamHandler[TextIO]):
         super().emit(record)
 
 
+class _Foreign(logging.Filter):
+    """Warnings and worse of other libraries, as warnings: only we know what is an error here."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.levelno > logging.WARNING:
+            record.levelno, record.levelname = logging.WARNING, "WARNING"
+        return record.levelno >= logging.WARNING
+
+
+def adopt(*names: str) -> None:
+    """Send what other libraries log (by logger name, "" is the root) through our own handler."""
+    for theirs in map(logging.getLogger, names):
+        for handler in logger().handlers:
+            if isinstance(handler, _StderrHandler):
+                adopted = _StderrHandler()
+                adopted.setFormatter(handler.formatter)
+                adopted.setLevel(handler.level)
+                adopted.addFilter(_Foreign())
+                theirs.handlers[:] = [adopted]
+
+
 def configure(settings: Settings, *, quiet: bool = False, brief: bool = False) -> None:
     """Send logs of `workflows` to stderr and teach the redactor the settings' secrets.
 

@@ -11,21 +11,25 @@ Measured behaviour behind these choices: docs/decisions/0003-prefect-looks-on.md
 
 from __future__ import annotations
 
+import contextvars
 import copy
 import inspect
 import logging
+import signal
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from workflows.core import environment, observability, signals
+from workflows.core import environment, observability, prefect_server, signals
 from workflows.core import settings as settings_module
-from workflows.core.errors import EXIT_TERMINATED, Terminated, TransientError, WorkflowsError
+from workflows.core.errors import EXIT_TERMINATED, TransientError, WorkflowsError
 from workflows.core.flow import Execution, Outcome, State, is_termination, retry_delays
 from workflows.core.progress import LogReporter
 from workflows.core.redaction import redact
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from types import FrameType
 
     import prefect
 
@@ -35,24 +39,24 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _log = observability.logger("prefect")
-_PROBE_S = 3.0
 _REQUEST_S = 5.0
+_OWN_SERVER_S = 120.0  # a server that has to be started first; 20 s here
 
-# What a server that records many short steps should run with: without it 35 ms CPU a step, and
-# an ephemeral server loses most of them (it ends before its queue is drained).
-BATCH_SETTINGS = {
-    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "200",
-    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_READ_BATCH_SIZE": "200",
-    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "1",
-    "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_BATCH_SIZE": "500",
-    "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_READ_BATCH_SIZE": "200",
-    "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_FLUSH_INTERVAL": "1",
-    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-    "DO_NOT_TRACK": "1",
-}
 
-_execution: Execution | None = None  # the one of this process, for Prefect's hooks
-_forced_end: Callable[[], int] | None = None
+@dataclass
+class _Handed:
+    """What our command line hands to the Prefect flow it is about to call, for one call."""
+
+    execution: Execution
+    at_forced_end: Callable[[], int]
+
+
+_handed: contextvars.ContextVar[_Handed | None] = contextvars.ContextVar("handed", default=None)
+_running: dict[str, Execution] = {}  # by flow run id, for Prefect's hooks
+
+
+class _TooLate(BaseException):
+    """Prefect did not get to the body in time. No Exception: Prefect must not catch it."""
 
 
 def execute(execution: Execution, *, at_forced_end: Callable[[], int]) -> Outcome:
@@ -66,7 +70,7 @@ def execute(execution: Execution, *, at_forced_end: Callable[[], int]) -> Outcom
             _run_under_prefect(execution, at_forced_end)
         except BaseException as error:  # noqa: BLE001 - the outcome decides, not Prefect
             _log_troubles(execution, error)
-    if not execution.started:
+    if execution.outcome is None and not execution.started:
         try:
             execution.run()
         except BaseException as error:  # noqa: BLE001 - recorded in the outcome
@@ -99,11 +103,14 @@ def prefect_flow(flow: Flow) -> prefect.Flow[..., Any]:
     import prefect  # noqa: PLC0415 - 1.7 s, only for those who want it
 
     def entry(**values: Any) -> Result:
-        execution = _execution or _started_by_prefect(flow, values)
+        handed = _handed.get()
+        _handed.set(None)  # for this call only: the next one is somebody else's
+        execution = handed.execution if handed else _started_by_prefect(flow, values)
+        _running[_flow_run_id()] = execution
         try:
-            return execution.run(_PrefectSteps(execution.settings))
+            return execution.run(_PrefectSteps(handed))
         finally:
-            _bound_the_end(execution.settings)
+            _bound_the_end(handed)
 
     entry.__name__ = entry.__qualname__ = flow.name
     entry.__module__ = flow.module
@@ -111,7 +118,8 @@ def prefect_flow(flow: Flow) -> prefect.Flow[..., Any]:
     entry.__signature__ = _signature(flow)  # type: ignore[attr-defined]
 
     def run_name() -> str:
-        return _execution.title if _execution else _title_of_this_run(flow)
+        handed = _handed.get()
+        return handed.execution.title if handed else _title_of_this_run(flow)
 
     notify_end = _end_notifier(flow)
     decorate = prefect.flow(
@@ -119,6 +127,7 @@ def prefect_flow(flow: Flow) -> prefect.Flow[..., Any]:
         flow_run_name=run_name,
         validate_parameters=False,  # Flow.validate does, with better words
         persist_result=False,
+        retries=0,  # Prefect's own default is a setting; steps are retried, a body never
         on_failure=[notify_end],
         on_crashed=[notify_end],
         on_cancellation=[notify_end],
@@ -136,12 +145,19 @@ def _title_of_this_run(flow: Flow) -> str:
         return flow.name
 
 
-def _bound_the_end(settings: Settings) -> None:
-    """From now on Prefect has `prefect_grace_s` seconds; the second call changes nothing."""
-    global _forced_end  # noqa: PLW0603 - as above
-    if _forced_end is not None:
-        signals.force_exit_after(settings.prefect_grace_s, _forced_end)
-        _forced_end = None
+def _flow_run_id() -> str:
+    from prefect.runtime import flow_run  # noqa: PLC0415
+
+    return str(flow_run.id)
+
+
+def _bound_the_end(handed: _Handed | None) -> None:
+    """From now on Prefect has `prefect_grace_s` seconds. May be called twice."""
+    if handed is not None:
+        outcome = handed.execution.outcome
+        code = EXIT_TERMINATED if outcome is None else outcome.exit_code
+        grace = handed.execution.settings.prefect_grace_s
+        signals.force_exit_after(grace, handed.at_forced_end, code)
 
 
 def _wanted(settings: Settings) -> bool:
@@ -151,38 +167,54 @@ def _wanted(settings: Settings) -> bool:
         return True
     if mode is settings_module.PrefectMode.OFF or settings.prefect_api_url is None:
         return False
-    from workflows.core import http  # noqa: PLC0415 - httpx costs 0.15 s
-
-    try:
-        http.request("GET", f"{settings.prefect_api_url}/health", timeout_s=_PROBE_S)
-    except TransientError as error:
-        _log.warning("running without Prefect: %s", error.what)
-        return False
-    except WorkflowsError:
-        return True  # it answered; what it says to a probe without a key does not matter
-    return True
+    return prefect_server.answers(settings.prefect_api_url)
 
 
 def _run_under_prefect(execution: Execution, at_forced_end: Callable[[], int]) -> None:
-    global _execution, _forced_end
-    _execution, _forced_end = execution, at_forced_end
     flow = prefect_flow(execution.flow)
-    with _prefect_settings(execution.settings), _api_logs():
-        flow(**execution.parameters.model_dump(mode="json"))
+    token = _handed.set(_Handed(execution, at_forced_end))
+    try:
+        with _prefect_settings(execution.settings), _logs(), _begin_in_time(execution):
+            flow(**execution.parameters.model_dump(mode="json"))
+    finally:
+        _handed.reset(token)
+
+
+@contextmanager
+def _begin_in_time(execution: Execution) -> Iterator[None]:
+    """Break Prefect off if the body has not started in time, again and again if need be.
+
+    An alarm is the one thing that ends every kind of waiting Prefect does before a run: a retry
+    after the hour that a gateway asked for, a state that is never accepted, four seconds a call.
+    """
+    own_server = execution.settings.prefect_mode is settings_module.PrefectMode.EPHEMERAL
+    limit_s = _OWN_SERVER_S if own_server else execution.settings.prefect_start_s
+
+    def on_alarm(_: int, __: FrameType | None) -> None:
+        if execution.started:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+        else:
+            raise _TooLate(f"Prefect did not let the run begin within {limit_s:g} s")
+
+    before = signal.signal(signal.SIGALRM, on_alarm)
+    signal.setitimer(signal.ITIMER_REAL, limit_s, _REQUEST_S)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def _log_troubles(execution: Execution, error: BaseException) -> None:
     """Say what Prefect made of the run, where that differs from what the run made of itself."""
-    if not execution.started:
-        if is_termination(error):
-            execution.started = True
-            execution.refuse(error)
-        else:
-            _log.warning("running without Prefect: %s", redact(f"{type(error).__name__}: {error}"))
-        return
-    succeeded = execution.outcome is not None and execution.outcome.state is State.SUCCEEDED
-    if succeeded and not isinstance(error, Terminated):
-        _log.warning("the work is done, but Prefect failed: %s", redact(str(error)))
+    if execution.started:
+        succeeded = execution.outcome is not None and execution.outcome.state is State.SUCCEEDED
+        if succeeded and not is_termination(error):
+            _log.warning("the work is done, but Prefect failed: %s", redact(str(error)))
+    elif is_termination(error):
+        execution.refuse(error)
+    else:
+        _log.warning("running without Prefect: %s", redact(f"{type(error).__name__}: {error}"))
 
 
 @contextmanager
@@ -198,12 +230,12 @@ def _prefect_settings(settings: Settings) -> Iterator[None]:
         ps.PREFECT_SERVER_ALLOW_EPHEMERAL_MODE: False,
     }
     if settings.prefect_mode is settings_module.PrefectMode.EPHEMERAL:
-        for name, value in BATCH_SETTINGS.items():
+        for name, value in prefect_server.BATCH_SETTINGS.items():
             environment.set_default(name, value)
         updates |= {
             ps.PREFECT_API_URL: None,
             ps.PREFECT_SERVER_ALLOW_EPHEMERAL_MODE: True,
-            ps.PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS: 120,
+            ps.PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS: int(_OWN_SERVER_S),
         }
     with ps.temporary_settings(updates):
         yield
@@ -218,8 +250,11 @@ class _Redacting(logging.Filter):
 
 
 @contextmanager
-def _api_logs() -> Iterator[None]:
-    """Send our log lines to the API too, and keep Prefect's own lines off our output."""
+def _logs() -> Iterator[None]:
+    """Send our log lines to the API too, and Prefect's own complaints through our log.
+
+    The second outlasts the run: Prefect complains while the interpreter ends as well.
+    """
     from prefect.logging.handlers import APILogHandler  # noqa: PLC0415
 
     class Handler(APILogHandler):
@@ -232,13 +267,14 @@ def _api_logs() -> Iterator[None]:
             sent.args = ()
             super().emit(sent)
 
-    handler = Handler()
-    ours = observability.logger()
-    ours.addHandler(handler)
     for name in ("prefect.flow_runs", "prefect.task_runs"):
         theirs = logging.getLogger(name)
         theirs.propagate = False  # they go to the API; our own lines say the same here
         theirs.addFilter(_Redacting())
+    observability.adopt("", "prefect._internal")
+    handler = Handler()
+    ours = observability.logger()
+    ours.addHandler(handler)
     try:
         yield
     finally:
@@ -264,13 +300,13 @@ class _PrefectSteps:
         )
         return decorate(call)()
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+    def __init__(self, handed: _Handed | None) -> None:
+        self._handed = handed
 
     def link(self, key: str, url: str, text: str) -> None:
         from prefect.artifacts import create_link_artifact  # noqa: PLC0415
 
-        _bound_the_end(self._settings)  # the work is done, and this waits for the API
+        _bound_the_end(self._handed)  # the work is done, and this waits for the API
         try:
             create_link_artifact(link=url, link_text=redact(text), key=key.replace("_", "-"))
         except Exception as error:  # noqa: BLE001 - a link that is not shown fails nothing
@@ -296,18 +332,20 @@ def _end_notifier(ours: Flow) -> Callable[..., None]:
     """
 
     def notify_end(flow: Any, flow_run: Any, state: Any) -> None:
-        if _execution is not None:
-            _execution.notify_once()
+        execution = _running.get(str(flow_run.id))
+        if execution is not None:
+            execution.notify_once()
             return
         settings = settings_module.load()
         observability.configure(settings)
+        failed = bool(state.is_failed())
         outcome = Outcome(
             workflow=flow.name,
             title=flow_run.name,
             run_id=str(flow_run.id),
-            state=State.TERMINATED,
+            state=State.FAILED if failed else State.TERMINATED,
             duration_s=flow_run.estimated_run_time.total_seconds(),
-            exit_code=EXIT_TERMINATED,
+            exit_code=WorkflowsError.exit_code if failed else EXIT_TERMINATED,
             message=redact(str(state.message or state.name)),
         )
         ours.on_end(outcome, settings)
@@ -316,20 +354,16 @@ def _end_notifier(ours: Flow) -> Callable[..., None]:
 
 
 def _started_by_prefect(flow: Flow, values: dict[str, Any]) -> Execution:
-    """An execution for a run that a Prefect worker or `serve` started."""
-    global _execution  # noqa: PLW0603 - the hooks' only way to it
+    """An execution for a run that a Prefect worker, `serve` or another program started."""
     settings = settings_module.load()
     observability.configure(settings)
-    from prefect.runtime import flow_run  # noqa: PLC0415
-
-    _execution = Execution(
+    return Execution(
         flow=flow,
         parameters=flow.validate(values, settings),
         settings=settings,
         reporter=LogReporter(),
-        run_id=settings.run_id or str(flow_run.id),
+        run_id=settings.run_id or _flow_run_id(),
     )
-    return _execution
 
 
 def _signature(flow: Flow) -> inspect.Signature:

@@ -13,6 +13,7 @@ import selectors
 import signal
 import subprocess
 import sys
+import threading
 import time
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
@@ -97,7 +98,7 @@ def run(  # noqa: PLR0913 - one door, and every argument after `args` is keyword
         in_time = _pump(child, kept, stdin, started + timeout_s, on_stderr)
         if not in_time:
             raise TimeoutExceeded(
-                f"{_name(args)} did not end within {timeout_s:g} s",
+                f"{name_of(args)} did not end within {timeout_s:g} s",
                 why=_last_lines(kept["stderr"].text()) or "it said nothing",
                 fix="raise the time limit, or see why it hangs",
             )
@@ -112,7 +113,7 @@ def run(  # noqa: PLR0913 - one door, and every argument after `args` is keyword
     )
     if check and exit_code:
         raise ProcessFailed(
-            f"{_name(args)} ended with exit code {exit_code}",
+            f"{name_of(args)} ended with exit code {exit_code}",
             why=_last_lines(done.stderr or done.stdout),
         )
     return done
@@ -199,15 +200,17 @@ def _group(
 ) -> Iterator[subprocess.Popen[bytes]]:
     """A child leading its own session; whatever happens in the block, its group is gone after."""
     try:
-        child = subprocess.Popen(
-            list(args),
-            env=dict(env),
-            cwd=cwd,
-            stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
-            stdout=output,
-            stderr=subprocess.STDOUT if output is not subprocess.PIPE else subprocess.PIPE,
-            start_new_session=True,
-        )
+        with _signals_held():
+            child = subprocess.Popen(
+                list(args),
+                env=dict(env),
+                cwd=cwd,
+                stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
+                stdout=output,
+                stderr=subprocess.STDOUT if output is not subprocess.PIPE else subprocess.PIPE,
+                start_new_session=True,
+            )
+            _groups.add(child.pid)
     except FileNotFoundError as error:
         if cwd is not None and not cwd.is_dir():
             raise
@@ -220,12 +223,33 @@ def _group(
         raise ProgramMissing(
             f"{args[0]} cannot be run", why=str(error), fix="make the file executable"
         ) from error
-    _groups.add(child.pid)
     try:
         yield child
     finally:
         _end_group(child)
         _groups.discard(child.pid)
+
+
+@contextmanager
+def _signals_held() -> Iterator[None]:
+    """Let SIGTERM and SIGINT wait until a child that is being started is one we know of.
+
+    A handler that raises between the two would leave a child behind that nobody ends.
+    Signals are handled in the main thread only, so other threads have nothing to hold.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    arrived: list[int] = []
+    numbers = (signal.SIGTERM, signal.SIGINT)
+    before = {number: signal.signal(number, lambda n, _: arrived.append(n)) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        for late in arrived:
+            signal.raise_signal(late)
 
 
 @contextmanager
@@ -357,7 +381,7 @@ def _drain(
         on_stderr(chunk.decode(errors="replace"))
 
 
-def _name(args: Sequence[str]) -> str:
+def name_of(args: Sequence[str]) -> str:
     """The program and its subcommand, for messages: `git push`, never the whole argv."""
     program = os.path.basename(args[0])  # noqa: PTH119 - a name, not a path
     verb = next((a for a in args[1:] if a.isalpha()), "") if program == "git" else ""

@@ -20,6 +20,19 @@ _LINE = 9  # a line of a key file that is long enough to be one
 _SHORTEST = 4  # a shorter "secret" would shred ordinary words
 
 _PATTERNS = (
+    # https://user:secret with a / or no host after it: whatever follows a colon and is no port
+    (
+        re.compile(
+            r"(?<=://)([^\s@/:'\"\[]+):(?!\d+(?:[/?#'\"\s),.;\\]|$))(?!\[redacted)[^\s'\"]+(?=@)"
+        ),
+        MASK,
+    ),
+    (
+        re.compile(
+            r"(?<=://)([^\s@/:'\"\[]+):(?!\d+(?:[/?#'\"\s),.;\\]|$))(?!\[redacted)[^\s'\"@]+"
+        ),
+        rf"\1:{MASK}",
+    ),
     # https://user:secret@host and https://token@host: the host stays, the rest goes
     (re.compile(r"(?<=://)[^\s/?#'\"]+@"), MASK + "@"),
     (

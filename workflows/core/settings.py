@@ -152,6 +152,14 @@ class Settings(BaseSettings):
         description="`auto` shows runs in Prefect where `PREFECT_API_URL` is set, `off` never, "
         "`ephemeral` starts a server for the run.",
     )
+    prefect_start_s: float = Field(
+        15,
+        gt=0,
+        le=600,
+        validation_alias="WORKFLOWS_PREFECT_START_S",
+        description="How long Prefect may take before the work begins, in seconds; then it begins "
+        "without it.",
+    )
     prefect_grace_s: float = Field(
         8,
         gt=0,

@@ -11,7 +11,8 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
 from workflows.core import process
@@ -21,10 +22,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import FrameType
 
-CLEAN_UP_S = 4.0  # from the signal to the forced end; Cloud Run and our promise leave 5 s
+CLEAN_UP_S = 3.5  # from the signal to the forced end; Cloud Run and our promise leave 5 s
+_LAST_WORDS_S = 0.5  # for saying the outcome
+_LAST_ACTS_S = 0.7  # for removing scratch folders
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 _last_acts: list[Callable[[], None]] = []
+_forced: list[Callable[[int], int]] = []
 
 
 @contextmanager
@@ -39,26 +43,60 @@ def last_act(act: Callable[[], None]) -> Iterator[None]:
 
 def force_exit(exit_code: int) -> None:
     """End this process now: children killed, last acts done, no `finally`, no atexit."""
-    process.kill_all()
+    try:
+        process.kill_all()
+        acting = threading.Thread(target=_act, daemon=True)
+        acting.start()
+        acting.join(_LAST_ACTS_S)
+    finally:
+        os._exit(exit_code)
+
+
+def _act() -> None:
     for act in reversed(_last_acts):
-        act()
-    os._exit(exit_code)
+        with suppress(Exception):
+            act()
 
 
-def force_exit_after(seconds: float, exit_code: Callable[[], int]) -> threading.Timer:
-    """Start a timer that ends the process; cancel it when the end came by itself."""
-    timer = threading.Timer(seconds, lambda: force_exit(exit_code()))
+def force_exit_after(seconds: float, exit_code: Callable[[], int], default: int) -> None:
+    """End the process in `seconds`, unless it has ended by itself; `default` if asking fails.
+
+    `exit_code` may print; it gets half a second, because a pipe may be full.
+    """
+
+    def end() -> None:
+        answer = [default]
+        asking = threading.Thread(target=lambda: answer.append(exit_code()), daemon=True)
+        asking.start()
+        asking.join(_LAST_WORDS_S)
+        force_exit(answer[-1])
+
+    timer = threading.Timer(seconds, end)
     timer.daemon = True
     timer.start()
-    return timer
 
 
 @contextmanager
-def terminable(exit_code: Callable[[int], int] = lambda number: 128 + number) -> Iterator[None]:
-    """Inside the block the first SIGTERM or SIGINT raises `Terminated`; later ones are ignored.
+def forced_end(exit_code: Callable[[int], int]) -> Iterator[None]:
+    """Inside the block `exit_code` turns a signal's number into the code of a forced end."""
+    _forced.append(exit_code)
+    try:
+        yield
+    finally:
+        _forced.remove(exit_code)
 
-    `exit_code` turns the signal's number into the code of a forced end, `CLEAN_UP_S` seconds
-    after the signal. Main thread only.
+
+def ignore() -> None:
+    """From now on neither signal changes how this process ends."""
+    for number in _SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+
+
+@contextmanager
+def terminable() -> Iterator[None]:
+    """Inside the block the first SIGTERM or SIGINT raises `Terminated`; later ones do nothing.
+
+    The process ends by force `CLEAN_UP_S` seconds after the signal. Main thread only.
     """
     seen: list[int] = []
 
@@ -71,22 +109,28 @@ def terminable(exit_code: Callable[[int], int] = lambda number: 128 + number) ->
     os.set_blocking(writer, False)
     before = {number: signal.signal(number, on_signal) for number in _SIGNALS}
     wakeup_before = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
-    threading.Thread(target=_watch, args=(reader, exit_code), daemon=True).start()
+    threading.Thread(target=_watch, args=(reader,), daemon=True).start()
     try:
         yield
     finally:
         signal.set_wakeup_fd(wakeup_before)
         os.close(writer)  # ends the thread
         for number, handler in before.items():
-            signal.signal(number, handler)
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                signal.signal(number, handler)
 
 
-def _watch(reader: int, exit_code: Callable[[int], int]) -> None:
+def _watch(reader: int) -> None:
     """Start the clock at the first signal of ours; end when the pipe is closed."""
     started = False
     while numbers := os.read(reader, 64):
         for number in numbers:
             if number in _SIGNALS and not started:
                 started = True
-                force_exit_after(CLEAN_UP_S, lambda n=number: exit_code(n))  # type: ignore[misc]
+                ask = _forced[-1] if _forced else _usual
+                force_exit_after(CLEAN_UP_S, partial(ask, number), _usual(number))
     os.close(reader)
+
+
+def _usual(number: int) -> int:
+    return 128 + number

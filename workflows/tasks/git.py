@@ -53,8 +53,9 @@ class Depth(StrEnum):
 class Repository:
     """A clone and what its remote looked like when it was made.
 
-    `remote_branches` maps branch name to commit id. `default_branch` is None where the remote
-    has none (an empty repository); `start` is the commit new branches start at, None likewise.
+    `remote_branches` maps branch name to commit id. `default_branch` is the one the remote names,
+    also where it has no commit yet; None where it names none. `start` is the commit new branches
+    start at, None in an empty repository.
     """
 
     folder: Path
@@ -246,7 +247,7 @@ def push_changes(
     done = repository.run("push", *options, "origin", refspec, check=False)
     if done.exit_code:
         raise _push_failure(repository, branch, done)
-    for line in spoken(done.stderr).splitlines():
+    for line in spoken(done.stderr).split("\n"):
         if line.startswith("remote: ") and line[8:].strip():
             _log.info("%s", line[8:].strip())
     return commit_id
@@ -316,13 +317,16 @@ def _look(folder: Path, git: Git, source_branch: str | None) -> Repository:
     ).stdout
     branches: dict[str, str] = {}
     default = None
-    for line in listing.splitlines():
+    for line in listing.split("\n")[:-1]:  # a ref name may hold other line ends
         name, commit_id, target = line.split("\0")
         if target:
             default = target.removeprefix(_REMOTE)
         else:
             branches[name.removeprefix(_REMOTE)] = commit_id
     start = branches.get(source_branch or default or "")
+    if default is None and source_branch is None:  # no commit there yet, but the remote names it
+        head = git.run("symbolic-ref", "--quiet", "--short", "HEAD", cwd=folder, check=False)
+        default = head.stdout.strip() or None
     if start is None and branches:
         # The remote's HEAD names no branch it has; take the one git checked out, if any.
         done = git.run("rev-parse", "--quiet", "--verify", "HEAD", cwd=folder, check=False)
@@ -332,11 +336,11 @@ def _look(folder: Path, git: Git, source_branch: str | None) -> Repository:
 
 def _push_failure(repository: Repository, branch: str, done: Completed) -> WorkflowsError:
     """Which error a failed push is, from the porcelain line of our ref and the hook's words."""
-    line = next((x for x in done.stdout.splitlines() if x.startswith("!\t")), "")
+    line = next((x for x in done.stdout.split("\n") if x.startswith("!\t")), "")
     if not line:
         return repository.git.failure(done)
     reason = line.split("\t")[-1]
-    remote = [x for x in spoken(done.stderr).splitlines() if x.startswith("remote: ")]
+    remote = [x for x in spoken(done.stderr).split("\n") if x.startswith("remote: ")]
     said = redact("\n".join([reason, *(x.removeprefix("remote: ") for x in remote)]))
     what = f"{repository.git.url.name} refused the push to {branch!r}"
     moved = r"fetch first|non-fast-forward|stale info|already exists|but expected|failed to update"

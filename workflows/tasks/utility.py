@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import re
 import shutil
 import stat
 import tempfile
@@ -65,7 +67,9 @@ def write_file(folder: Path, name: str, text: str) -> None:
     except OSError as error:
         raise PathRefused(
             f"{name!r} cannot be written in the clone",
-            why=f"{error.strerror}; the repository holds a link or a folder of that name",
+            why=f"{error.strerror}: the repository holds a link or a folder of that name"
+            if error.errno in {errno.ELOOP, errno.EISDIR}
+            else str(error.strerror),
         ) from error
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         file.write(text)
@@ -97,22 +101,22 @@ def notify(outcome: Outcome, settings: Settings) -> None:
 
 
 def notification_text(outcome: Outcome) -> tuple[str, str]:
-    """Title and body of the notification, redacted."""
+    """Title and body of the notification: redacted, and with no mention a chat would act on."""
     title = f"{outcome.workflow} {outcome.state.value}: {outcome.title}"
     lines = [f"{outcome.state.value.capitalize()} after {outcome.duration_s:.1f} s."]
     if outcome.web_url:
         lines.append(outcome.web_url)
     if outcome.message:
-        lines.append(outcome.message)
+        lines.append(re.sub(r"@(?=\w)|<(?=[!@#])", "\\g<0>\u200b", outcome.message))
     lines.append(f"Run {outcome.run_id}")
     return redact(title), redact("\n".join(lines))
 
 
 def _send(number: int, url: str, title: str, body: str, fail: Callable[[str], None]) -> None:
     """Send to one URL. Which one is told by its number in NOTIFY_URLS: the URL is a secret."""
-    import apprise  # noqa: PLC0415 - 0.3 s that runs without notifications do not pay
-
     try:
+        import apprise  # noqa: PLC0415 - 0.3 s that runs without notifications do not pay
+
         target = apprise.Apprise()
         if not target.add(url):
             fail(f"notification {number} not sent: Apprise does not know this kind of URL")

@@ -40,7 +40,7 @@ lock: $(if $(wildcard $(BIN)/uv),,$(READY)) ## Resolve pyproject.toml anew into 
 	@tools/lock.sh $(BIN)/uv
 
 test: $(READY) ## Run the tests (ARGS="-k git -x")
-	$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-versions: ## Run the tests on every Python of 3.11, 3.12 and 3.13 that is here
 	@tools/test_versions.sh $(ARGS)

@@ -1,6 +1,6 @@
 """hello_world under a real Prefect server: what is seen there, and what happens when it fails.
 
-One server for the file (it takes seconds to start), in one xdist group.
+One server for the file: it takes seconds to start.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
-pytestmark = [pytest.mark.prefect, pytest.mark.xdist_group("prefect")]
+pytestmark = pytest.mark.prefect
 _START_LIMIT_S = 120
 
 
@@ -68,7 +68,7 @@ def wait_for(condition: Callable[[], object], limit_s: float = 30) -> None:
         time.sleep(0.1)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The API URL of a running Prefect server."""
     with prefect_server(tmp_path_factory.mktemp("prefect")) as url:

@@ -151,23 +151,6 @@ def test_output_is_bounded_and_keeps_both_ends() -> None:
     assert done.stderr.endswith("99999\n100000\n")
 
 
-@settings(deadline=None, max_examples=100)
-@given(
-    chunks=st.lists(st.binary(max_size=30), max_size=20),
-    half=st.integers(min_value=1, max_value=40),
-)
-def test_what_is_kept_does_not_depend_on_the_pieces(chunks: list[bytes], half: int) -> None:
-    """However the bytes arrive, the first and the last half of the limit are kept."""
-    kept = process._Bounded(2 * half)
-    for chunk in chunks:
-        kept.add(chunk)
-    whole = b"".join(chunks)
-
-    assert bytes(kept.head) == whole[:half]
-    assert bytes(kept.tail) == whole[half:][-half:]
-    assert kept.dropped == max(len(whole) - 2 * half, 0)
-
-
 def test_output_that_is_no_text_is_shown_as_far_as_it_is() -> None:
     """Bytes that are not UTF-8 become the replacement character."""
     assert sh(r"printf 'a\377b'").stdout == "a�b"

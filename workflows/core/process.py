@@ -13,13 +13,14 @@ import selectors
 import signal
 import subprocess
 import sys
-import threading
 import time
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING
 
+from workflows.core.bounded_text import BoundedText
 from workflows.core.errors import ProcessFailed, ProgramMissing, TimeoutExceeded
+from workflows.core.held_signals import HeldSignals
 from workflows.core.redaction import redact
 
 if TYPE_CHECKING:
@@ -48,29 +49,6 @@ class Completed:
     truncated: bool
 
 
-class _Bounded:
-    """Keeps the first half and the last half of at most `limit` bytes."""
-
-    def __init__(self, limit: int) -> None:
-        self.half = max(limit // 2, 1)
-        self.head = bytearray()
-        self.tail = bytearray()
-        self.dropped = 0
-
-    def add(self, chunk: bytes) -> None:
-        room = self.half - len(self.head)
-        self.head += chunk[:room] if room > 0 else b""
-        self.tail += chunk[max(room, 0) :]
-        excess = len(self.tail) - self.half
-        if excess > 0:
-            self.dropped += excess
-            del self.tail[:excess]
-
-    def text(self) -> str:
-        gap = f"\n[… {self.dropped} bytes left out …]\n".encode() if self.dropped else b""
-        return (bytes(self.head) + gap + bytes(self.tail)).decode(errors="replace")
-
-
 def run(  # noqa: PLR0913 - one door, and every argument after `args` is keyword-only
     args: Sequence[str],
     *,
@@ -93,7 +71,7 @@ def run(  # noqa: PLR0913 - one door, and every argument after `args` is keyword
         TimeoutExceeded: it ran longer than `timeout_s` seconds; its whole group was killed.
     """
     started = time.monotonic()
-    kept = {"stdout": _Bounded(max_output_bytes), "stderr": _Bounded(max_output_bytes)}
+    kept = {"stdout": BoundedText(max_output_bytes), "stderr": BoundedText(max_output_bytes)}
     with _child(args, env=env, cwd=cwd, stdin=stdin) as child:
         in_time = _pump(child, kept, stdin, started + timeout_s, on_stderr)
         if not in_time:
@@ -167,12 +145,24 @@ async def streaming(
         yield child
     finally:
         _signal_group(child.pid, signal.SIGKILL)
+        reaping = asyncio.ensure_future(_reap(child))
+        cancelled = False
+        while not reaping.done():
+            try:
+                await asyncio.shield(reaping)
+            except asyncio.CancelledError:  # a server that stops; a killed child takes no time
+                cancelled = True
         _groups.discard(child.pid)
-        # asyncio says a child has ended only once its pipes have, and a full pipe never does
-        for pipe in (child.stdout, child.stderr):
-            while pipe is not None and await pipe.read(_CHUNK):
-                pass
-        await child.wait()
+        if cancelled:
+            raise asyncio.CancelledError
+
+
+async def _reap(child: asyncio.subprocess.Process) -> None:
+    # asyncio says a child has ended only once its pipes have, and a full pipe never does
+    for pipe in (child.stdout, child.stderr):
+        while pipe is not None and await pipe.read(_CHUNK):
+            pass
+    await child.wait()
 
 
 def replace_self(args: Sequence[str], *, env: Mapping[str, str]) -> None:
@@ -199,18 +189,37 @@ def _group(
     output: int | IO[bytes],
 ) -> Iterator[subprocess.Popen[bytes]]:
     """A child leading its own session; whatever happens in the block, its group is gone after."""
+    held = HeldSignals()
     try:
-        with _signals_held():
-            child = subprocess.Popen(
-                list(args),
-                env=dict(env),
-                cwd=cwd,
-                stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
-                stdout=output,
-                stderr=subprocess.STDOUT if output is not subprocess.PIPE else subprocess.PIPE,
-                start_new_session=True,
-            )
-            _groups.add(child.pid)
+        child = _start(args, env, cwd, stdin, output)
+    except BaseException:
+        held.release()
+        raise
+    try:
+        held.release()
+        yield child
+    finally:
+        _end_group(child)
+        _groups.discard(child.pid)
+
+
+def _start(
+    args: Sequence[str],
+    env: Mapping[str, str],
+    cwd: Path | None,
+    stdin: bytes | None,
+    output: int | IO[bytes],
+) -> subprocess.Popen[bytes]:
+    try:
+        child = subprocess.Popen(
+            list(args),
+            env=dict(env),
+            cwd=cwd,
+            stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
+            stdout=output,
+            stderr=subprocess.STDOUT if output is not subprocess.PIPE else subprocess.PIPE,
+            start_new_session=True,
+        )
     except FileNotFoundError as error:
         if cwd is not None and not cwd.is_dir():
             raise
@@ -223,33 +232,8 @@ def _group(
         raise ProgramMissing(
             f"{args[0]} cannot be run", why=str(error), fix="make the file executable"
         ) from error
-    try:
-        yield child
-    finally:
-        _end_group(child)
-        _groups.discard(child.pid)
-
-
-@contextmanager
-def _signals_held() -> Iterator[None]:
-    """Let SIGTERM and SIGINT wait until a child that is being started is one we know of.
-
-    A handler that raises between the two would leave a child behind that nobody ends.
-    Signals are handled in the main thread only, so other threads have nothing to hold.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    arrived: list[int] = []
-    numbers = (signal.SIGTERM, signal.SIGINT)
-    before = {number: signal.signal(number, lambda n, _: arrived.append(n)) for number in numbers}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-        for late in arrived:
-            signal.raise_signal(late)
+    _groups.add(child.pid)
+    return child
 
 
 @contextmanager
@@ -286,7 +270,7 @@ def _signal_group(group: int, number: int) -> None:
 
 def _pump(
     child: subprocess.Popen[bytes],
-    kept: Mapping[str, _Bounded],
+    kept: Mapping[str, BoundedText],
     stdin: bytes | None,
     deadline: float,
     on_stderr: Callable[[str], None] | None,
@@ -369,7 +353,7 @@ def _feed(
 def _drain(
     selector: selectors.BaseSelector,
     key: selectors.SelectorKey,
-    kept: _Bounded,
+    kept: BoundedText,
     on_stderr: Callable[[str], None] | None,
 ) -> None:
     chunk = os.read(key.fd, _CHUNK)

@@ -44,10 +44,10 @@ _SCOPES = ("api",)
 class GitLab:
     """Everything a GitLab holds. Take `lock` to look at it while it is being served.
 
-    Knobs: `rate_limit` requests a minute for each user (None: off), `notes_limit` notes a minute,
-    `unprepared_reads`: how often a new merge request is shown before its diff is computed,
-    `duplicate_webhooks`: how many extra copies of each delivery are sent, `auto_disable_hooks`,
-    `allow_local_hooks`.
+    `person` is who looks at the pages (None: anonymous). Knobs: `rate_limit` requests a minute for
+    each user (None: off), `notes_limit` notes a minute, `unprepared_reads`: how often a new merge
+    request is shown before its diff is computed, `duplicate_webhooks`: how many extra copies of
+    each delivery are sent, `auto_disable_hooks`, `allow_local_hooks`.
     """
 
     def __init__(self, root: Path, *, clock: Callable[[], datetime] | None = None) -> None:
@@ -59,6 +59,7 @@ class GitLab:
         self.tokens: dict[str, Token] = {}
         self.namespaces: dict[str, Namespace] = {}
         self.projects: dict[int, Project] = {}
+        self.person: User | None = None
         self.rate_limit: int | None = None
         self.notes_limit: int | None = None
         self.unprepared_reads = 0

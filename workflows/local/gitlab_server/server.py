@@ -13,6 +13,7 @@ from workflows.local.gitlab_server.answers import no_route
 from workflows.local.gitlab_server.app import PREFIX, Api
 from workflows.local.gitlab_server.faults import Fault, Faulty
 from workflows.local.gitlab_server.git_access import GitAccess
+from workflows.local.gitlab_server.pages import Pages
 from workflows.local.gitlab_server.state import GitLab
 from workflows.local.serving import Faults, Seen, Watched, serve
 
@@ -43,6 +44,7 @@ class GitLabServer(GitLab):
         self.fault_rules: list[Fault] = []
         self.requests: list[Seen] = []
         self._api = Api(self)
+        self._pages = Pages(self)
         self._git = GitHttp(GitAccess(self), hooks=root / ".hooks")
         self.outbox.after = partial(events.record, self)
         faulty = Faulty(self._dispatch, self.fault_rules)
@@ -79,4 +81,4 @@ class GitLabServer(GitLab):
         elif _GIT.search(inside):
             await self._git({**scope, "root_path": self.sub_path}, receive, send)
         else:
-            await no_route().response(scope, receive, send)
+            await self._pages({**scope, "raw_page_path": inside}, receive, send)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import time
 from typing import TYPE_CHECKING
@@ -26,6 +27,7 @@ from workflows.local.gitlab_server import (
 from workflows.local.gitlab_server.answers import (
     ApiError,
     answer,
+    bad_request,
     forbidden,
     no_route,
     unauthorized,
@@ -78,6 +80,7 @@ class Api:
             try:
                 query = request.scope["query_string"].decode("latin-1")
                 params = bodies.parameters(query, request.headers.get("content-type", ""), body)
+                _refuse_nul(target, params)
                 token = self._token(request, params)
                 name = token.user.username if token else "anonymous"
                 request.state.user = token.user.username if token else None
@@ -165,6 +168,12 @@ class Api:
         )
         headers["Retry-After"] = str(reset - now)
         return headers, PlainTextResponse("Retry later\n", 429)
+
+
+def _refuse_nul(target: str, params: Json) -> None:
+    """Neither git nor a database takes the character NUL; GitLab refuses it at the door."""
+    if "%00" in target or "\\u0000" in json.dumps(params):
+        raise bad_request("400 Bad Request")
 
 
 def _redirect(call: Call, project: Project) -> Response:

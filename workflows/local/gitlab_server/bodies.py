@@ -35,7 +35,8 @@ def parameters(query: str, content_type: str, body: bytes) -> Json:
         return found | nested(parse_qsl(_text(body), keep_blank_values=True))
     try:
         given = json.loads(body)
-    except ValueError:
+        json.dumps(given, ensure_ascii=False).encode()  # half a surrogate pair is no text
+    except (ValueError, RecursionError):
         raise bad_request("400 Bad Request") from None
     if not isinstance(given, dict):
         raise bad_request("400 Bad Request")

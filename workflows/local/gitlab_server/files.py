@@ -53,7 +53,7 @@ def _headers(about: Json) -> dict[str, str]:
             str(value).lower() if isinstance(value, bool) else str(value)
         )
         for name, value in about.items()
-        if str(value).isascii()
+        if str(value).isascii() and str(value).isprintable()
     }
 
 

@@ -26,6 +26,7 @@ pre span{display:block;padding:0 .6rem}
 .add{background:#dafbe1}.del{background:#ffe1de}.hunk{background:#ddf4ff;color:#57606a}
 .file{background:#eee;padding:.3rem .6rem;margin-top:1rem;border-radius:6px 6px 0 0}
 textarea,input[type=text]{width:100%;box-sizing:border-box;font:inherit;padding:.4rem}
+form+form{margin-top:1rem}
 button{font:inherit;padding:.35rem .9rem;margin:.4rem .4rem 0 0}
 """
 

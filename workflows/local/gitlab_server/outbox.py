@@ -9,6 +9,7 @@ import queue
 import threading
 import time
 import uuid
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -89,6 +90,10 @@ class Outbox:
         self._waiting.put(None)
         if self._thread:
             self._thread.join(1)
+        with suppress(queue.Empty):  # nobody may wait for what is never sent
+            while True:
+                self._waiting.get_nowait()
+                self._waiting.task_done()
 
     def put(self, delivery: Delivery) -> None:
         """Send this after everything put in before."""
@@ -116,7 +121,7 @@ def send(client: httpx.Client, delivery: Delivery) -> int | None:
         answer = client.post(delivery.hook.url, content=delivery.body, headers=headers)
         status, text = answer.status_code, answer.text
         received = dict(answer.headers)
-    except httpx.HTTPError as error:
+    except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
         status, text, received = None, repr(error), {}
     shown = headers | ({"X-Gitlab-Token": "[REDACTED]"} if delivery.hook.token else {})
     entry: Json = {

@@ -79,17 +79,18 @@ def _by_key(
     descending = call.choice("sort", ("asc", "desc"), "desc") == "desc"
     ordered = sorted(items, key=key, reverse=descending)
     after = _cursor(call)
-    if after is not None:
-        kind = type(key(ordered[0])) if ordered else str
+    if after is not None and ordered:
+        try:
+            mark = type(key(ordered[0]))(after)
+        except ValueError:
+            raise invalid("cursor is invalid") from None
         ordered = [
-            item
-            for item in ordered
-            if (key(item) < kind(after) if descending else key(item) > kind(after))
+            item for item in ordered if (key(item) < mark if descending else key(item) > mark)
         ]
     headers = {"X-Per-Page": str(size)}
     if len(ordered) > size:
-        mark = base64.urlsafe_b64encode(str(key(ordered[size - 1])).encode()).decode()
-        url = _url(call, cursor=mark, per_page=size)
+        cursor = base64.urlsafe_b64encode(str(key(ordered[size - 1])).encode()).decode()
+        url = _url(call, cursor=cursor, per_page=size)
         headers["Link"] = f'<{url}>; rel="next"'
     return answer([render(item) for item in ordered[:size]], headers=headers)
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
 _TIMEOUT_S = 60.0
+_MAX_BRANCH_BYTES = 240  # a file name of 255, less what git appends for its locks
 _FORMAT = "%H%x1f%P%x1f%an%x1f%ae%x1f%aI%x1f%cn%x1f%ce%x1f%cI%x1f%B"
 _EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
 _NOT_A_NAME = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|^-|\.\.|@\{")
@@ -141,7 +142,7 @@ class Repository:
 
     def is_branch_name(self, name: str) -> bool:
         """Whether git itself would take this name."""
-        if name.startswith("-"):
+        if name.startswith("-") or len(name.encode()) > _MAX_BRANCH_BYTES:
             return False
         done = self._run("check-ref-format", f"refs/heads/{name}", stdin=None, env={}, check=False)
         return done.exit_code == 0
@@ -159,6 +160,8 @@ class Repository:
 
     def commits(self, revisions: Iterable[str], *options: str, path: str = "") -> list[Commit]:
         """What `git log` shows of these revisions, newest first."""
+        if path and not _inside(path):
+            return []
         stdin = "".join(f"{revision}\n" for revision in revisions).encode()
         paths = ("--", f":(literal){path}") if path else ()
         args = ("log", "-z", f"--format={_FORMAT}", *options, "--stdin", *paths)
@@ -218,6 +221,8 @@ class Repository:
 
     def entry(self, sha: str, path: str) -> Entry | None:
         """The file, folder or submodule at `path`."""
+        if not _inside(path):
+            return None
         listing = self._git("--literal-pathspecs", "ls-tree", "-z", sha, "--", path)
         entries = [_entry(line) for line in listing.split("\0") if line]
         return next((entry for entry in entries if entry.path == path), None)
@@ -299,6 +304,11 @@ class Repository:
                 )
             finally:
                 self._git("worktree", "remove", "--force", tree)
+
+
+def _inside(path: str) -> bool:
+    """Whether a path lies in the repository; git ends with an error at others."""
+    return not path.startswith("/") and ".." not in path.split("/")
 
 
 def _identity(author: Person, committer: Person) -> dict[str, str]:

@@ -340,9 +340,14 @@ def test_local_git_serves_until_it_is_stopped(cli: Cli, tmp_path: Path) -> None:
 
 def first_url(log: Path) -> str:
     """Wait for the server's first line and return the URL in it."""
+    return first_match(log, r"http://\S+\.git")
+
+
+def first_match(log: Path, pattern: str) -> str:
+    """Wait until the log has what is looked for, and return that."""
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
-        found = re.search(r"http://\S+\.git", log.read_text() if log.exists() else "")
+        found = re.search(pattern, log.read_text() if log.exists() else "")
         if found:
             return found.group()
         time.sleep(0.05)
@@ -367,3 +372,33 @@ def on_terminal(args: list[str], env: dict[str, str]) -> str:
     _, status = os.waitpid(child, 0)
     assert os.waitstatus_to_exitcode(status) == 0, written.decode()
     return written.decode()
+
+
+def test_local_gitlab_is_ready_for_any_client(cli: Cli, tmp_path: Path) -> None:
+    """Its env file holds a URL, a Maintainer's and a Reporter's token that work."""
+    import httpx
+
+    env_file, log = tmp_path / "gitlab.env", tmp_path / "gitlab.log"
+    args = [sys.executable, "-m", "workflows", "local", "gitlab", "--env-file", str(env_file)]
+    with process.background(args, env=cli.environment({}), log=log):
+        first_match(log, r"Ctrl-C ends it")
+        found = dict(line.split("=", 1) for line in env_file.read_text().splitlines())
+        project = found["GITLAB_PROJECT"].replace("/", "%2F")
+        url = f"{found['GITLAB_URL']}/api/v4/projects/{project}/issues"
+        answers = [
+            httpx.post(url, json={"title": "x"}, headers={"PRIVATE-TOKEN": found[name]})
+            for name in ("GITLAB_TOKEN", "GITLAB_READ_TOKEN")
+        ]
+
+    assert [one.status_code for one in answers] == [201, 201]
+    assert env_file.stat().st_mode & 0o777 == 0o600
+    assert "TOKEN" in log.read_text()
+    assert [one.name for one in tmp_path.glob(".gitlab.env*")] == []
+
+
+def test_local_gitlab_says_what_is_wrong_with_its_file(cli: Cli, tmp_path: Path) -> None:
+    """An env file that cannot be written is wrong input."""
+    done = cli("local", "gitlab", "--env-file", str(tmp_path / "none/env"))
+
+    assert done.exit_code == 2
+    assert "cannot be written" in done.stderr

@@ -121,6 +121,19 @@ def _git(found: argparse.Namespace) -> int:
     return servers.git(port=found.port, root=found.root, token=found.token)
 
 
+def _gitlab_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--port", type=int, default=0, metavar="N", help="default: a free one")
+    parser.add_argument(
+        "--env-file", metavar="F", help="write GITLAB_URL, GITLAB_TOKEN, … to this file"
+    )
+
+
+def _gitlab(found: argparse.Namespace) -> int:
+    from workflows.cli import servers  # noqa: PLC0415
+
+    return servers.gitlab(port=found.port, env_file=found.env_file)
+
+
 def _prefect_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--port", type=int, default=4200, metavar="N", help="default: 4200")
 
@@ -137,6 +150,7 @@ COMMANDS = {
     "describe": Command("show a flow's parameters", _describe_flags, _describe),
     "demo": Command("run hello_world against an embedded git server", _no_flags, _demo),
     "local git": Command("a git server over HTTP, on 127.0.0.1", _git_flags, _git),
+    "local gitlab": Command("a GitLab with a demo project", _gitlab_flags, _gitlab),
     "local prefect": Command("a Prefect server with its UI", _prefect_flags, _prefect),
     "completion": Command("print a shell completion script", _completion_flags, _completion),
 }

@@ -7,6 +7,7 @@ import sys
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from workflows.cli import output
 from workflows.core import environment, process
@@ -14,6 +15,9 @@ from workflows.core.errors import CommandLineInvalid, Terminated
 from workflows.core.prefect_server import BATCH_SETTINGS
 from workflows.local.git_http import Account, GitServer
 from workflows.local.serving import serve
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
 
 PROJECT = "acme/shop"
 
@@ -30,18 +34,61 @@ def git(*, port: int, root: str | None, token: str) -> int:
         folder = Path(root) if root else Path(stack.enter_context(tempfile.TemporaryDirectory()))
         server = GitServer(folder, [Account("maintainer", token)])
         server.create_repository(PROJECT)
-        try:
-            base_url = stack.enter_context(serve(server.app, port=port))
-        except OSError as error:
-            raise CommandLineInvalid(
-                f"port {port} cannot be used", why=str(error), fix="choose another --port"
-            ) from error
-        output.say(f"{base_url}/{PROJECT}.git   (GIT_TOKEN={token}, Ctrl-C ends it)")
-        try:
-            signal.pause()
-        except Terminated:
-            return 0
+        base_url = _entered(stack, serve(server.app, port=port), port)
+        return _wait(f"{base_url}/{PROJECT}.git   (GIT_TOKEN={token}, Ctrl-C ends it)")
+
+
+def gitlab(*, port: int, env_file: str | None) -> int:
+    """Serve a GitLab with a demo project until SIGINT or SIGTERM; its state is gone after that.
+
+    `env_file` is written with mode 0600 once the server answers, as a whole or not at all.
+
+    Raises:
+        CommandLineInvalid: the port is taken, or the file cannot be written.
+    """
+    from workflows.local.gitlab_server import demo  # noqa: PLC0415 - `local git` needs none of it
+    from workflows.local.gitlab_server.server import GitLabServer  # noqa: PLC0415
+
+    with ExitStack() as stack:
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="workflows-gitlab-"))
+        server = GitLabServer(Path(folder))
+        made = demo.fill(server)
+        base_url = _entered(stack, server.serve(port), port)
+        text = "".join(f"{name}={value}\n" for name, value in made.variables(base_url).items())
+        if env_file:
+            _write_private(Path(env_file), text)
+        return _wait(f"{text}{base_url} shows it to a browser; Ctrl-C ends it")
+
+
+def _entered(stack: ExitStack, serving: AbstractContextManager[str], port: int) -> str:
+    try:
+        return stack.enter_context(serving)
+    except OSError as error:
+        raise CommandLineInvalid(
+            f"port {port} cannot be used", why=str(error), fix="choose another --port"
+        ) from error
+
+
+def _wait(text: str) -> int:
+    output.say(text)
+    try:
+        signal.pause()
+    except Terminated:
+        return 0
     return 0
+
+
+def _write_private(target: Path, text: str) -> None:
+    """Put `text` in place of the file at once, readable by its owner only."""
+    try:
+        number, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+        with open(number, "w", encoding="utf-8") as scratch:  # noqa: PTH123 - mkstemp opened it
+            scratch.write(text)
+        Path(name).replace(target)
+    except OSError as error:
+        raise CommandLineInvalid(
+            f"{target} cannot be written", why=str(error), fix="choose another --env-file"
+        ) from error
 
 
 def prefect(*, port: int) -> int:

@@ -1,0 +1,82 @@
+"""What the API says when it refuses, in each of GitLab's shapes, and how it writes JSON."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from starlette.responses import Response
+
+
+class ApiError(Exception):
+    """An answer instead of the one asked for; raised anywhere below a handler."""
+
+    def __init__(self, status: int, body: Any, headers: dict[str, str] | None = None) -> None:
+        super().__init__(f"{status} {body}")
+        self.status = status
+        self.body = body
+        self.headers = headers or {}
+
+    @property
+    def response(self) -> Response:
+        """The error as an HTTP answer."""
+        return answer(self.body, self.status, self.headers)
+
+
+def answer(body: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    """JSON, as compact as GitLab writes it."""
+    text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
+    return Response(text, status, headers, media_type="application/json")
+
+
+def unauthorized() -> ApiError:
+    """No credentials where some are needed, or wrong ones."""
+    return ApiError(401, {"message": "401 Unauthorized"})
+
+
+def forbidden(reason: str = "") -> ApiError:
+    """Visible, but the role is too low."""
+    return ApiError(403, {"message": f"403 Forbidden - {reason}" if reason else "403 Forbidden"})
+
+
+def not_found(thing: str = "") -> ApiError:
+    """`404 Branch Not Found`; without a thing GitLab writes `404 Not found`."""
+    return ApiError(404, {"message": f"404 {thing} Not Found" if thing else "404 Not found"})
+
+
+def no_route() -> ApiError:
+    """No endpoint has this path."""
+    return ApiError(404, {"error": "404 Not Found"})
+
+
+def invalid(text: str) -> ApiError:
+    """A parameter check failed: `title is missing`."""
+    return ApiError(400, {"error": text})
+
+
+def unacceptable(field: str, *problems: str) -> ApiError:
+    """The record would not be valid: `{"title": ["can't be blank"]}`."""
+    return ApiError(400, {"message": {field: list(problems)}})
+
+
+def bad_request(text: str) -> ApiError:
+    """A refusal in words."""
+    return ApiError(400, {"message": text})
+
+
+def conflict(message: Any) -> ApiError:
+    """The thing is there already."""
+    return ApiError(409, {"message": message})
+
+
+def insufficient_scope(scope: str) -> ApiError:
+    """The token is right, but was not made for this."""
+    return ApiError(
+        403,
+        {
+            "error": "insufficient_scope",
+            "error_description": "The request requires higher privileges than provided by the"
+            " access token.",
+            "scope": scope,
+        },
+    )

@@ -1,0 +1,84 @@
+"""The GitLab as something to start: API, git, pages and webhooks on one port of 127.0.0.1."""
+
+from __future__ import annotations
+
+import re
+from contextlib import contextmanager
+from functools import partial
+from typing import TYPE_CHECKING
+
+from workflows.local.git_http import GitHttp
+from workflows.local.gitlab_server import events
+from workflows.local.gitlab_server.answers import no_route
+from workflows.local.gitlab_server.app import PREFIX, Api
+from workflows.local.gitlab_server.faults import Fault, Faulty
+from workflows.local.gitlab_server.git_access import GitAccess
+from workflows.local.gitlab_server.pages import Pages
+from workflows.local.gitlab_server.state import GitLab
+from workflows.local.serving import Faults, Seen, Watched, serve
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from datetime import datetime
+    from pathlib import Path
+
+    from starlette.types import Receive, Scope, Send
+
+__all__ = ["Fault", "GitLabServer"]
+
+_GIT = re.compile(r"/(info/refs|git-upload-pack|git-receive-pack)$")
+
+
+class GitLabServer(GitLab):
+    """A GitLab with its doors. `faults` hit whatever comes next, `fault_rules` chosen requests.
+
+    `requests` tells what was asked. With `sub_path` ("/gitlab") everything lies below that.
+    """
+
+    def __init__(
+        self, root: Path, *, sub_path: str = "", clock: Callable[[], datetime] | None = None
+    ) -> None:
+        super().__init__(root, clock=clock)
+        self.sub_path = sub_path
+        self.faults = Faults()
+        self.fault_rules: list[Fault] = []
+        self.requests: list[Seen] = []
+        self._api = Api(self)
+        self._pages = Pages(self)
+        self._git = GitHttp(GitAccess(self), hooks=root / ".hooks")
+        self.outbox.after = partial(events.record, self)
+        faulty = Faulty(self._dispatch, self.fault_rules)
+        self.app = Watched(faulty, faults=self.faults, seen=self.requests)
+
+    @contextmanager
+    def serve(self, port: int = 0) -> Iterator[str]:
+        """Serve for as long as the block lasts and yield the base URL, sub-path included.
+
+        Raises:
+            OSError: the port is taken.
+        """
+        with serve(self.app, port=port) as origin:
+            self.url = origin + self.sub_path
+            self.outbox.start()
+            try:
+                yield self.url
+            finally:
+                self.outbox.stop()
+
+    def wait_for_webhooks(self) -> None:
+        """Return once every webhook fired so far was answered or failed."""
+        self.outbox.wait()
+
+    async def _dispatch(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        raw = scope["raw_path"].decode("latin-1")
+        inside = raw.removeprefix(self.sub_path)
+        if not raw.startswith(f"{self.sub_path}/"):
+            await no_route().response(scope, receive, send)
+        elif inside.startswith(PREFIX):
+            await self._api({**scope, "raw_api_path": inside[len(PREFIX) :]}, receive, send)
+        elif _GIT.search(inside):
+            await self._git({**scope, "root_path": self.sub_path}, receive, send)
+        else:
+            await self._pages({**scope, "raw_page_path": inside}, receive, send)

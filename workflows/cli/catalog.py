@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
 from typing import TYPE_CHECKING
 
 from workflows.core.errors import WorkflowUnknown
+from workflows.core.nearest import nearest
 
 if TYPE_CHECKING:
     from workflows.core.flow import Flow
@@ -24,11 +24,11 @@ def find(name: str) -> Flow:
     """
     wanted = name.replace("-", "_")
     if wanted not in FLOWS:
-        close = difflib.get_close_matches(wanted, FLOWS, n=1)
+        close = nearest(wanted, FLOWS)
         raise WorkflowUnknown(
             f"there is no workflow {name!r}",
             why=f"there is: {', '.join(FLOWS)}",
-            fix=f"did you mean {close[0]}?" if close else "see `workflows list`",
+            fix=f"did you mean {close}?" if close else "see `workflows list`",
         )
     module = importlib.import_module(f"workflows.{wanted}")
     flow: Flow = module.FLOW

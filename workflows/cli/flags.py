@@ -7,12 +7,12 @@ command line is collected and told at once; argparse alone would stop at the fir
 from __future__ import annotations
 
 import argparse
-import difflib
 import json
 import typing
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from workflows.core.errors import CommandLineInvalid
+from workflows.core.nearest import nearest
 from workflows.core.redaction import redact
 
 if TYPE_CHECKING:
@@ -167,8 +167,8 @@ def _tidy(parser: argparse.ArgumentParser, argv: Sequence[str]) -> tuple[list[st
         name = name.replace("_", "-")
         action = known.get(name)
         if action is None:
-            close = difflib.get_close_matches(name, [k for k in known if k.startswith("--")], n=1)
-            problems.append(f"{name}: unknown" + (f", did you mean {close[0]}?" if close else ""))
+            close = nearest(name, [flag for flag in known if flag.startswith("--")])
+            problems.append(f"{name}: unknown" + (f", did you mean {close}?" if close else ""))
             if not equals and words and not words[0].startswith("-"):
                 words.pop(0)
         elif action.nargs == 0:

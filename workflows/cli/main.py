@@ -7,7 +7,6 @@ Nothing heavy is imported here; each command imports what it needs. `python -m w
 from __future__ import annotations
 
 import itertools
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from workflows.cli import catalog, commands, flags, output
@@ -19,6 +18,7 @@ from workflows.core.errors import (
     Terminated,
     WorkflowsError,
 )
+from workflows.core.nearest import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,6 +32,8 @@ def run(argv: Sequence[str]) -> int:
     SIGTERM and SIGINT end it with 143 and 130, whatever it is doing.
     """
     output.prepare()
+    # pydantic would read the metadata of every installed package to look for its plugins: 60 ms
+    environment.set_default("PYDANTIC_DISABLE_PLUGINS", "__all__")
     words = list(argv)
     named = environment.variable("WORKFLOW_NAME")
     if named and (not words or words[0].startswith("-")) and words != ["--version"]:
@@ -87,12 +89,10 @@ def _dispatch(words: list[str]) -> int:
     if command is None:
         if words[0].startswith("-") or name in commands.GROUPS:
             flags.parse(commands.top_parser(), words)  # --help, --version, or an error
-        close = get_close_matches(name, [*commands.COMMANDS, "run", *catalog.FLOWS], n=1)
+        close = nearest(name, [*commands.COMMANDS, "run", *catalog.FLOWS])
         raise CommandLineInvalid(
             f"there is no command {name!r}",
-            fix=f"did you mean `workflows {_spelt(close[0])}`?"
-            if close
-            else "see workflows --help",
+            fix=f"did you mean `workflows {_spelt(close)}`?" if close else "see workflows --help",
         )
     one = flags.Parser(prog=f"workflows {name}", description=command.summary)
     command.configure(one)

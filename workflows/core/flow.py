@@ -23,6 +23,7 @@ from workflows.core.errors import (
     TransientError,
     WorkflowsError,
 )
+from workflows.core.nearest import nearest
 from workflows.core.observability import log_context, logger
 from workflows.core.redaction import redact
 
@@ -162,10 +163,8 @@ def parameter_problem(
     if kind == "missing":
         return f"{name}: missing"
     if kind == "extra_forbidden":
-        import difflib  # noqa: PLC0415 - only where something is misspelt
-
-        close = difflib.get_close_matches(name, model.model_fields, n=1)
-        return f"{name}: unknown" + (f", did you mean {close[0]}?" if close else "")
+        close = nearest(name, model.model_fields)
+        return f"{name}: unknown" + (f", did you mean {close}?" if close else "")
     return redact(f"{name}: {message[:1].lower()}{message[1:]}")
 
 

@@ -1,8 +1,7 @@
 """The process environment, raw: the one module that touches `os.environ`.
 
 Light on purpose (`--help` reads one variable and must not pay for pydantic); what the variables
-mean is said in `core.settings`, which reads them through pydantic-settings. See
-docs/decisions/0002-environment-door.md.
+mean is said in `core.settings`. See docs/decisions/0002-environment-door.md.
 """
 
 from __future__ import annotations

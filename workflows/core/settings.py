@@ -1,17 +1,17 @@
 """Settings: what the operator sets through environment variables, checked once at start.
 
 `load()` is the only way in. Every field is described; the table in docs/operations.md is
-generated from here. Raw reads that must stay cheap go through `core.environment`.
+generated from here. The variables themselves are read by `core.environment`.
 """
 
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 
+from workflows.core import environment
 from workflows.core.errors import SettingsInvalid
 
 
@@ -40,12 +40,10 @@ class LogLevel(StrEnum):
     ERROR = "ERROR"
 
 
-class Settings(BaseSettings):
+class Settings(BaseModel):
     """Everything Workflows reads from its environment. Secrets are `SecretStr`."""
 
-    model_config = SettingsConfigDict(
-        frozen=True, extra="ignore", case_sensitive=True, env_ignore_empty=True
-    )
+    model_config = ConfigDict(frozen=True)
 
     git_token: SecretStr | None = Field(
         None,
@@ -60,7 +58,7 @@ class Settings(BaseSettings):
         description="User name sent with the token. `oauth2` is right for GitLab personal, "
         "project and group tokens.",
     )
-    git_token_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+    git_token_hosts: tuple[str, ...] = Field(
         (),
         validation_alias="GIT_TOKEN_HOSTS",
         description="Hosts (`gitlab.example.com`, `host:8443`) that GIT_TOKEN may be sent to, "
@@ -92,7 +90,7 @@ class Settings(BaseSettings):
         validation_alias="WORKFLOWS_ALLOW_LOCAL_REPOSITORIES",
         description="Accept `file://` URLs and paths on this machine as `git_url`.",
     )
-    notify_urls: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
+    notify_urls: tuple[SecretStr, ...] = Field(
         (),
         validation_alias="NOTIFY_URLS",
         description="Where to send the outcome: Apprise URLs, separated by spaces or line ends.",
@@ -198,8 +196,10 @@ def load(**overrides: Any) -> Settings:
     Raises:
         SettingsInvalid: one line for each variable that cannot be used.
     """
+    names = [str(field.validation_alias) for field in Settings.model_fields.values()]
+    found = {name: value for name in names if (value := environment.variable(name)) is not None}
     try:
-        settings = Settings()
+        settings = Settings.model_validate(found)
     except ValidationError as error:
         lines = [_line(str(e["loc"][0]), e["msg"]) for e in error.errors(include_input=False)]
         raise SettingsInvalid(

@@ -242,7 +242,9 @@ ended(run)
         )
         assert done.returncode == 143, done.stderr
 
-    listed = subprocess.run(["ps", "-eww", "-o", "args"], capture_output=True, text=True, check=True)
+    listed = subprocess.run(
+        ["ps", "-eww", "-o", "args"], capture_output=True, text=True, check=True
+    )
     assert str(tmp_path) not in listed.stdout
 
 

@@ -32,8 +32,7 @@ class _Step:
 class LiveReporter:
     """A `Reporter` that redraws a table of steps on stderr. Use as a context manager."""
 
-    def __init__(self, title: str) -> None:
-        self._title = title
+    def __init__(self) -> None:
         self._steps: list[_Step] = []
         self._spinner = Spinner("dots")
         self._live = Live(

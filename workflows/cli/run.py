@@ -39,7 +39,7 @@ def run_flow(flow: Flow, found: argparse.Namespace, problems: Sequence[str] = ()
     observability.configure(settings, quiet=found.quiet, brief=live)
     parameters = flow.validate(flags.values_of(flow, found), settings, problems)
     run_id = settings.run_id or settings.cloud_run_execution or uuid.uuid4().hex[:12]
-    with _reporter(flow.name, live=live) as reporter:
+    with _reporter(live=live) as reporter:
         execution = Execution(flow, parameters, settings, reporter, run_id)
         finish = _Finish(execution, as_json=found.json, quiet=found.quiet)
         with signals.forced_end(finish.forced):
@@ -94,12 +94,12 @@ def _is_live(settings: Settings, *, quiet: bool) -> bool:
 
 
 @contextmanager
-def _reporter(title: str, *, live: bool) -> Iterator[Reporter]:
+def _reporter(*, live: bool) -> Iterator[Reporter]:
     """A live step list on a terminal, log lines elsewhere."""
     if not live:
         yield LogReporter()
         return
     from workflows.cli.live import LiveReporter  # noqa: PLC0415 - rich is for terminals
 
-    with LiveReporter(title) as reporter:
+    with LiveReporter() as reporter:
         yield reporter

@@ -14,12 +14,20 @@ WorkflowsError                       1   something went wrong; each error says w
 │   ├── ProgramMissing               1   an executable is not installed
 │   ├── ProcessFailed                1   a child process ended with an exit code other than 0
 │   ├── RequestRefused               1   an HTTP answer of 4xx (or a redirect) that is final
+│   │   └── RequestConflict          1   409: what was to be made is there already, or has moved
 │   ├── AuthenticationFailed         1   the remote does not accept the token, or wants one
 │   ├── AccessDenied                 1   the remote knows the token; its role does not allow this
 │   ├── RepositoryNotFound           1   no such repository, or none this token may see
 │   ├── BranchNotFound               1   the remote has no branch of this name
+│   ├── ResourceNotFound             1   GitLab has no such project, issue, …, or hides it from us
 │   ├── NothingToCommit              1   the working tree has no change
 │   ├── PathRefused                  1   a file that cannot be written inside the clone
+│   ├── ActorRefused                 1   who asked may not start work in this project
+│   ├── AgentFailed                  1   the coding agent ended badly and changed nothing of use
+│   ├── NoChange                     1   the agent ended well and changed nothing
+│   ├── ChangeRefused                1   the agent changed what the policy protects
+│   ├── ChecksFailed                 1   the project's own check command fails on the change
+│   ├── ClaimLost                    1   another run works on the issue now; this one has stopped
 │   └── PushRejected                 1   the remote refused the push
 │       ├── PushNotFastForward       1   the remote branch has commits this clone lacks
 │       ├── PushProtectedBranch      1   the branch is protected
@@ -138,6 +146,10 @@ class RequestRefused(PermanentError):
     """An HTTP answer that is final: 4xx other than 408 and 429, or a redirect we do not follow."""
 
 
+class RequestConflict(RequestRefused):
+    """HTTP 409: what was to be made is there already, or what was to be changed has moved."""
+
+
 class AuthenticationFailed(PermanentError):
     """The remote does not accept the token, or none was given and it wants one (HTTP 401)."""
 
@@ -154,12 +166,40 @@ class BranchNotFound(PermanentError):
     """The remote has no branch of this name."""
 
 
+class ResourceNotFound(PermanentError):
+    """GitLab has no such project, issue, branch, …, or none that this token may see (404)."""
+
+
 class NothingToCommit(PermanentError):
     """The working tree has no change against its commit."""
 
 
 class PathRefused(PermanentError):
     """A file that cannot be written inside the clone, such as one behind a symbolic link."""
+
+
+class ActorRefused(PermanentError):
+    """Who asked is not an active member of the project with the role Developer or above."""
+
+
+class AgentFailed(PermanentError):
+    """The coding agent could not be run, ran out of time, or ended badly without a change."""
+
+
+class NoChange(PermanentError):
+    """The agent ended well, and the tree is what it was."""
+
+
+class ChangeRefused(PermanentError):
+    """The agent changed something the policy protects; `why` names each path and its rule."""
+
+
+class ChecksFailed(PermanentError):
+    """The project's check command still fails after the last attempt; its end is in `why`."""
+
+
+class ClaimLost(PermanentError):
+    """Another run has taken over the issue, so this one must not write any more."""
 
 
 class PushRejected(PermanentError):

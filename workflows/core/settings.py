@@ -40,6 +40,24 @@ class LogLevel(StrEnum):
     ERROR = "ERROR"
 
 
+class Sandbox(StrEnum):
+    """How an agent and a check command are kept apart from the rest of the machine."""
+
+    AUTO = "auto"
+    BUBBLEWRAP = "bubblewrap"
+    OFF = "off"
+
+
+_PROVIDER_FIELDS = {
+    "openai": ("openai_api_key", "openai_base_url"),
+    "anthropic": ("anthropic_api_key",),
+    "google": ("google_api_key",),
+    "aws_bedrock": ("aws_access_key_id", "aws_secret_access_key", "aws_region"),
+    "litellm": ("litellm_api_key", "litellm_base_url"),
+}
+PROVIDERS = tuple(_PROVIDER_FIELDS)
+
+
 class Settings(BaseModel):
     """Everything Workflows reads from its environment. Secrets are `SecretStr`."""
 
@@ -70,6 +88,112 @@ class Settings(BaseModel):
         le=86_400,
         validation_alias="GIT_TIMEOUT_S",
         description="Longest time one git command may take, in seconds.",
+    )
+    git_ca_file: str | None = Field(
+        None,
+        validation_alias="GIT_SSL_CAINFO",
+        description="File with the certificate authority of a self-managed GitLab, for git and "
+        "for its API.",
+    )
+    gitlab_url: str | None = Field(
+        None,
+        pattern=r"^https?://[^\s/@?#]+(/[^\s?#]*)?$",
+        validation_alias="GITLAB_URL",
+        description="The GitLab to work with, with its sub-path if it has one: "
+        "`https://gitlab.example.com`.",
+    )
+    gitlab_token: SecretStr | None = Field(
+        None,
+        validation_alias="GITLAB_TOKEN",
+        description="Access token for GitLab's API (scope `api`); sent to GITLAB_URL only. git "
+        "uses it too where GIT_TOKEN is not set.",
+    )
+    gitlab_timeout_s: float = Field(
+        30,
+        gt=0,
+        le=600,
+        validation_alias="GITLAB_TIMEOUT_S",
+        description="Longest time one request to GitLab's API may take, in seconds.",
+    )
+    lease_s: float = Field(
+        180,
+        ge=1,
+        le=3_600,
+        validation_alias="WORKFLOWS_LEASE_S",
+        description="How long the claim on an issue holds without a sign of life from its run, in "
+        "seconds.",
+    )
+    pluscoder: str | None = Field(
+        None,
+        validation_alias="WORKFLOWS_PLUSCODER",
+        description="The PlusCoder program; not set: the one in .venv-pluscoder, else the "
+        "one on PATH.",
+    )
+    sandbox: Sandbox = Field(
+        Sandbox.AUTO,
+        validation_alias="WORKFLOWS_SANDBOX",
+        description="`auto` runs agents and checks in bubblewrap where it works, `bubblewrap` "
+        "refuses to run without it, `off` never uses it.",
+    )
+    agent_log_folder: str | None = Field(
+        None,
+        validation_alias="WORKFLOWS_AGENT_LOG_FOLDER",
+        description="Folder that keeps the agents' logs; not set: they go when the run ends.",
+    )
+    protected_paths_allowed: tuple[str, ...] = Field(
+        (),
+        validation_alias="WORKFLOWS_ALLOW_PROTECTED_PATHS",
+        description="Protected paths an agent may change all the same, as glob patterns separated "
+        "by spaces. Such a push starts no pipeline.",
+    )
+    max_changed_files: int = Field(
+        300,
+        ge=1,
+        validation_alias="WORKFLOWS_MAX_CHANGED_FILES",
+        description="Most files one change of an agent may touch.",
+    )
+    max_file_bytes: int = Field(
+        1_000_000,
+        ge=1,
+        validation_alias="WORKFLOWS_MAX_FILE_BYTES",
+        description="Size in bytes above which a file an agent wrote is left out of the commit.",
+    )
+    openai_api_key: SecretStr | None = Field(
+        None, validation_alias="OPENAI_API_KEY", description="Key of the provider `openai`."
+    )
+    openai_base_url: str | None = Field(
+        None,
+        pattern=r"^https?://\S+$",
+        validation_alias="OPENAI_BASE_URL",
+        description="Another server that speaks OpenAI's API, such as `http://127.0.0.1:11434/v1`.",
+    )
+    anthropic_api_key: SecretStr | None = Field(
+        None, validation_alias="ANTHROPIC_API_KEY", description="Key of the provider `anthropic`."
+    )
+    google_api_key: SecretStr | None = Field(
+        None, validation_alias="GOOGLE_API_KEY", description="Key of the provider `google`."
+    )
+    aws_access_key_id: SecretStr | None = Field(
+        None,
+        validation_alias="AWS_ACCESS_KEY_ID",
+        description="Key of the provider `aws_bedrock`, with the two below.",
+    )
+    aws_secret_access_key: SecretStr | None = Field(
+        None, validation_alias="AWS_SECRET_ACCESS_KEY", description="Secret of AWS_ACCESS_KEY_ID."
+    )
+    aws_region: str | None = Field(
+        None,
+        validation_alias="AWS_REGION_NAME",
+        description="Region of the provider `aws_bedrock`.",
+    )
+    litellm_api_key: SecretStr | None = Field(
+        None, validation_alias="LITELLM_API_KEY", description="Key of the provider `litellm`."
+    )
+    litellm_base_url: str | None = Field(
+        None,
+        pattern=r"^https?://\S+$",
+        validation_alias="LITELLM_API_BASE",
+        description="Address of the LiteLLM proxy for the provider `litellm`.",
     )
     retries: int = Field(
         3,
@@ -171,7 +295,7 @@ class Settings(BaseModel):
     def _upper(cls, value: object) -> object:
         return value.upper() if isinstance(value, str) else value
 
-    @field_validator("notify_urls", "git_token_hosts", mode="before")
+    @field_validator("notify_urls", "git_token_hosts", "protected_paths_allowed", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(value.split()) if isinstance(value, str) else value
@@ -185,9 +309,20 @@ class Settings(BaseModel):
 
     def secrets(self) -> list[str]:
         """Every secret value, for the redactor."""
-        single = (self.git_token, self.prefect_api_key, self.prefect_api_auth)
-        values = [s.get_secret_value() for s in (*single, *self.notify_urls) if s is not None]
-        return [value for value in values if value]
+        values = [getattr(self, name) for name in type(self).model_fields]
+        found = [v for v in (*values, *self.notify_urls) if isinstance(v, SecretStr)]
+        return [text for secret in found if (text := secret.get_secret_value())]
+
+    def model_variables(self, provider: str) -> dict[str, str]:
+        """What an agent needs to reach this provider, as environment variables; no more."""
+        names = _PROVIDER_FIELDS.get(provider, ())
+        found: dict[str, str] = {}
+        for name in names:
+            value = getattr(self, name)
+            if value is not None:
+                text = value.get_secret_value() if isinstance(value, SecretStr) else value
+                found[str(type(self).model_fields[name].validation_alias)] = text
+        return found
 
 
 def load(**overrides: Any) -> Settings:

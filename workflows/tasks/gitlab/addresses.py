@@ -16,7 +16,7 @@ from workflows.core.redaction import redact
 _MAX_NUMBER = 2**31 - 1
 _MAX_LENGTH = 2_000
 _NUMBER = re.compile(r"[0-9]{1,10}")
-_SEGMENT = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9_.][A-Za-z0-9_.-]*")
+_SEGMENT = re.compile(r"(?!\.{1,2}$|.*\.(?:git|atom)$)[A-Za-z0-9_.][A-Za-z0-9_.-]*")
 _UNPRINTABLE = re.compile(r"[\x00-\x20\x7f-\xa0\u2028\u2029]")
 _ISSUE = re.compile(r"(?P<project>.+)/-/(?:issues|issues/incident|work_items)/(?P<iid>[0-9]+)/?")
 _PORTS = {"http": 80, "https": 443}

@@ -66,7 +66,7 @@ class Client:
 
         Raises:
             SettingsInvalid: one of the two is missing or cannot be used, or GIT_SSL_CAINFO is no
-                file.
+                file with certificates.
         """
         return cls(settings, sleep=sleep)
 
@@ -217,8 +217,8 @@ def _checked(settings: Settings) -> tuple[str, str]:
         problems.append("GITLAB_TOKEN: missing")
     elif not re.fullmatch(r"[\x21-\x7e]+", token):
         problems.append("GITLAB_TOKEN: holds characters that no token has")
-    if settings.git_ca_file and not Path(settings.git_ca_file).is_file():
-        problems.append(f"GIT_SSL_CAINFO: there is no file {settings.git_ca_file}")
+    if settings.git_ca_file and not _holds_certificates(Path(settings.git_ca_file)):
+        problems.append(f"GIT_SSL_CAINFO: no certificate can be read from {settings.git_ca_file}")
     if problems:
         raise SettingsInvalid(
             "GitLab cannot be reached without these settings",
@@ -227,6 +227,13 @@ def _checked(settings: Settings) -> tuple[str, str]:
             "scope api",
         )
     return (settings.gitlab_url or "").rstrip("/"), token
+
+
+def _holds_certificates(file: Path) -> bool:
+    try:
+        return b"CERTIFICATE-----" in file.read_bytes()
+    except OSError:
+        return False
 
 
 def _decoded(answer: Response) -> Any:

@@ -66,8 +66,9 @@ class Notes(Client):
         """Write a note unless ours is there, and return the one that is there in the end.
 
         Repeatable: a note with the marker is left as it is. If two writers race, both return the
-        older note and the newer is deleted. `body` must hold `marker`; keep text of others from
-        beginning a line with `/`, which GitLab would carry out.
+        older note and the newer is deleted. A POST that GitLab carries out later than we looked
+        for it leaves a second note, until the next call. `body` must hold `marker`; keep text
+        of others from beginning a line with `/`, which GitLab would carry out.
 
         Raises:
             ValueError: the body lacks the marker.
@@ -76,7 +77,9 @@ class Notes(Client):
         """
         if marker not in body:
             raise ValueError("the body lacks its marker")
-        found = self.find_note(project_id, iid, marker, own_id, of=of)
+        found = self._only(
+            project_id, iid, self.find_notes(project_id, iid, marker, own_id, of=of), of
+        )
         if found is not None:
             return found
         path = notes_path(project_id, iid, of)
@@ -84,12 +87,17 @@ class Notes(Client):
             post=lambda: read(_note, self._post(path, body=body)),
             look=lambda: self.find_note(project_id, iid, marker, own_id, of=of),
         )
-        # a racer whose note came later may have looked before ours was to be seen: the oldest
-        # stays, and whoever sees more than that deletes the rest
-        oldest, *rest = self.find_notes(project_id, iid, marker, own_id, of=of) or [made]
-        for note in rest:
+        notes = self.find_notes(project_id, iid, marker, own_id, of=of)
+        return self._only(project_id, iid, notes, of) or made
+
+    def _only(self, project_id: int, iid: int, notes: list[Note], of: Place) -> Note | None:
+        """The oldest of our notes; the others, of a race or of a lost answer, are deleted.
+
+        Whoever sees them does that: who wrote the newer note may not have seen the older one.
+        """
+        for note in notes[1:]:
             self.delete_note(project_id, iid, note.id, of=of)
-        return oldest
+        return notes[0] if notes else None
 
     def edit_note(
         self, project_id: int, iid: int, note_id: int, body: str, *, of: Place = "issues"

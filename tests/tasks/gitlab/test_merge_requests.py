@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.tasks.gitlab.support import wait_until
+from tests.tasks.gitlab.support import Answer, Scripted, settings_for, wait_until
 from workflows.core.errors import (
     AccessDenied,
     BranchNotFound,
@@ -17,7 +18,8 @@ from workflows.core.errors import (
     ResourceNotFound,
 )
 from workflows.local.gitlab_server import editing
-from workflows.tasks.gitlab import MergeRequestWish
+from workflows.local.serving import serve
+from workflows.tasks.gitlab import GitLab, MergeRequestWish
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -224,18 +226,38 @@ def test_of_many_at_once_one_makes_it(shop: Hub) -> None:
 
 def test_a_conflict_names_the_one_that_a_list_does_not_show_yet(shop: Hub) -> None:
     """Its number is a hint: it is read and compared."""
-    shop.connect("mona").open_merge_request(shop.id, WISH)
-    client = shop.connect()
-    error = RequestConflict("409", why="Another open merge request already exists: !1")
-    other = RequestConflict("409", why="Another open merge request already exists: !77")
+    made, _ = shop.connect("mona").open_merge_request(shop.id, WISH)
+    nothing = Answer(body=b"[]")
+    conflict = Answer(409, b'{"message": ["Another open one already exists: !1"]}')
+    raw = shop.connect()._get(f"/projects/{shop.id}/merge_requests/1")
+    one = Answer(body=json.dumps(raw).encode())
+    other = Answer(body=json.dumps(raw | {"target_branch": "release"}).encode())
+    branch = Answer(body=b'{"name": "feature", "commit": {"id": "1"}}')
 
-    hinted = client._hinted(shop.id, WISH, error)
+    script = Scripted([nothing, branch, conflict, nothing, one])
+    with serve(script) as url, GitLab.connect(settings_for(url)) as client:
+        found = client.open_merge_request(shop.id, WISH)
+        script.reset(nothing, branch, conflict, nothing, other)
+        with pytest.raises(RequestConflict):
+            client.open_merge_request(shop.id, WISH)
 
-    assert hinted is not None
-    assert hinted.iid == 1
-    assert client._hinted(shop.id, replace(WISH, target_branch="x"), error) is None
-    assert client._hinted(shop.id, WISH, other) is None
-    assert client._hinted(shop.id, WISH, RequestConflict("409", why="no")) is None
+    assert found == (made, False)
+
+
+def test_the_branch_of_a_fork_is_not_ours(shop: Hub) -> None:
+    """Anybody may open a merge request from a branch of the same name in a fork."""
+    shop.connect().open_merge_request(shop.id, WISH)
+    raw = shop.connect()._get(f"/projects/{shop.id}/merge_requests/1")
+    fork = raw | {"iid": 2, "source_project_id": shop.id + 1}
+
+    script = Scripted([Answer(body=json.dumps([fork, raw]).encode())])
+    with serve(script) as url, GitLab.connect(settings_for(url)) as client:
+        both = client.find_merge_request(shop.id, "feature")
+        script.reset(Answer(body=json.dumps([fork]).encode()))
+        alone = client.find_merge_request(shop.id, "feature")
+
+    assert both is not None
+    assert (both.iid, alone) == (1, None)
 
 
 def test_the_source_branch_is_waited_for(hub: Hub) -> None:

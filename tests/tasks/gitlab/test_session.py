@@ -123,11 +123,13 @@ def test_a_redirect_to_another_host_gets_no_token(
     assert "GITLAB_URL" in caught.value.fix
 
 
-@pytest.mark.parametrize("place", ["//{}/api/v4/user", "https://127.0.0.1/api/v4/user", "/login"])
+@pytest.mark.parametrize(
+    "place", ["//{}/api/v4/user", "https://127.0.0.1/api/v4/user", "/login", "http://[x"]
+)
 def test_a_redirect_out_of_the_api_is_refused(
     client: GitLab, script: Scripted, elsewhere: tuple[Scripted, str], place: str
 ) -> None:
-    """Another host without a scheme, another scheme, another path."""
+    """Another host without a scheme, another scheme, another path, no address."""
     other, other_url = elsewhere
     place = place.replace("{}", other_url.partition("//")[2])
     script.answers = [Answer(302, headers={"location": place})]

@@ -69,7 +69,8 @@ def words(body: bytes) -> str:
         )
         text = _flat(said) or text
     elif "<" in text:
-        text = html.unescape(re.sub(r"(?s)<(script|style).*?</\1>|<[^>]*>", " ", text))
+        page = redact(text)[:4_000]  # redacted before it is cut: half a secret is no secret's look
+        text = html.unescape(re.sub(r"(?s)<(script|style).*?</\1>|<[^>]*>", " ", page))
     return redact(" ".join(text[:20_000].split()))[:_WORDS]
 
 

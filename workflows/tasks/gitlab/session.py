@@ -75,6 +75,10 @@ class GuardedSession(requests.Session):
                 self.pause(error, delay_s)
         return self._follow(verb, url, options)
 
+    def get_redirect_target(self, resp: Response) -> str | None:
+        """None: requests itself neither follows a redirect nor reads its body unbounded."""
+        return None
+
     def pause(self, error: TransientError, delay_s: float) -> None:
         """Wait before another attempt: as long as GitLab asked (30 s at most), else `delay_s`."""
         asked_s = error.wait_s if isinstance(error, RemoteUnavailable) else None
@@ -115,7 +119,10 @@ class GuardedSession(requests.Session):
 
     def _target(self, verb: str, url: str, answer: Response) -> str:
         """Where a redirect leads, as long as it stays below GITLAB_URL."""
-        target = urljoin(url, answer.headers.get("Location", ""))
+        try:
+            target = urljoin(url, answer.headers.get("Location", ""))
+        except ValueError:  # no address at all
+            target = ""
         if verb in {"GET", "HEAD"} and self._is_here(target):
             return target
         raise RequestRefused(
@@ -143,7 +150,11 @@ class GuardedSession(requests.Session):
         try:
             guarded = options | {"allow_redirects": False, "stream": True}
             answer = super().request(verb, url, **guarded)
-            self._read(answer, deadline)
+            try:
+                self._read(answer, deadline)
+            except BaseException:
+                answer.close()
+                raise
         except (requests.Timeout, urllib3.exceptions.TimeoutError, TimeoutError) as error:
             raise TimeoutExceeded(f"{host} did not answer within {timeout_s:g} s") from error
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
@@ -168,7 +179,6 @@ class GuardedSession(requests.Session):
                 break
             body += chunk
             if time.monotonic() > deadline:
-                answer.close()
                 raise TimeoutError
         else:
             answer.close()

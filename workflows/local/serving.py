@@ -29,13 +29,18 @@ _STOP_S = 10.0  # on top of the grace; after this the thread is left to die with
 _TICK_S = 1.0  # uvicorn renews its Date header this often
 
 
+Tls = tuple[str, str]  # the file of a certificate, and of its key
+
+
 class ConnectionCut(Exception):
     """Raised by an app to cut the connection in the middle of an answer; it is not logged."""
 
 
 @contextmanager
-def serve(app: ASGIApp, *, port: int = 0, grace_s: int = 1) -> Iterator[str]:
-    """Serve `app` from a thread and yield its base URL, `http://127.0.0.1:PORT`.
+def serve(
+    app: ASGIApp, *, port: int = 0, grace_s: int = 1, tls: Tls | None = None
+) -> Iterator[str]:
+    """Serve `app` from a thread and yield its base URL, `http://127.0.0.1:PORT` (https with `tls`).
 
     The app answers from the first line of the block on. Port 0 picks a free one. On leaving,
     idle connections are closed at once and answers in progress get `grace_s` seconds; no signal
@@ -50,8 +55,9 @@ def serve(app: ASGIApp, *, port: int = 0, grace_s: int = 1) -> Iterator[str]:
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as bound:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         bound.bind((HOST, port))
-        base_url = f"http://{HOST}:{bound.getsockname()[1]}"
-        server = _Server(app, bound, grace_s)
+        scheme = "https" if tls else "http"
+        base_url = f"{scheme}://{HOST}:{bound.getsockname()[1]}"
+        server = _Server(app, bound, grace_s, tls)
         server.start()
         try:
             yield base_url
@@ -66,7 +72,8 @@ def _not_a_cut(record: logging.LogRecord) -> bool:
 class _Server(uvicorn.Server):
     """A uvicorn that lives in a thread, says when it is ready and stops when told, unpolled."""
 
-    def __init__(self, app: ASGIApp, bound: socket.socket, grace_s: int) -> None:
+    def __init__(self, app: ASGIApp, bound: socket.socket, grace_s: int, tls: Tls | None) -> None:
+        certificate, key = tls or (None, None)
         config = uvicorn.Config(
             app,
             log_config=None,
@@ -74,6 +81,8 @@ class _Server(uvicorn.Server):
             access_log=False,
             server_header=False,
             timeout_graceful_shutdown=grace_s,
+            ssl_certfile=certificate,
+            ssl_keyfile=key,
         )
         super().__init__(config)
         self._bound = bound

@@ -22,7 +22,8 @@ class Fault:
     `skip` lets that many pass first, `times` is for how many it holds (it counts down).
     `status` answers with an error in place of the app; `retry_after` goes with it. `drop` cuts
     the connection. Both happen instead of the request unless `after`: then it is carried out
-    first and only its answer is lost. `latency_s` holds the request back.
+    first and only its answer is lost. `latency_s` holds the request back, or with `after` its
+    answer.
     """
 
     method: str = ""
@@ -64,15 +65,19 @@ class Faulty:
         if fault is None:
             await self.app(scope, receive, send)
             return
-        if fault.latency_s:
-            await asyncio.sleep(fault.latency_s)
-        failing = fault.drop or fault.status is not None
-        if fault.after or not failing:
-            await self.app(scope, receive, _deaf if failing else send)
+        held: list[Message] = []
+        if fault.after:
+            await self.app(scope, receive, _keeper(held))
+        await asyncio.sleep(fault.latency_s)
         if fault.drop:
             await _hang_up(send)
-        if fault.status is not None:
+        elif fault.status is not None:
             await _error(fault.status, fault.retry_after)(scope, receive, send)
+        elif fault.after:
+            for message in held:
+                await send(message)
+        else:
+            await self.app(scope, receive, send)
 
 
 async def _hang_up(send: Send) -> None:
@@ -83,8 +88,13 @@ async def _hang_up(send: Send) -> None:
     raise ConnectionCut
 
 
-async def _deaf(_: Message) -> None:
-    """Nobody hears the answer."""
+def _keeper(held: list[Message]) -> Send:
+    """Takes an answer without sending it."""
+
+    async def keep(message: Message) -> None:
+        held.append(message)
+
+    return keep
 
 
 def _error(status: int, retry_after: str | None) -> Response:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     from starlette.types import Receive, Scope, Send
 
+    from workflows.local.serving import Tls
+
 __all__ = ["Fault", "GitLabServer"]
 
 _GIT = re.compile(r"/(info/refs|git-upload-pack|git-receive-pack)$")
@@ -51,13 +53,15 @@ class GitLabServer(GitLab):
         self.app = Watched(faulty, faults=self.faults, seen=self.requests)
 
     @contextmanager
-    def serve(self, port: int = 0) -> Iterator[str]:
+    def serve(self, port: int = 0, *, tls: Tls | None = None) -> Iterator[str]:
         """Serve for as long as the block lasts and yield the base URL, sub-path included.
+
+        `tls` holds the files of a certificate and its key, for https.
 
         Raises:
             OSError: the port is taken.
         """
-        with serve(self.app, port=port) as origin:
+        with serve(self.app, port=port, tls=tls) as origin:
             self.url = origin + self.sub_path
             self.outbox.start()
             try:

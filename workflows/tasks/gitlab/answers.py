@@ -1,0 +1,132 @@
+"""What GitLab answers: its errors as ours, its JSON as plain values.
+
+Error shapes: https://docs.gitlab.com/api/rest/troubleshooting/ (a text, a list, a record of
+lists, `error`, plain text, HTML). Which error it is goes by the status, never by the words.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+import math
+import re
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from workflows.core.errors import (
+    AccessDenied,
+    AuthenticationFailed,
+    RemoteUnavailable,
+    RequestConflict,
+    RequestRefused,
+    ResourceNotFound,
+    WorkflowsError,
+)
+from workflows.core.redaction import redact
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+T = TypeVar("T")
+Json = dict[str, Any]
+
+MAX_WAIT_S = 30.0
+_WORDS = 500
+_LATER = {408, 429}
+_KINDS: dict[int, tuple[type[WorkflowsError], str]] = {
+    401: (AuthenticationFailed, "check GITLAB_TOKEN: it may be wrong, expired or revoked"),
+    403: (AccessDenied, "give the token the scope api, and its user a higher role in the project"),
+    404: (ResourceNotFound, "check the name, and that the token's user is a member there"),
+    409: (RequestConflict, "look at what is there now, then try again"),
+}
+
+
+def failure(
+    asked: str, status: int, headers: Mapping[str, str], body: bytes, *, now: datetime
+) -> WorkflowsError:
+    """The error that an answer of 400 or above is. `asked` is the method and the path."""
+    what = redact(f"GitLab answered {status} to {asked}")
+    why = words(body)
+    if status in _LATER or status >= 500:  # noqa: PLR2004 - HTTP's own number
+        later = RemoteUnavailable(what, why=why, fix="try again later")
+        later.wait_s = retry_after(headers.get("Retry-After"), now)
+        return later
+    kind, fix = _KINDS.get(status, (RequestRefused, ""))
+    return kind(what, why=why, fix=fix)
+
+
+def words(body: bytes) -> str:
+    """What an error's body says, in any of its shapes; redacted, then cut to 500 characters."""
+    text = body[:20_000].decode(errors="replace")
+    try:
+        found = json.loads(body)
+    except (ValueError, RecursionError):
+        found = None
+    if isinstance(found, dict):
+        said = next(
+            (found[k] for k in ("error_description", "message", "error") if found.get(k)), ""
+        )
+        text = _flat(said) or text
+    elif "<" in text:
+        page = redact(text)[:4_000]  # redacted before it is cut: half a secret is no secret's look
+        text = html.unescape(re.sub(r"(?s)<(script|style).*?</\1>|<[^>]*>", " ", page))
+    return redact(" ".join(text[:20_000].split()))[:_WORDS]
+
+
+def _flat(said: Any, depth: int = 3) -> str:
+    """`{"title": ["is too long"]}` as `title: is too long`."""
+    if isinstance(said, dict) and depth:
+        return "; ".join(f"{name}: {_flat(value, depth - 1)}" for name, value in said.items())
+    if isinstance(said, list) and depth:
+        return ", ".join(_flat(value, depth - 1) for value in said)
+    return str(said)
+
+
+def retry_after(value: str | None, now: datetime) -> float | None:
+    """Seconds to wait, from 0 to 30, from a number or an HTTP date; None where there is neither."""
+    if not value:
+        return None
+    try:
+        seconds = float(value)
+    except ValueError:
+        moment = http_date(value)
+        if moment is None:
+            return None
+        seconds = (moment - now).total_seconds()
+    return None if math.isnan(seconds) else min(max(seconds, 0.0), MAX_WAIT_S)
+
+
+def http_date(value: str | None) -> datetime | None:
+    """The time in a header such as Date, in UTC; None if it is none."""
+    try:
+        moment = parsedate_to_datetime(value or "")
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, TypeError, OverflowError):
+        return None
+
+
+def moment(text: Any) -> datetime:
+    """A time in an API body: `2016-01-04T15:31:46.176Z`.
+
+    Raises:
+        ValueError, TypeError: it is none.
+    """
+    found = datetime.fromisoformat(text)
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def read(build: Callable[[Any], T], value: Any) -> T:
+    """What `build` makes of an answer.
+
+    Raises:
+        RequestRefused: the answer lacks what the API promises (another program answers there).
+    """
+    try:
+        return build(value)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise RequestRefused(
+            "GitLab's answer cannot be understood",
+            why=redact(f"{type(error).__name__}: {error}")[:_WORDS],
+            fix="check that GITLAB_URL is the address of a GitLab",
+        ) from error

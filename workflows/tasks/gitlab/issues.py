@@ -1,0 +1,169 @@
+"""Issues, what people wrote on them, and their labels.
+
+API: https://docs.gitlab.com/api/issues/ and https://docs.gitlab.com/api/notes/
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+from workflows.tasks.gitlab.answers import Json, moment, read
+from workflows.tasks.gitlab.client import Client
+from workflows.tasks.gitlab.people import Author, author
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import datetime
+
+Place = Literal["issues", "merge_requests"]
+
+
+@dataclass(frozen=True, slots=True)
+class Issue:
+    """An issue. `state` is opened or closed; `description` is empty where there is none."""
+
+    id: int
+    iid: int
+    project_id: int
+    title: str
+    description: str
+    state: str
+    labels: tuple[str, ...]
+    author: Author
+    confidential: bool
+    web_url: str
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Comment:
+    """What a person wrote. `updated_at` is later than `created_at` if it was edited."""
+
+    id: int
+    author_id: int
+    author_username: str
+    author_name: str
+    body: str
+    created_at: datetime
+    updated_at: datetime
+
+
+class CommentsRead(NamedTuple):
+    """Comments, oldest first; `changed_since` counts those left out as new or edited."""
+
+    comments: list[Comment]
+    changed_since: int
+
+
+class Issues(Client):
+    """Issues and their comments."""
+
+    def issue(self, project_id: int, iid: int) -> Issue:
+        """One issue by its number in the project.
+
+        Raises:
+            ResourceNotFound: there is none, or the token may not see it.
+        """
+        return read(_issue, self._get(f"/projects/{int(project_id)}/issues/{int(iid)}"))
+
+    def comments(
+        self,
+        project_id: int,
+        iid: int,
+        *,
+        own_id: int,
+        until: datetime | None,
+        of: Place = "issues",
+    ) -> list[Comment]:
+        """What people wrote, oldest first; see `comments_until`."""
+        return self.comments_until(project_id, iid, own_id=own_id, until=until, of=of).comments
+
+    def comments_until(
+        self,
+        project_id: int,
+        iid: int,
+        *,
+        own_id: int,
+        until: datetime | None,
+        of: Place = "issues",
+    ) -> CommentsRead:
+        """What people wrote up to `until`, and how many comments are newer or were edited since.
+
+        GitLab's own notes, internal ones and those of the user `own_id` are left out.
+
+        Raises:
+            ResourceNotFound: there is no such issue.
+        """
+        rows = self._list(notes_path(project_id, iid, of), sort="asc", order_by="created_at")
+        found = [
+            read(_comment, row)
+            for row in rows
+            if not (row.get("system") or row.get("internal") or row.get("confidential"))
+        ]
+        found = sorted((c for c in found if c.author_id != own_id), key=lambda c: c.id)
+        if until is None:
+            return CommentsRead(found, 0)
+        kept = [c for c in found if c.created_at <= until and c.updated_at <= until]
+        return CommentsRead(kept, len(found) - len(kept))
+
+    def change_labels(
+        self, project_id: int, iid: int, *, add: Iterable[str] = (), remove: Iterable[str] = ()
+    ) -> Issue:
+        """Add labels to an issue and remove others; the rest stays as people left it.
+
+        Repeatable. A label that the project lacks is made. Nothing to change is one GET.
+
+        Raises:
+            AccessDenied: the role is below Planner (Reporter before 17.7).
+        """
+        fields: dict[str, Any] = {}
+        for name, labels in (("add_labels", add), ("remove_labels", remove)):
+            joined = joined_labels(labels)
+            if joined:
+                fields[name] = joined
+        if not fields:
+            return self.issue(project_id, iid)
+        path = f"/projects/{int(project_id)}/issues/{int(iid)}"
+        return read(_issue, self._put(path, **fields))
+
+
+def notes_path(project_id: int, iid: int, of: Place) -> str:
+    """The address of the notes of an issue or a merge request."""
+    return f"/projects/{int(project_id)}/{of}/{int(iid)}/notes"
+
+
+def joined_labels(labels: Iterable[str]) -> str:
+    """Labels as one parameter; a label cannot hold a comma."""
+    return ",".join(label.strip() for label in dict.fromkeys(labels) if label.strip())
+
+
+def _issue(found: Json) -> Issue:
+    return Issue(
+        id=int(found["id"]),
+        iid=int(found["iid"]),
+        project_id=int(found["project_id"]),
+        title=str(found["title"]),
+        description=found.get("description") or "",
+        state=str(found["state"]),
+        labels=tuple(found.get("labels") or ()),
+        author=author(found.get("author")),
+        confidential=bool(found.get("confidential")),
+        web_url=str(found["web_url"]),
+        created_at=moment(found["created_at"]),
+        updated_at=moment(found["updated_at"]),
+    )
+
+
+def _comment(found: Json) -> Comment:
+    who = author(found.get("author"))
+    return Comment(
+        id=int(found["id"]),
+        author_id=who.id,
+        author_username=who.username,
+        author_name=who.name,
+        body=str(found["body"]),
+        created_at=moment(found["created_at"]),
+        updated_at=moment(found["updated_at"]),
+    )

@@ -1,0 +1,76 @@
+"""Projects, and single files of their repositories.
+
+API: https://docs.gitlab.com/api/projects/ and https://docs.gitlab.com/api/repository_files/
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from workflows.core.errors import ResourceNotFound
+from workflows.tasks.gitlab.addresses import parse_project
+from workflows.tasks.gitlab.answers import Json, read
+from workflows.tasks.gitlab.client import Client, quoted
+
+MAX_FILE_BYTES = 262_144
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """A project. `path` is the full one, such as `group/sub/shop`.
+
+    `clone_url` is built from GITLAB_URL, so that it is right behind a proxy too.
+    `default_branch` is None while the repository is empty.
+    """
+
+    id: int
+    path: str
+    name: str
+    web_url: str
+    clone_url: str
+    default_branch: str | None
+    archived: bool
+    merge_requests_enabled: bool
+    issues_enabled: bool
+
+
+class Projects(Client):
+    """Projects and files."""
+
+    def project(self, ref: int | str) -> Project:
+        """A project by its id, its full path or its web address; one that has moved is found.
+
+        Raises:
+            ParametersInvalid: `ref` names no project on this GitLab.
+            ResourceNotFound: there is none, or the token may not see it.
+        """
+        name = parse_project(ref, self.url)
+        return read(self._project, self._get(f"/projects/{quoted(str(name))}"))
+
+    def file_text(
+        self, project_id: int, path: str, ref: str, *, max_bytes: int = MAX_FILE_BYTES
+    ) -> str | None:
+        """The first `max_bytes` of a file at a branch, tag or commit; None if it is not there.
+
+        Bytes that are no UTF-8 are replaced.
+        """
+        place = f"/projects/{int(project_id)}/repository/files/{quoted(path)}/raw"
+        try:
+            return self._text(place, max_bytes, ref=ref)
+        except ResourceNotFound:
+            return None
+
+    def _project(self, found: Json) -> Project:
+        path = str(found["path_with_namespace"])
+        return Project(
+            id=int(found["id"]),
+            path=path,
+            name=str(found.get("name") or path),
+            web_url=str(found["web_url"]),
+            clone_url=f"{self.url}/{quote(path)}.git",
+            default_branch=found.get("default_branch") or None,
+            archived=bool(found.get("archived")),
+            merge_requests_enabled=found.get("merge_requests_enabled") is not False,
+            issues_enabled=found.get("issues_enabled") is not False,
+        )

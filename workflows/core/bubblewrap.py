@@ -15,7 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
+
+    _Mount = tuple[int, int, Path, list[str]]  # depth, then what wins: cover, read, write
 
 _BASE = (
     *("--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc"),
@@ -60,12 +62,25 @@ def options(
         for path in _readable(program, env)
         if _strictly_in(path, covers) and not _strictly_in(path, ours) and path not in ours
     ]
-    mounts = [(path, 0, _cover(path)) for path in covers]
-    mounts += [(path, 1, ["--ro-bind", str(path), str(path)]) for path in wanted]
+    mounts = [_mount(path, 0, _cover(path)) for path in covers]
+    mounts += [_mount(path, 1, ["--ro-bind", str(path), str(path)]) for path in wanted]
     bound = {path.resolve() for path in writable}
-    mounts += [(path, 2, ["--bind", str(path), str(path)]) for path in bound]
-    mounts.sort(key=lambda mount: (len(mount[0].parts), mount[1], mount[0]))
-    return [*_BASE, *(word for _, _, words in mounts for word in words), "--chdir", str(cwd)]
+    mounts += [_mount(path, 2, ["--bind", str(path), str(path)]) for path in bound]
+    return [*_BASE, *_words(sorted(mounts)), "--chdir", str(cwd)]
+
+
+def _words(mounts: Iterable[_Mount]) -> Iterator[str]:
+    """All mounts in one list; a cover under a cover would only tell its name."""
+    covering: dict[Path, bool] = {}
+    for _, rank, path, words in mounts:
+        above = next((covering[folder] for folder in path.parents if folder in covering), False)
+        if rank or not above:
+            covering[path] = not rank
+            yield from words
+
+
+def _mount(path: Path, rank: int, words: list[str]) -> _Mount:
+    return len(path.parts), rank, path, words
 
 
 def _cover(path: Path) -> list[str]:

@@ -74,14 +74,19 @@ def _prctl(option: int, value: int) -> bool:
     return int(libc.prctl(option, value, 0, 0, 0)) == 0
 
 
-def descendants(but: Callable[[Entry], bool] = lambda _: False) -> list[Entry]:
+def descendants(
+    but: Callable[[Entry], bool] = lambda _: False, strangers: set[int] | None = None
+) -> list[Entry]:
     """Every process below this one; where `but` says so, neither it nor what is below it.
 
-    While orphans are adopted an empty answer is a proof: the topmost of a family is our child
-    and stays in the table, at least as ended, until we reap it.
+    `strangers` are numbers not worth a look; who is found to be one is added, so that a second
+    look is fast. While orphans are adopted an empty answer without strangers is a proof: the
+    topmost of a family is our child and stays in the table, at least as ended, until we reap it.
     """
+    strangers = set() if strangers is None else strangers
+    entries = list(_table(strangers))
     children: dict[int, list[Entry]] = {}
-    for entry in _table():
+    for entry in entries:
         children.setdefault(entry.parent, []).append(entry)
     found: list[Entry] = []
     below = children.get(os.getpid(), [])
@@ -89,16 +94,18 @@ def descendants(but: Callable[[Entry], bool] = lambda _: False) -> list[Entry]:
         kept = [entry for entry in below if not but(entry)]
         found += kept
         below = [child for entry in kept for child in children.pop(entry.pid, [])]
+    strangers.update(entry.pid for entry in entries)
+    strangers.difference_update(entry.pid for entry in found)
     return found
 
 
-def _table() -> Iterator[Entry]:
+def _table(without: set[int]) -> Iterator[Entry]:
     """All processes there are, each as it was when its line was read."""
     if not LINUX:
         return
     with suppress(FileNotFoundError):
         for name in os.listdir(_PROC):  # noqa: PTH208 - names, and often
-            if name.isdigit():
+            if name.isdigit() and int(name) not in without:
                 with suppress(OSError):  # it has ended meanwhile
                     yield _entry(Path(_PROC, name, "stat").read_bytes())
 

@@ -44,18 +44,24 @@ class Strays:
         held = HeldSignals()
         try:
             deadline = time.monotonic() + _END_S
-            known: set[int] = set()
-            while strays := self._end_once(leader):
+            seen: set[int] = set()
+            strangers: set[int] = set()
+            while True:
+                proof = not strangers
+                strays = self._end_once(leader, strangers)
+                if not strays and proof:
+                    return 0
                 if time.monotonic() > deadline:
-                    break
-                if strays <= known:  # they are dying; a new one would be chased without a pause
+                    return len(strays)
+                if not strays:
+                    strangers.clear()
+                elif strays <= seen:  # they are dying; a new one is chased without a pause
                     time.sleep(_PAUSE_S)
-                known |= strays
-            return len(strays)
+                seen |= strays
         finally:
             held.release()
 
-    def _end_once(self, leader: int) -> set[int]:
+    def _end_once(self, leader: int, strangers: set[int]) -> set[int]:
         """Kill and reap what there is now. The numbers of all that was seen."""
         with process.children.at_rest() as groups:
             others = groups - {leader}
@@ -67,7 +73,8 @@ class Strays:
                     or (entry.pid, entry.started) in self._before
                 )
 
-            found = [entry for entry in kernel.descendants(spared) if entry.pid != leader]
+            below = kernel.descendants(spared, strangers)
+            found = [entry for entry in below if entry.pid != leader]
             for entry in found:
                 with suppress(ProcessLookupError, PermissionError):
                     os.kill(entry.pid, signal.SIGKILL)

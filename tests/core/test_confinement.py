@@ -1,108 +1,19 @@
-"""Programs that are not trusted: real ones, which try to get away and to look around."""
+"""Programs that are not trusted: how they end, what they say and what they see."""
 
 from __future__ import annotations
 
 import json
 import os
-import signal
-import subprocess
-import sys
-import threading
-import time
-from dataclasses import dataclass
-from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from workflows.core import confinement, environment, process
-from workflows.core.confinement import Confined, run_confined, scrubbed
+from tests.core.untrusted import SECRET, Place, driver
+from workflows.core import environment
+from workflows.core.confinement import scrubbed
 from workflows.core.errors import AgentFailed, ProgramMissing
 from workflows.core.redaction import remember
 from workflows.core.settings import Sandbox
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-ROOT = Path(confinement.__file__).parents[2]
-SECRET = "tok-confined-93ab"
-_numbers = count(1)
-
-
-@dataclass
-class Place:
-    """A clone to work in, with what belongs to it; `nap` is a length of sleep like no other."""
-
-    base: Path
-    sandbox: Sandbox
-    nap: str
-
-    @property
-    def clone(self) -> Path:
-        return self.base / "clone"
-
-    @property
-    def log(self) -> Path:
-        return self.base / "log"
-
-    def run(self, *args: str, env: Mapping[str, str] | None = None, **others: Any) -> Confined:
-        home = self.base / "home"
-        given: dict[str, Any] = {"timeout_s": 30, "sandbox": self.sandbox, **others}
-        env = scrubbed({"NAP": self.nap}, home) if env is None else env
-        return run_confined(list(args), env=env, cwd=self.clone, home=home, log=self.log, **given)
-
-    def sh(self, script: str, **others: Any) -> Confined:
-        return self.run("sh", "-c", script, **others)
-
-    def sleepers(self) -> list[str]:
-        """The processes that sleep as long as only ours do; not those that wait to be reaped."""
-        listed = subprocess.run(
-            ["ps", "-eww", "-o", "stat=,args="], capture_output=True, text=True, check=True
-        )
-        lines = [line.strip() for line in listed.stdout.splitlines()]
-        return [line for line in lines if line.endswith(f"sleep {self.nap}") and line[0] != "Z"]
-
-
-def make_place(base: Path, sandbox: Sandbox) -> Place:
-    for name in ("clone", "home"):
-        (base / name).mkdir()
-    return Place(base, sandbox, f"{300 + next(_numbers)}.{os.getpid()}")
-
-
-def need_bubblewrap() -> None:
-    bwrap, why = confinement._working_bubblewrap(environment.for_child()["PATH"])
-    if bwrap is None:
-        pytest.skip(f"no working bubblewrap: {why}")
-
-
-@pytest.fixture(params=[Sandbox.OFF, Sandbox.BUBBLEWRAP], ids=str)
-def place(tmp_path: Path, request: pytest.FixtureRequest) -> Place:
-    """With and without bubblewrap."""
-    if request.param is Sandbox.BUBBLEWRAP:
-        need_bubblewrap()
-    return make_place(tmp_path, request.param)
-
-
-@pytest.fixture
-def open_place(tmp_path: Path) -> Place:
-    """Without bubblewrap."""
-    return make_place(tmp_path, Sandbox.OFF)
-
-
-@pytest.fixture
-def boxed_place(tmp_path: Path) -> Place:
-    """With bubblewrap, where it works."""
-    need_bubblewrap()
-    return make_place(tmp_path, Sandbox.BUBBLEWRAP)
-
-
-def wait_for(path: Path, within_s: float = 10) -> None:
-    deadline = time.monotonic() + within_s
-    while not path.exists():
-        assert time.monotonic() < deadline, f"{path.name} did not appear"
-        time.sleep(0.01)
-
 
 # --- how it ends, and what it said ---------------------------------------------------------------
 
@@ -153,10 +64,13 @@ def test_a_listener_that_raises_ends_the_program(place: Place) -> None:
 def test_much_output_and_junk(open_place: Place) -> None:
     """5 MB of lines after random bytes pass, and only the end is kept in memory."""
     place = open_place
-    done = place.sh("head -c 100000 /dev/urandom; echo; seq 740000")
+    done = place.sh(
+        "head -c 100000 /dev/urandom; echo; "
+        "head -c 5000000 /dev/zero | tr '\\0' x | fold -w 100; echo; seq 100"
+    )
 
     assert done.exit_code == 0
-    assert done.last_lines == "\n".join(map(str, range(739_961, 740_001)))
+    assert done.last_lines == "\n".join(map(str, range(61, 101)))
     assert place.log.stat().st_size > 5_000_000
 
 
@@ -175,12 +89,7 @@ def test_a_secret_in_the_output_is_redacted_everywhere(place: Place) -> None:
 
 def test_stdin_arrives_whole_and_is_closed(place: Place) -> None:
     """Bytes in; without any the program reads the end of file."""
-    assert (
-        place.run("sha256sum", stdin=b"x" * 1_000_000).last_lines.startswith(
-            "d0bd37e758e68c90e8ad3fb6d9d4cd3c"
-        )
-        or place.run("wc", "-c", stdin=b"x" * 1_000_000).last_lines == "1000000"
-    )
+    assert place.run("wc", "-c", stdin=b"x" * 1_000_000).last_lines == "1000000"
     assert place.run("wc", "-c").last_lines == "0"
 
 
@@ -195,214 +104,6 @@ def test_a_program_of_the_clone(place: Place) -> None:
     (place.clone / "check.sh").chmod(0o755)
 
     assert place.run("./check.sh").last_lines == "checked"
-
-
-# --- nothing survives ----------------------------------------------------------------------------
-
-SLEEPER = """sh -c 'touch "up$1"; exec sleep "$NAP"' sh"""
-WAIT = "until [ -e up ]; do sleep 0.01; done"
-DAEMON = """
-import os, sys
-if os.fork(): os._exit(0)
-os.setsid()
-if os.fork(): os._exit(0)
-null = os.open(os.devnull, os.O_RDWR)
-for fd in range(3): os.dup2(null, fd)
-open("up", "w").close()
-os.chdir("/")
-os.execvp("sleep", ["sleep", os.environ["NAP"]])
-"""
-ESCAPES = {
-    "background": f"{SLEEPER} & {WAIT}",
-    "nohup": f"nohup {SLEEPER} >/dev/null 2>&1 & {WAIT}",
-    "setsid": f"setsid {SLEEPER} & {WAIT}",
-    "setsid that keeps our pipe": f"(setsid {SLEEPER} & ) & {WAIT}; exit 4",
-    "double fork": f"'{sys.executable}' -c '{DAEMON}'; {WAIT}",
-    "fifty": f"for i in $(seq 50); do setsid {SLEEPER} $i & done; "
-    "for i in $(seq 50); do until [ -e up$i ]; do sleep 0.01; done; done",
-    "killed parent": f"setsid {SLEEPER} & {WAIT}; kill -KILL $PPID; kill -KILL $$",
-}
-
-
-@pytest.mark.parametrize("script", ESCAPES.values(), ids=ESCAPES.keys())
-def test_nothing_survives(place: Place, script: str) -> None:
-    """However a process tries to get away, it is dead when the call returns, and not waited for."""
-    done = place.sh(script)
-
-    assert place.sleepers() == []
-    assert done.duration_s < 5
-    assert list(place.clone.glob("up*"))
-
-
-def test_a_chain_of_forks_is_caught(place: Place) -> None:
-    """Processes that fork and end faster than one can look are ended all the same."""
-    chain = """
-import os, time
-os.setsid()
-open("up", "w").close()
-while True:
-    if os.fork():
-        os._exit(0)
-    open("beat", "w").close()
-"""
-    place.sh(f"'{sys.executable}' -c '{chain}' & {WAIT}")
-
-    beat = place.clone / "beat"
-    beat.unlink(missing_ok=True)
-    time.sleep(0.2)  # it beats every millisecond
-    assert not beat.exists()
-
-
-def test_a_timeout_kills_what_ignores_it(place: Place) -> None:
-    """SIGTERM may be ignored, by the program and by what fled from it; the end comes."""
-    done = place.sh(
-        f"trap '' TERM; setsid {SLEEPER} & {WAIT}; while :; do sleep \"$NAP\"; done", timeout_s=1
-    )
-
-    assert done.timed_out
-    assert 1 <= done.duration_s < 5
-    assert place.sleepers() == []
-
-
-def test_a_timeout_is_polite_first(open_place: Place) -> None:
-    """A program that handles SIGTERM may clean up before it is killed."""
-    done = open_place.sh('trap "touch cleaned; exit 9" TERM; sleep "$NAP" & wait', timeout_s=0.5)
-
-    assert (done.timed_out, done.exit_code) == (True, 9)
-    assert (open_place.clone / "cleaned").exists()
-
-
-DRIVER = """
-import json, os, sys
-from pathlib import Path
-from workflows.core import confinement, environment, process, signals
-from workflows.core.errors import Terminated
-from workflows.core.settings import Sandbox
-
-base, sandbox, *args = sys.argv[1:]
-base = Path(base)
-
-def run():
-    return confinement.run_confined(
-        args, env=confinement.scrubbed({"NAP": os.environ["NAP"]}, base / "home"),
-        cwd=base / "clone", home=base / "home", log=base / "log", timeout_s=60,
-        sandbox=Sandbox(sandbox),
-    )
-"""
-
-
-def driver(
-    place: Place, body: str, *args: str, before: tuple[str, ...] = ()
-) -> subprocess.Popen[str]:
-    """A process of its own that is "us" and holds a secret in its environment."""
-    extra = {"PYTHONPATH": str(ROOT), "NAP": place.nap, "OUR_SECRET": SECRET}
-    return subprocess.Popen(
-        [*before, sys.executable, "-c", DRIVER + body, str(place.base), place.sandbox, *args],
-        env=environment.for_child(extra.items()),
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-
-
-def test_sigterm_to_us_leaves_nothing(place: Place) -> None:
-    """`Terminated` goes on, in time, with the program and what fled from it dead."""
-    body = """
-with signals.terminable():
-    try:
-        run()
-    except Terminated as error:
-        sys.exit(error.exit_code)
-"""
-    script = f"trap '' TERM; setsid {SLEEPER} & {WAIT}; while :; do sleep \"$NAP\"; done"
-    with driver(place, body, "sh", "-c", script) as us:
-        wait_for(place.clone / "up")
-        began = time.monotonic()
-        us.send_signal(signal.SIGTERM)
-
-        assert us.wait(10) == 143
-        assert time.monotonic() - began < 4.5
-    assert place.sleepers() == []
-
-
-def test_with_bubblewrap_it_dies_even_with_our_sigkill(boxed_place: Place) -> None:
-    """Nobody is left to clean up, and still nothing is left for long."""
-    with driver(boxed_place, "run()", "sh", "-c", f"setsid {SLEEPER} & {WAIT}; wait") as us:
-        wait_for(boxed_place.clone / "up")
-        us.kill()
-        us.wait(10)
-
-    deadline = time.monotonic() + 5
-    while boxed_place.sleepers():
-        assert time.monotonic() < deadline, "it lives on"
-        time.sleep(0.02)
-
-
-# --- others of ours are left alone ---------------------------------------------------------------
-
-
-def test_exit_codes_of_other_threads_are_not_stolen(open_place: Place) -> None:
-    """Children that another thread runs meanwhile are neither killed nor reaped."""
-    stop = threading.Event()
-    codes: list[int] = []
-
-    def others() -> None:
-        while not stop.is_set():
-            done = process.run(
-                ["sh", "-c", "(exit 1); exit 7"],
-                env=environment.for_child(),
-                timeout_s=20,
-                check=False,
-            )
-            codes.append(done.exit_code)
-
-    thread = threading.Thread(target=others)
-    thread.start()
-    try:
-        for _ in range(10):
-            open_place.sh('for i in 1 2 3; do setsid sleep "$NAP" & done')
-    finally:
-        stop.set()
-        thread.join()
-
-    assert len(codes) >= 10
-    assert set(codes) == {7}
-    assert open_place.sleepers() == []
-
-
-def test_runs_side_by_side_do_not_end_each_other(tmp_path: Path) -> None:
-    """A daemon of one run lives until that run ends, whatever other runs end meanwhile."""
-    (tmp_path / "a").mkdir()
-    (tmp_path / "b").mkdir()
-    first, second = (make_place(tmp_path / name, Sandbox.OFF) for name in ("a", "b"))
-    daemon = "(setsid sh -c 'touch up; until [ -e other ]; do sleep 0.01; done; touch lived' &)"
-    ended: list[Confined] = []
-    thread = threading.Thread(
-        target=lambda: ended.append(
-            first.sh(f"{daemon}; until [ -e lived ]; do sleep 0.01; done; exit 5", timeout_s=15)
-        )
-    )
-    thread.start()
-    wait_for(first.clone / "up")
-
-    second.sh('setsid sleep "$NAP" &')
-    (first.clone / "other").touch()
-    thread.join()
-
-    assert [(done.exit_code, done.timed_out) for done in ended] == [(5, False)]
-
-
-def test_a_server_of_ours_is_spared(open_place: Place) -> None:
-    """What runs in the background of this process, in a session of its own, goes on."""
-    with process.background(["sleep", "60"], env=environment.for_child()) as ours:
-        library = subprocess.Popen(["sleep", "60"], start_new_session=True)
-        try:
-            open_place.sh('setsid sleep "$NAP" &')
-
-            assert ours.poll() is None
-            assert library.poll() is None
-        finally:
-            library.kill()
-            library.wait()
 
 
 # --- what it sees --------------------------------------------------------------------------------

@@ -9,18 +9,20 @@ what is kept of the output is bounded.
 from __future__ import annotations
 
 import os
-import selectors
 import signal
 import subprocess
 import sys
 import time
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import IO, TYPE_CHECKING
 
 from workflows.core.bounded_text import BoundedText
+from workflows.core.child_groups import ChildGroups
 from workflows.core.errors import ProcessFailed, ProgramMissing, TimeoutExceeded
 from workflows.core.held_signals import HeldSignals
+from workflows.core.process_pump import pump
 from workflows.core.redaction import redact
 
 if TYPE_CHECKING:
@@ -30,11 +32,10 @@ if TYPE_CHECKING:
 
 MAX_OUTPUT_BYTES = 32 * 1024 * 1024
 _TERM_GRACE_S = 1.0  # from SIGTERM to SIGKILL; SIGTERM to us must be over within 5 s
-_DRAIN_S = 1.0  # how long an escaped grandchild may hold our pipes after its parent ended
-_POLL_S = 0.05  # how often to look for the end of a child where there is no pidfd (macOS)
 _CHUNK = 65_536
 
-_groups: set[int] = set()
+children = ChildGroups()
+_groups = children.alive
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +73,10 @@ def run(  # noqa: PLR0913 - one door, and every argument after `args` is keyword
     """
     started = time.monotonic()
     kept = {"stdout": BoundedText(max_output_bytes), "stderr": BoundedText(max_output_bytes)}
+    sinks = {"stdout": kept["stdout"].add, "stderr": _both(kept["stderr"].add, on_stderr)}
     with _child(args, env=env, cwd=cwd, stdin=stdin) as child:
-        in_time = _pump(child, kept, stdin, started + timeout_s, on_stderr)
-        if not in_time:
+        kill = partial(_signal_group, child.pid, signal.SIGKILL)
+        if not pump(child, sinks, stdin, started + timeout_s, kill):
             raise TimeoutExceeded(
                 f"{name_of(args)} did not end within {timeout_s:g} s",
                 why=_last_lines(kept["stderr"].text()) or "it said nothing",
@@ -97,6 +99,45 @@ def run(  # noqa: PLR0913 - one door, and every argument after `args` is keyword
     return done
 
 
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a followed child ended; `exit_code` is negative for a signal."""
+
+    exit_code: int
+    timed_out: bool
+    duration_s: float
+
+
+def follow(  # noqa: PLR0913 - one door, and every argument after `args` is keyword-only
+    args: Sequence[str],
+    *,
+    env: Mapping[str, str],
+    timeout_s: float,
+    cwd: Path,
+    stdin: bytes | None,
+    on_output: Callable[[bytes], object],
+    on_end: Callable[[int], object],
+) -> Ended:
+    """Run a program to its end or for `timeout_s` seconds; stdout and stderr go to `on_output`.
+
+    `on_end` gets the number of a program that has ended by itself, before it is reaped and before
+    the rest of its output is read: whoever still holds the pipe may be ended there. Use
+    `core.confinement` for a program that is not trusted.
+
+    Raises:
+        ProgramMissing: there is no such executable.
+    """
+    started = time.monotonic()
+    with _child(args, env=env, cwd=cwd, stdin=stdin, merged=True) as child:
+
+        def end() -> None:
+            _signal_group(child.pid, signal.SIGKILL)
+            on_end(child.pid)
+
+        in_time = pump(child, {"stdout": on_output}, stdin, started + timeout_s, end)
+    return Ended(child.returncode, not in_time, time.monotonic() - started)
+
+
 @contextmanager
 def background(
     args: Sequence[str],
@@ -114,7 +155,7 @@ def background(
     """
     sink: int | IO[bytes] = log.open("ab") if log else subprocess.DEVNULL
     try:
-        with _group(args, env=env, cwd=cwd, stdin=None, output=sink) as child:
+        with _group(args, env=env, cwd=cwd, stdin=None, output=(sink, subprocess.STDOUT)) as child:
             yield child
     finally:
         if not isinstance(sink, int):
@@ -131,16 +172,17 @@ async def streaming(
     """
     import asyncio  # noqa: PLC0415 - 50 ms that only servers need
 
-    child = await asyncio.create_subprocess_exec(
-        *args,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=dict(env),
-        cwd=cwd,
-        start_new_session=True,
-    )
-    _groups.add(child.pid)
+    with children.starting():
+        child = await asyncio.create_subprocess_exec(
+            *args,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=dict(env),
+            cwd=cwd,
+            start_new_session=True,
+        )
+        _groups.add(child.pid)
     try:
         yield child
     finally:
@@ -186,12 +228,13 @@ def _group(
     env: Mapping[str, str],
     cwd: Path | None,
     stdin: bytes | None,
-    output: int | IO[bytes],
+    output: tuple[int | IO[bytes], int],
 ) -> Iterator[subprocess.Popen[bytes]]:
     """A child leading its own session; whatever happens in the block, its group is gone after."""
     held = HeldSignals()
     try:
-        child = _start(args, env, cwd, stdin, output)
+        with children.starting():
+            child = _start(args, env, cwd, stdin, output)
     except BaseException:
         held.release()
         raise
@@ -208,7 +251,7 @@ def _start(
     env: Mapping[str, str],
     cwd: Path | None,
     stdin: bytes | None,
-    output: int | IO[bytes],
+    output: tuple[int | IO[bytes], int],
 ) -> subprocess.Popen[bytes]:
     try:
         child = subprocess.Popen(
@@ -216,8 +259,8 @@ def _start(
             env=dict(env),
             cwd=cwd,
             stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
-            stdout=output,
-            stderr=subprocess.STDOUT if output is not subprocess.PIPE else subprocess.PIPE,
+            stdout=output[0],
+            stderr=output[1],
             start_new_session=True,
         )
     except FileNotFoundError as error:
@@ -238,9 +281,15 @@ def _start(
 
 @contextmanager
 def _child(
-    args: Sequence[str], *, env: Mapping[str, str], cwd: Path | None, stdin: bytes | None
+    args: Sequence[str],
+    *,
+    env: Mapping[str, str],
+    cwd: Path | None,
+    stdin: bytes | None,
+    merged: bool = False,
 ) -> Iterator[subprocess.Popen[bytes]]:
-    with _group(args, env=env, cwd=cwd, stdin=stdin, output=subprocess.PIPE) as child:
+    output = (subprocess.PIPE, subprocess.STDOUT if merged else subprocess.PIPE)
+    with _group(args, env=env, cwd=cwd, stdin=stdin, output=output) as child:
         try:
             yield child
         finally:
@@ -268,101 +317,15 @@ def _signal_group(group: int, number: int) -> None:
         os.killpg(group, number)
 
 
-def _pump(
-    child: subprocess.Popen[bytes],
-    kept: Mapping[str, BoundedText],
-    stdin: bytes | None,
-    deadline: float,
-    on_stderr: Callable[[str], None] | None,
-) -> bool:
-    """Move bytes until the child has ended and its pipes are drained. False: out of time."""
-    with selectors.DefaultSelector() as selector:
-        assert child.stdout is not None  # noqa: S101 - opened as a pipe by _child
-        assert child.stderr is not None  # noqa: S101
-        selector.register(child.stdout, selectors.EVENT_READ, "stdout")
-        selector.register(child.stderr, selectors.EVENT_READ, "stderr")
-        pending = memoryview(stdin or b"")
-        if child.stdin is not None:
-            os.set_blocking(child.stdin.fileno(), False)
-            selector.register(child.stdin, selectors.EVENT_WRITE, "stdin")
-        pidfd = _watch_end(child, selector)
-        try:
-            ended = False
-            while selector.get_map() or not ended:  # output may be closed before the end
-                now = time.monotonic()
-                if now >= deadline:
-                    return ended
-                wait = min(deadline - now, 3600 if pidfd is not None or ended else _POLL_S)
-                for key, _ in selector.select(wait):
-                    if key.data == "end":
-                        selector.unregister(key.fd)
-                    elif key.data == "stdin":
-                        pending = _feed(selector, key, pending)
-                    else:
-                        _drain(selector, key, kept[key.data], on_stderr)
-                if not ended and _has_ended(child):
-                    ended = True
-                    _signal_group(child.pid, signal.SIGKILL)
-                    deadline = min(deadline, time.monotonic() + _DRAIN_S)
-        finally:
-            if pidfd is not None:
-                os.close(pidfd)
-    return _wait_until(child, deadline)
+def _both(
+    keep: Callable[[bytes], None], tell: Callable[[str], None] | None
+) -> Callable[[bytes], None]:
+    def take(chunk: bytes) -> None:
+        keep(chunk)
+        if tell is not None:
+            tell(chunk.decode(errors="replace"))
 
-
-def _watch_end(child: subprocess.Popen[bytes], selector: selectors.BaseSelector) -> int | None:
-    """Let the selector wake up when the child ends, where the system can (Linux)."""
-    if not hasattr(os, "pidfd_open"):
-        return None
-    pidfd = os.pidfd_open(child.pid)
-    selector.register(pidfd, selectors.EVENT_READ, "end")
-    return pidfd
-
-
-def _has_ended(child: subprocess.Popen[bytes]) -> bool:
-    """Whether the child has ended, without reaping it: its group id stays ours to signal."""
-    flags = os.WEXITED | os.WNOHANG | os.WNOWAIT
-    return os.waitid(os.P_PID, child.pid, flags) is not None
-
-
-def _wait_until(child: subprocess.Popen[bytes], deadline: float) -> bool:
-    try:
-        child.wait(max(deadline - time.monotonic(), 0.001))
-    except subprocess.TimeoutExpired:
-        return False
-    return True
-
-
-def _feed(
-    selector: selectors.BaseSelector, key: selectors.SelectorKey, pending: memoryview
-) -> memoryview:
-    """Write what fits; close the pipe when all is written or the child stopped reading."""
-    try:
-        written = os.write(key.fd, pending[:_CHUNK]) if pending else 0
-    except BlockingIOError:
-        return pending
-    except BrokenPipeError:
-        written = len(pending)
-    rest = pending[written:]
-    if not rest:
-        selector.unregister(key.fileobj)
-        key.fileobj.close()  # type: ignore[union-attr]
-    return rest
-
-
-def _drain(
-    selector: selectors.BaseSelector,
-    key: selectors.SelectorKey,
-    kept: BoundedText,
-    on_stderr: Callable[[str], None] | None,
-) -> None:
-    chunk = os.read(key.fd, _CHUNK)
-    if not chunk:
-        selector.unregister(key.fileobj)
-        return
-    kept.add(chunk)
-    if on_stderr is not None and key.data == "stderr":
-        on_stderr(chunk.decode(errors="replace"))
+    return take
 
 
 def name_of(args: Sequence[str]) -> str:

@@ -27,12 +27,12 @@ _LAST_WORDS_S = 0.5  # for saying the outcome
 _LAST_ACTS_S = 0.7  # for removing scratch folders
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
-_last_acts: list[Callable[[], None]] = []
+_last_acts: list[Callable[[], object]] = []
 _forced: list[Callable[[int], int]] = []
 
 
 @contextmanager
-def last_act(act: Callable[[], None]) -> Iterator[None]:
+def last_act(act: Callable[[], object]) -> Iterator[None]:
     """Have `act` called if the process is forced to end inside the block."""
     _last_acts.append(act)
     try:

@@ -34,6 +34,8 @@ def plain(component: str) -> str:
 
 def is_git_name(component: str) -> bool:
     """Whether some file system takes this name for `.git`."""
+    if component.isascii() and component[:4].lower() not in {".git", "git~"}:
+        return False  # most names, many thousands of them
     name = plain(component)
     return name == ".git" or _SHORT_NAME.fullmatch(name) is not None
 

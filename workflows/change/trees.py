@@ -1,8 +1,8 @@
 """Trees and commits made and compared by git's plumbing: no working tree, no hook, no network.
 
 Everything here runs in our own clone with no credential in git's environment and with transports
-switched off, so that nothing in a tree can make git ask somebody for something. The contents of
-the base commit must be on this disk, as they are after `worktree.export`.
+switched off, so that nothing in a tree can make git ask somebody for something. Only the
+functions that say so may fetch what the clone lacks of the commits that the remote has.
 """
 
 from __future__ import annotations
@@ -84,8 +84,11 @@ def changes(repository: Repository, base: str | None, tree: str) -> list[Change]
         ChangeRefused: more differs than can be listed.
     """
     raw = _raw(repository, base, tree)
-    ids = {i for one in raw for i in ((one.old_id, one.old_mode), (one.new_id, one.new_mode))}
-    sizes = _sizes(repository, {i for i, mode in ids if mode in _BLOB_MODES})
+    sizes = _sizes(
+        repository,
+        [one.new_id for one in raw if one.new_mode in _BLOB_MODES],
+        [one.old_id for one in raw if one.old_mode in _BLOB_MODES],
+    )
     seen = _look(repository, _wanted(raw, sizes))
     known = {one.old_id for one in raw if not one.is_new}
     return [_described(one, sizes, seen, known) for one in raw]
@@ -131,16 +134,19 @@ def _change(entry: str, path: str) -> Change:
     return Change(path, old_mode, new_mode, old_id, new_id)
 
 
-def _sizes(repository: Repository, ids: Iterable[str]) -> dict[str, int]:
-    """Size in bytes of each of these blobs that is on this disk."""
-    asked = sorted(ids)
+def _sizes(repository: Repository, new: Iterable[str], old: Iterable[str]) -> dict[str, int]:
+    """Size in bytes of these blobs; of the old ones where they are on this disk."""
+    new_ids = dict.fromkeys(new)
+    asked = "".join(f"{i}\n" for i in (new_ids | dict.fromkeys(old))).encode()
     if not asked:
         return {}
-    done = offline(
-        repository, "cat-file", "--batch-check", stdin="".join(f"{i}\n" for i in asked).encode()
-    )
+    # git ends at the first blob that it would have to fetch
+    done = offline(repository, "cat-file", "--batch-check", stdin=asked, check=False)
     answers = [line.split(" ") for line in done.stdout.splitlines()]
-    return {answer[0]: int(answer[2]) for answer in answers if answer[1] == "blob"}
+    sizes = {answer[0]: int(answer[2]) for answer in answers if answer[1] == "blob"}
+    if not new_ids.keys() <= sizes.keys():
+        raise repository.git.failure(done)
+    return sizes
 
 
 def _wanted(raw: Iterable[Change], sizes: Mapping[str, int]) -> dict[str, int]:
@@ -249,8 +255,9 @@ def commit_tree(  # noqa: PLR0913 - options are keyword-only
 def diff_text(repository: Repository, base: str | None, tree: str, *, limit_bytes: int) -> str:
     """The change as a unified diff for people, renames shown, cut after about `limit_bytes`.
 
-    Control characters and marks that turn the direction of text are escaped, so it is safe to
-    show, and not made for `git apply`.
+    What the clone lacks of the base is fetched, with our credential. Control characters and
+    marks that turn the direction of text are escaped: it is safe to show, and not made for
+    `git apply`.
     """
     text = _diff(repository, base, tree, "--patch").stdout.replace("\r\n", "\n")
     text = _STEERING.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
@@ -262,7 +269,7 @@ def diff_text(repository: Repository, base: str | None, tree: str, *, limit_byte
 
 
 def stat(repository: Repository, base: str | None, tree: str) -> Stat:
-    """The number of files and lines of a change."""
+    """The number of files and lines of a change; fetches as `diff_text`."""
     lines = _diff(repository, base, tree, "--numstat").stdout.splitlines()
     counts = [line.split("\t")[:2] for line in lines]
     added, deleted = (sum(int(c[i]) for c in counts if c[i].isdigit()) for i in (0, 1))
@@ -270,10 +277,11 @@ def stat(repository: Repository, base: str | None, tree: str) -> Stat:
 
 
 def _diff(repository: Repository, base: str | None, tree: str, *options: str) -> Completed:
-    return offline(
-        repository,
+    return repository.git.run(
         *("diff-tree", "-r", "--find-renames", "--no-ext-diff", "--no-textconv", "--no-color"),
         *("--ignore-submodules=none", *options, base or _NO_TREE[len(tree)], tree, "--"),
+        cwd=repository.folder,
+        env={"GIT_NO_REPLACE_OBJECTS": "1"},
     )
 
 
@@ -283,7 +291,7 @@ def read_file(repository: Repository, commit: str, path: str, *, limit_bytes: in
     Where the clone lacks the content it is fetched, with our credential. Of a symbolic link the
     target is the text.
     """
-    if "\n" in path:
+    if "\n" in path or any(part in {"", ".", ".."} for part in path.split("/")):
         return None
     asked = f"{commit}:{path}\n".encode()
     answer = repository.run("cat-file", "--batch", stdin=asked).stdout

@@ -189,8 +189,9 @@ def _survey(folder: Path) -> _Survey:
 
 def _note(survey: _Survey, entry: os.DirEntry[str], path: str) -> bool:
     """Note what is special about one entry; True for a folder to go into."""
-    if entry.name.casefold() == ".git":
+    if entry.name == ".git" or paths.is_git_name(entry.name):
         survey.repositories.append(path[: -len(entry.name)].rstrip("/"))
+    if entry.name == ".git":
         return False
     if entry.is_dir(follow_symlinks=False):
         return True

@@ -237,7 +237,7 @@ def test_no_path_that_could_be_dot_git_is_ever_allowed(
     assert decision.refused
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(
     st.lists(
         st.tuples(

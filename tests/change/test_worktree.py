@@ -615,7 +615,7 @@ def _tree_of(desk: Desk, files: dict[str, tuple[str, bytes]]) -> str:
 
 
 @settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(st.dictionaries(_PATH, _CONTENT, max_size=6))
 def test_any_tree_comes_back_as_it_was(

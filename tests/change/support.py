@@ -6,7 +6,7 @@ import subprocess
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from workflows.change import worktree
+from workflows.change import trees, worktree
 from workflows.change.model import ABSENT, FILE, Change
 from workflows.core import environment
 from workflows.core.settings import Settings
@@ -16,6 +16,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+FILES: dict[str, str | bytes] = {
+    "README.md": "# shop\n",
+    "src/main.py": "one\ntwo\nthree\nfour\n",
+    "src/run.sh": "#!/bin/sh\n",
+    "logo.png": b"\x89PNG\0\1\2",
+    ".gitignore": "*.log\nbuild/\n",
+}
 _ZEROS = "0" * 40
 _LIVE = {
     "GIT_CONFIG_GLOBAL": "/dev/null",
@@ -92,6 +99,14 @@ class Desk:
 
     def snapshot(self) -> str:
         return worktree.snapshot(self.repository, self.base, self.folder)
+
+    def changes(self) -> list[Change]:
+        """What a snapshot has that the base has not."""
+        return trees.changes(self.repository, self.base, self.snapshot())
+
+    def statuses(self) -> dict[str, str]:
+        """Path to `A`, `D` or `M`."""
+        return {one.path: one.status for one in self.changes()}
 
     def base_tree(self) -> str:
         return self.git("rev-parse", f"{self.base}^{{tree}}")

@@ -28,16 +28,6 @@ if TYPE_CHECKING:
     from workflows.core.settings import Settings
 
 ADA = Person("Ada Lovelace", "ada@example.com")
-FILES: dict[str, str | bytes] = {
-    "README.md": "# shop\n",
-    "src/main.py": "one\ntwo\nthree\nfour\n",
-    "logo.png": b"\x89PNG\0\1\2",
-}
-
-
-@pytest.fixture
-def desk(tmp_path: Path) -> Desk:
-    return make_desk(tmp_path, FILES)
 
 
 def test_git_that_looks_at_trees_has_no_credential_and_no_network(

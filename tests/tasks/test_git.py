@@ -500,6 +500,20 @@ def test_push_returns_the_remotes_commit_and_may_be_repeated(
     assert git.push_changes(clone, "feature") == first
 
 
+def test_push_options_reach_the_server_as_they_are(remote: Remote, clone: git.Repository) -> None:
+    """Also ones that a shell, or git, might take for something else."""
+    options = ["ci.skip", "ci.variable=A=$(id) 'b' \"c\" ü", "--force"]
+    git.create_branch(clone, "feature")
+    write(clone, "a.txt")
+    git.commit_changes(clone, author=ADA)
+
+    git.push_changes(clone, "feature", options=options)
+    git.create_branch(clone, "plain")
+    git.push_changes(clone, "plain")
+
+    assert [change.options for change in remote.server.pushed] == [tuple(options), ()]
+
+
 def test_a_push_over_other_commits_is_refused(
     remote: Remote, clone: git.Repository, settings: Settings, tmp_path: Path
 ) -> None:

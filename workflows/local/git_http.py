@@ -200,8 +200,10 @@ async def _answer(
 def _tell(access: Access, report: Path | None) -> None:
     """Hand on what the post-receive hook wrote; after a declined push it wrote nothing."""
     if access.on_push and report and report.exists():
-        lines = report.read_text(encoding="utf-8").splitlines()
-        access.on_push([RefChange(*line.split(" ", 2)) for line in lines])
+        lines = [line.split(" ") for line in report.read_text(encoding="utf-8").split("\n")[:-1]]
+        options = tuple(" ".join(line[1:]) for line in lines if line[0] == "option")
+        refs = [line for line in lines if line[0] != "option"]
+        access.on_push([RefChange(old, new, ref, options) for old, new, ref in refs])
 
 
 async def _cgi_headers(stdout: StreamReader) -> AsyncIterator[tuple[bytes, bytes]]:
@@ -277,7 +279,8 @@ class _Project:
 class GitServer:
     """A git server with accounts and projects of its own, for `serving.serve(server.app)`.
 
-    `faults` are set to make it fail, `requests` tells what it was asked.
+    `faults` are set to make it fail, `requests` tells what it was asked, `pushed` which refs
+    pushes changed.
     """
 
     def __init__(
@@ -286,6 +289,7 @@ class GitServer:
         self.root = root
         self.faults = Faults()
         self.requests: list[Seen] = []
+        self.pushed: list[RefChange] = []
         self._accounts = {account.token: account for account in accounts}
         self._projects: dict[str, _Project] = {}
         git = GitHttp(self, hooks=root / ".hooks")  # a project path cannot start with a dot
@@ -351,4 +355,5 @@ class GitServer:
         if refused:
             return refused
         protected = (ProtectedBranch(*item) for item in project.protected.items())
-        return Access(project.repository, PushRules(level, tuple(protected), project.decline))
+        rules = PushRules(level, tuple(protected), project.decline)
+        return Access(project.repository, rules, self.pushed.extend)

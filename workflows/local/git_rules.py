@@ -55,11 +55,15 @@ class Refusal(NamedTuple):
 
 
 class RefChange(NamedTuple):
-    """One ref of a push that was accepted; an id of zeros means: created or deleted."""
+    """One ref of a push that was accepted; an id of zeros means: created or deleted.
+
+    `options` are the push options of the whole push (`git push -o`).
+    """
 
     old: str
     new: str
     ref: str
+    options: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,6 +304,13 @@ encode() {
         esac
     done
 }
+
+number=0
+while [ -n "$WORKFLOWS_PUSHED" ] && [ $number -lt "${GIT_PUSH_OPTION_COUNT:-0}" ]; do
+    eval "option=\\$GIT_PUSH_OPTION_$number"
+    printf 'option %s\\n' "$option" >>"$WORKFLOWS_PUSHED"
+    number=$((number + 1))
+done
 
 while read -r old new ref; do
     [ -z "$WORKFLOWS_PUSHED" ] || printf '%s %s %s\\n' "$old" "$new" "$ref" >>"$WORKFLOWS_PUSHED"

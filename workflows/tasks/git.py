@@ -208,30 +208,29 @@ def commit_changes(
         raise NothingToCommit(
             "there is nothing to commit", why="no file differs from the current commit"
         )
-    text = (message or message_for(changes)).strip()
-    if co_authors:
-        text += "\n\n" + "\n".join(f"Co-authored-by: {person}" for person in co_authors)
-    identity = {
-        f"GIT_{role}_{part}": value
-        for role in ("AUTHOR", "COMMITTER")
-        for part, value in (("NAME", author.name), ("EMAIL", author.email))
-    }
+    text = commit_text(message or message_for(changes), co_authors)
     repository.git.run(
-        *("commit", "--quiet", "--no-verify", "--cleanup=whitespace", "--file=-"),
+        *("commit", "--quiet", "--no-verify", "--cleanup=verbatim", "--file=-"),
         cwd=repository.folder,
         stdin=text.encode(),
-        env=identity,
+        env=identity(author),
     )
     return Commit(current_commit(repository), text.splitlines()[0], len(changes))
 
 
 def push_changes(
-    repository: Repository, branch: str, *, force_with_lease: str | None = None
+    repository: Repository,
+    branch: str,
+    *,
+    force_with_lease: str | None = None,
+    options: Sequence[str] = (),
 ) -> str:
     """Push the current commit to `branch` and return the commit id the remote now has.
 
     Pushing twice is harmless: the second call returns the same id. History on the remote is
     overwritten only with `force_with_lease`: the commit id last seen there (all zeros: none).
+    `options` are push options such as `ci.skip`, for a server that takes them; GitLab does
+    (https://docs.gitlab.com/topics/git/commit/#push-options).
 
     Raises:
         PushNotFastForward: the remote has commits that this clone lacks, or the lease is stale.
@@ -240,11 +239,11 @@ def push_changes(
     """
     check_branch_name(branch)
     commit_id = current_commit(repository)
-    options = ["--porcelain", "--no-verify"]
+    flags = ["--porcelain", "--no-verify", *(f"--push-option={option}" for option in options)]
     if force_with_lease is not None:
-        options.append(f"--force-with-lease=refs/heads/{branch}:{force_with_lease}")
+        flags.append(f"--force-with-lease=refs/heads/{branch}:{force_with_lease}")
     refspec = f"{commit_id}:refs/heads/{branch}"
-    done = repository.run("push", *options, "origin", refspec, check=False)
+    done = repository.run("push", *flags, "origin", refspec, check=False)
     if done.exit_code:
         raise _push_failure(repository, branch, done)
     for line in spoken(done.stderr).split("\n"):
@@ -256,6 +255,27 @@ def push_changes(
 def current_commit(repository: Repository) -> str:
     """The id of the current commit (40 or 64 hex digits)."""
     return repository.run("rev-parse", "--verify", "HEAD^{commit}").stdout.strip()
+
+
+def identity(author: Person) -> dict[str, str]:
+    """The variables that make `author` the author and committer of what git writes."""
+    return {
+        f"GIT_{role}_{part}": value
+        for role in ("AUTHOR", "COMMITTER")
+        for part, value in (("NAME", author.name), ("EMAIL", author.email))
+    }
+
+
+def commit_text(message: str, co_authors: Sequence[Person] = ()) -> str:
+    """The text of a commit: `message` with its white space in order, then the trailers.
+
+    As `git stripspace` does it: no blanks at line ends, no two blank lines, one line end.
+    """
+    lines = [line.rstrip() for line in message.strip().split("\n")]
+    text = re.sub(r"\n{3,}", "\n\n", "\n".join(lines))
+    if co_authors:
+        text += "\n\n" + "\n".join(f"Co-authored-by: {person}" for person in co_authors)
+    return text + "\n"
 
 
 def message_for(changes: Sequence[tuple[str, str]]) -> str:

@@ -186,6 +186,17 @@ def test_a_push_is_told_with_its_commits(shop: Shop, receiver: Receiver) -> None
     assert (deleted["after"], deleted["checkout_sha"]) == ("0" * 40, None)
 
 
+def test_push_options_are_told_and_kept(shop: Shop, receiver: Receiver) -> None:
+    listen(shop, receiver, push_events=True)
+    clone = shop.clone("dave")
+
+    git("push", "-q", "-o", "ci.skip", "-o", "ci.variable=A=b", "origin", "HEAD:topic", cwd=clone)
+    shop.lab.wait_for_webhooks()
+
+    assert receiver.bodies[0]["push_options"] == {"ci": {"skip": True, "variable": "A=b"}}
+    assert shop.project.last_push_options == ("ci.skip", "ci.variable=A=b")
+
+
 def test_many_branches_at_once_are_told_nobody(shop: Shop, receiver: Receiver) -> None:
     """More than three in one push."""
     listen(shop, receiver, push_events=True)

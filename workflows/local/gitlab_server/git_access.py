@@ -79,11 +79,12 @@ class GitAccess:
 
         def on_push(refs: list[RefChange]) -> None:
             changes = [
-                change(ref.old, ref.new, ref.ref.removeprefix(_HEADS))
+                change(ref.old, ref.new, ref.ref.removeprefix(_HEADS), ref.options)
                 for ref in refs
                 if ref.ref.startswith(_HEADS)
             ]
             with self._lab.lock:
+                project.last_push_options = refs[0].options if refs else ()
                 pushes.moved(self._lab, project, token.user, changes)
 
         rules_for_push = PushRules(level, rules, project.decline)

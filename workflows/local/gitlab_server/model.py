@@ -254,7 +254,10 @@ class Hook:
 
 @dataclass(eq=False, kw_only=True)
 class Project:
-    """A project with all that is in it. `decline` is the text every push is declined with."""
+    """A project with all that is in it. `decline` is the text every push is declined with.
+
+    `last_push_options` is what the last `git push -o` said, such as `ci.skip`.
+    """
 
     id: int
     path: str
@@ -274,6 +277,7 @@ class Project:
     only_allow_merge_if_all_discussions_are_resolved: bool = False
     autoclose_referenced_issues: bool = True
     decline: str | None = None
+    last_push_options: tuple[str, ...] = ()
     old_paths: set[str] = field(default_factory=set)
     members: dict[int, Member] = field(default_factory=dict)
     protections: list[Protection] = field(default_factory=list)

@@ -67,9 +67,19 @@ def _tell(lab: GitLab, project: Project, actor: User, one: Json, commits: list[C
         "repository": payloads.repository(lab, project),
         "commits": [_pushed(lab, project, commit) for commit in commits[-_MOST_COMMITS:]],
         "total_commits_count": len(commits),
-        "push_options": {},
+        "push_options": _nested(one["push_options"]),
     }
     events.fire(lab, project, "push_events", body, branch=one["branch"])
+
+
+def _nested(options: Iterable[str]) -> Json:
+    """Push options as a hook tells them: `ci.skip` is `{"ci": {"skip": true}}`."""
+    found: Json = {}
+    for option in options:
+        key, has_value, value = option.partition("=")
+        group, _, name = key.partition(".")
+        found.setdefault(group, {})[name] = value if has_value else True
+    return found
 
 
 def _pushed(lab: GitLab, project: Project, commit: Commit) -> Json:

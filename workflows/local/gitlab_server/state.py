@@ -302,9 +302,12 @@ def protections(project: Project, branch: str) -> list[Protection]:
     ]
 
 
-def change(old: str | None, new: str | None, branch: str) -> Json:
+def change(
+    old: str | None, new: str | None, branch: str, push_options: tuple[str, ...] = ()
+) -> Json:
     """One branch that moved: what `pushes.moved` is told."""
-    return {"old": old or ZEROS, "new": new or ZEROS, "branch": branch}
+    moved: Json = {"old": old or ZEROS, "new": new or ZEROS, "branch": branch}
+    return moved | {"push_options": push_options}
 
 
 def _lasts(expires_at: date | None, now: datetime) -> bool:

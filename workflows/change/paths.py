@@ -1,0 +1,95 @@
+"""What a path in a tree may mean to a file system, to git and to a reader. Pure.
+
+Which spellings git takes for `.git`: `is_hfs_dotgit` and `is_ntfs_dotgit` in git's own source
+(core.protectHFS, core.protectNTFS in git-config(1)); here they are joined and made wider.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from workflows.core.redaction import redact
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+UNDECODABLE = "\N{REPLACEMENT CHARACTER}"
+_SHORT_NAME = re.compile(r"git~\d+")
+_NOT_IN_NAMES = {"Cc", "Cs", "Co", "Cn", "Zl", "Zp"}
+_BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+_SHOWN = 120
+
+
+def plain(component: str) -> str:
+    """One name as the most careless file system reads it: what it ignores is gone, case too.
+
+    HFS+ skips invisible characters; NTFS skips dots and spaces at the end and what follows `:`.
+    """
+    visible = "".join(c for c in component if unicodedata.category(c) != "Cf")
+    return visible.partition(":")[0].rstrip(" .").casefold()
+
+
+def is_git_name(component: str) -> bool:
+    """Whether some file system takes this name for `.git`."""
+    if component.isascii() and component[:4].lower() not in {".git", "git~"}:
+        return False  # most names, many thousands of them
+    name = plain(component)
+    return name == ".git" or _SHORT_NAME.fullmatch(name) is not None
+
+
+def has_git_name(path: str) -> bool:
+    """Whether a part of the path could be `.git`, or is `.`, `..` or empty."""
+    parts = re.split(r"[/\\]", path)
+    return any(part in {"", ".", ".."} or is_git_name(part) for part in parts)
+
+
+def is_odd(path: str) -> bool:
+    """Whether a reader or a tool may take it for another: not UTF-8, control signs, backslash."""
+    return any(
+        c in _BIDI or c in (UNDECODABLE, "\\") or unicodedata.category(c) in _NOT_IN_NAMES
+        for c in path
+    )
+
+
+def link_stays_inside(path: str, target: str | None) -> bool:
+    """Whether a symbolic link at `path` leads to a place in the repository, and not to `.git`.
+
+    `..` may only come first: after a name, which may be a link itself, it leads anywhere. A
+    target that is not known stays nowhere.
+    """
+    if not target or target.startswith("/") or is_odd(target):
+        return False
+    parts = [part for part in target.split("/") if part not in {"", "."}]
+    ups = next((i for i, part in enumerate(parts) if part != ".."), len(parts))
+    return ups <= path.count("/") and not any(p == ".." or is_git_name(p) for p in parts[ups:])
+
+
+def matches(path: str, patterns: Iterable[str], *, any_case: bool = False) -> bool:
+    """Whether a glob matches the whole path.
+
+    `*` and `?` stay within one name, `**` does not; nothing else has a meaning. A slash in front
+    of a pattern is ignored.
+    """
+    subject = path.casefold() if any_case else path
+    return any(
+        _compiled(pattern.casefold() if any_case else pattern).fullmatch(subject)
+        for pattern in patterns
+    )
+
+
+@lru_cache(maxsize=512)
+def _compiled(pattern: str) -> re.Pattern[str]:
+    simple = re.sub(r"(\*\*/)+", "**/", re.sub(r"\*{3,}", "**", pattern.lstrip("/")))
+    meaning = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
+    pieces = re.split(r"(\*\*/|\*\*|\*|\?)", simple)
+    return re.compile("".join(meaning.get(p) or re.escape(p) for p in pieces), re.DOTALL)
+
+
+def shown(path: str) -> str:
+    """A path for people: redacted, shortened, and nothing in it that a terminal acts on."""
+    text = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in path)
+    text = redact(text)
+    return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"

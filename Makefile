@@ -52,7 +52,7 @@ pluscoder: $(PLUSCODER) ## Make or repair .venv-pluscoder, the coding agent, fro
 	@echo "PlusCoder in .venv-pluscoder is ready"
 
 lock-pluscoder: $(if $(wildcard $(BIN)/uv),,$(READY)) ## Resolve tools/pluscoder anew into requirements-pluscoder.txt
-	@tools/lock_pluscoder.sh $(BIN)/uv
+	@tools/lock.sh $(BIN)/uv pluscoder
 
 test: $(READY) $(PLUSCODER) ## Run the tests (ARGS="-k git -x")
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)

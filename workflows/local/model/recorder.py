@@ -9,6 +9,7 @@ import httpx
 from starlette.concurrency import run_in_threadpool
 
 from workflows.local.model.chat import Answer
+from workflows.local.serving import ConnectionCut
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
@@ -38,7 +39,7 @@ class Relay:
     ) -> tuple[int, str | None, AsyncIterator[bytes]]:
         """Forward a request; returns status, media type and the body as it comes.
 
-        An answer that breaks off is passed on as far as it came, and not recorded.
+        An answer that breaks off does so for the client too, and is not recorded.
 
         Raises:
             UpstreamFailed: no connection.
@@ -59,13 +60,15 @@ class Relay:
         self, client: httpx.AsyncClient, answer: httpx.Response, question: Question
     ) -> AsyncIterator[bytes]:
         kept = bytearray()
-        async with client:
-            try:
-                async for piece in answer.aiter_bytes():
-                    kept += piece
-                    yield piece
-            finally:
-                await answer.aclose()
+        try:
+            async for piece in answer.aiter_bytes():
+                kept += piece
+                yield piece
+        except httpx.HTTPError as error:
+            raise ConnectionCut from error
+        finally:
+            await answer.aclose()
+            await client.aclose()
         if answer.status_code == httpx.codes.OK:
             heard = _heard(kept.decode(errors="replace"), streamed=question.stream)
             if heard is not None:

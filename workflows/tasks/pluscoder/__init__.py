@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from workflows.core.agent import Assignment
     from workflows.core.settings import Settings
 
-__all__ = ["DROPPINGS", "PlusCoder"]
+__all__ = ["DROPPINGS", "VENV", "PlusCoder"]
 
-_VENV = Path(workflows.__file__).resolve().parent.parent / ".venv-pluscoder"
+VENV = Path(workflows.__file__).resolve().parent.parent / ".venv-pluscoder"
 _HELP_TIMEOUT_S = 60
 _KEYS = {
     "openai": ("OPENAI_API_KEY",),
@@ -89,7 +89,7 @@ class PlusCoder:
         try:
             venv = self.program().resolve().parent.parent
         except ProgramMissing:
-            venv = _VENV
+            venv = VENV
         for found in venv.glob("lib/python*/site-packages/pluscoder-*.dist-info"):
             return f"PlusCoder {found.name.removeprefix('pluscoder-').removesuffix('.dist-info')}"
         return "PlusCoder"
@@ -102,8 +102,8 @@ class PlusCoder:
         """
         if self._settings.pluscoder:
             found = shutil.which(self._settings.pluscoder)
-        elif (_VENV / ".ready").is_file():
-            found = shutil.which(str(_VENV / "bin" / "pluscoder"))
+        elif (VENV / ".ready").is_file():
+            found = shutil.which(str(VENV / "bin" / "pluscoder"))
         else:
             found = shutil.which("pluscoder")
         if not found:
@@ -172,7 +172,7 @@ class PlusCoder:
             )
         venv = program.resolve().parent.parent
         _refuse_dotenv(venv)
-        for tables in (venv / "tiktoken-cache", _VENV / "tiktoken-cache"):
+        for tables in (venv / "tiktoken-cache", VENV / "tiktoken-cache"):
             if tables.is_dir():
                 env |= {"TIKTOKEN_CACHE_DIR": str(tables), "CUSTOM_TIKTOKEN_CACHE_DIR": str(tables)}
                 break

@@ -40,7 +40,7 @@ SAFE = (
     "--embedding_model=null",
 )
 # Set in the home's settings, or not to be set by anyone; the two lists cannot be emptied by a flag.
-_TAKEN = (
+TAKEN = (
     "--help",
     "--initialized",
     "--user_input",
@@ -76,7 +76,7 @@ def check_extra(extra: Sequence[str]) -> None:
         ParametersInvalid: it is no flag (`--name` or `--name=value`), or one that is set here.
     """
     ours = command_line("", "", "", ())
-    taken = {_bare(name) for name in (*names(ours), *_TAKEN)}
+    taken = {_bare(name) for name in (*names(ours), *TAKEN)}
     for one in extra:
         match = _FLAG.fullmatch(one)
         if not match:

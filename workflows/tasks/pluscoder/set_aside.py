@@ -47,8 +47,7 @@ def _put_back(place: Path, original: Path, droppings: Path) -> None:
     was_there = _exists(original)
     if _exists(place) and (was_there or place.name in DROPPINGS):
         droppings.mkdir(parents=True, exist_ok=True)
-        target = Path(tempfile.mkdtemp(prefix="", dir=droppings)) if was_there else droppings
-        shutil.move(place, target / place.name)
+        shutil.move(place, Path(tempfile.mkdtemp(dir=droppings)) / place.name)
     if was_there:
         original.rename(place)
 

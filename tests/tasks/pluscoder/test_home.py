@@ -75,19 +75,32 @@ def test_no_prompt_or_too_long_a_one_is_refused(prompt: str) -> None:
 
 def test_files_that_would_stop_its_index_are_left_out(tmp_path: Path, folder: Path) -> None:
     """Names are matched whole and literally; text stays, also where a link leads to it."""
-    (folder / "logo+(1).png").write_bytes(b"\x89PNG\xff")
+    (folder / "latin+(1).txt").write_bytes(b"gr\xfcezi")
     (folder / "tokens.md").write_text("ends in <|endoftext|>")
     (folder / "large.txt").write_text("x" * (home.MAX_INDEXED_BYTES + 1))
-    (folder / "to-folder").symlink_to("/usr", target_is_directory=True)
-    (folder / "to-nothing").symlink_to("gone")
-    (folder / "to-text").symlink_to("a.py")
-    (folder / "submodule").mkdir()
-    (folder / "sub").mkdir()
-    (folder / "sub" / "é.txt").write_text("grüezi")
+    (folder / "to-folder.d").symlink_to("/usr", target_is_directory=True)
+    (folder / "to-nothing.py").symlink_to("gone")
+    (folder / "to-text.py").symlink_to("a.py")
+    (folder / "submodule.js").mkdir()
+    (folder / "sub.d").mkdir()
+    (folder / "sub.d" / "é.txt").write_text("grüezi")
+    (folder / "logo.png").write_bytes(b"\x89PNG")
+    (folder / "{name}").mkdir()
 
     home.write_settings(tmp_path, folder, "edit")
 
     patterns = read_settings(tmp_path)["repo_exclude_files"]
-    names = ["logo+(1).png", "tokens.md", "large.txt", "to-folder", "to-nothing", "submodule"]
-    others = ["a.py", "to-text", "sub/é.txt", "sub/logo+(1).png", "submodule/x", "logo1.png"]
+    names = ["latin+(1).txt", "tokens.md", "large.txt", "to-folder.d", "to-nothing.py"]
+    names += ["submodule.js", "{name}/a.py", ".pluscoder/search_index/x.pickle"]
+    others = ["a.py", "to-text.py", "sub.d/é.txt", "sub.d/latin+(1).txt", "submodule.js/x"]
+    others += ["latin1.txt", "logo.png", ".pluscoder/about.md"]
     assert {n for n in names + others if any(re.search(p, n) for p in patterns)} == set(names)
+
+
+def test_there_is_always_something_to_index(tmp_path: Path) -> None:
+    folder = new_desk(tmp_path / "desk", {"Makefile": "x:\n"}).folder
+
+    for _ in range(2):
+        home.write_settings(tmp_path, folder, "edit")
+
+    assert (folder / ".pluscoder" / "about.md").read_text()

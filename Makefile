@@ -18,12 +18,18 @@ ifneq ($(wildcard .venv/bin/python)$(shell cat .venv/.ready 2>/dev/null),.venv/b
 .venv/.ready: FORCE
 endif
 
+# PlusCoder, the coding agent, in an environment of its own, made again like .venv.
+PLUSCODER := .venv-pluscoder/.ready
+ifneq ($(wildcard .venv-pluscoder/bin/python)$(shell cat $(PLUSCODER) 2>/dev/null),.venv-pluscoder/bin/python$(CURDIR))
+$(PLUSCODER): FORCE
+endif
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help create-env lock test test-versions format check docs-check demo bench ui clean FORCE
+.PHONY: help create-env lock pluscoder lock-pluscoder test test-versions format check docs-check demo bench ui clean FORCE
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .venv/.ready: requirements.txt pyproject.toml
 	@tools/create_env.sh venv .venv "$(PYTHON)"
@@ -39,7 +45,16 @@ endif
 lock: $(if $(wildcard $(BIN)/uv),,$(READY)) ## Resolve pyproject.toml anew into requirements.txt
 	@tools/lock.sh $(BIN)/uv
 
-test: $(READY) ## Run the tests (ARGS="-k git -x")
+$(PLUSCODER): requirements-pluscoder.txt tools/pluscoder/tokenizers.py | $(READY)
+	@tools/create_pluscoder.sh .venv-pluscoder $(BIN)/python
+
+pluscoder: $(PLUSCODER) ## Make or repair .venv-pluscoder, the coding agent, from its lock
+	@echo "PlusCoder in .venv-pluscoder is ready"
+
+lock-pluscoder: $(if $(wildcard $(BIN)/uv),,$(READY)) ## Resolve tools/pluscoder anew into requirements-pluscoder.txt
+	@tools/lock.sh $(BIN)/uv pluscoder
+
+test: $(READY) $(PLUSCODER) ## Run the tests (ARGS="-k git -x")
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-versions: ## Run the tests on every Python of 3.11, 3.12 and 3.13 that is here
@@ -59,7 +74,7 @@ check: $(READY) ## Format, lint, types, import directions and docs, without chan
 docs-check: $(READY) # part of check: generated parts of the docs are up to date
 	$(BIN)/python tools/docs.py --check
 
-demo: $(READY) ## Run the whole chain on this machine, offline
+demo: $(READY) $(PLUSCODER) ## Run the whole chain on this machine, offline
 	$(BIN)/workflows demo $(ARGS)
 
 bench: $(READY) ## Run the benchmarks
@@ -69,5 +84,5 @@ ui: $(READY) ## Start a local Prefect server with its pages
 	$(BIN)/workflows local prefect $(ARGS)
 
 clean: ## Remove the environments and caches that make made
-	rm -rf .venv .venvs .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf .venv .venvs .venv-pluscoder .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	find workflows tests benchmarks tools -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -7,26 +7,13 @@ set -eu
 cd "$(dirname "$0")/.."
 here=$(pwd -P)
 
-stop() {
-    echo "create-env: $*" >&2
-    exit 1
-}
+. tools/venv.sh
 
-make_venv() {
-    found=$("$2" -c 'import sys; print("%d.%d %s" % (sys.version_info[:2] + (sys.version_info >= (3, 11),)))' 2>&1) ||
-        stop "$2 does not run; name a Python of 3.11 or newer: make create-env PYTHON=/path/to/python3"
+check_python() {
+    found=$("$1" -c 'import sys; print("%d.%d %s" % (sys.version_info[:2] + (sys.version_info >= (3, 11),)))' 2>&1) ||
+        stop "$1 does not run; name a Python of 3.11 or newer: make create-env PYTHON=/path/to/python3"
     [ "${found#* }" = True ] ||
-        stop "$2 is Python ${found% *}, needed is 3.11 or newer: make create-env PYTHON=/path/to/python3"
-    "$2" -c 'import venv, ensurepip' 2>/dev/null ||
-        stop "$2 has no venv module; install it (Debian: python3-venv) or name another: make create-env PYTHON=/path/to/python3"
-    "$2" -m venv --clear "$1"
-}
-
-usable_uv() {
-    for uv in "$(command -v uv || true)" "$1/bin/uv"; do
-        [ -n "$uv" ] && "$uv" --version >/dev/null 2>&1 && echo "$uv" && return
-    done
-    return 1
+        stop "$1 is Python ${found% *}, needed is 3.11 or newer: make create-env PYTHON=/path/to/python3"
 }
 
 with_uv() {
@@ -44,6 +31,7 @@ create_venv() {
     if [ "$(cat "$1/.ready" 2>/dev/null)" = "$here" ] && "$python" -c '' 2>/dev/null; then
         rm "$1/.ready"
     else
+        check_python "$2"
         make_venv "$1" "$2"
     fi
     if uv=$(usable_uv "$1"); then

@@ -1,16 +1,31 @@
 #!/bin/sh
-# Resolves pyproject.toml into requirements.txt, from nothing: an old lock would be preferred.
-# The old file stays until the new one is whole.
+# Resolves anew, from nothing: an old lock would be preferred. It stays until the new one is whole.
+#   lock.sh UV               pyproject.toml into requirements.txt
+#   lock.sh UV pluscoder     tools/pluscoder/ into requirements-pluscoder.txt
 set -eu
 cd "$(dirname "$0")/.."
+uv=$1
 new=$(mktemp -d)
 trap 'rm -rf "$new"' EXIT
 
-"$1" pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \
-    --no-emit-index-url --no-header --quiet -o "$new/requirements.txt"
-if grep -n '://' "$new/requirements.txt"; then
-    echo "lock: the lock must hold no address; requirements.txt is left as it was" >&2
-    exit 1
-fi
-cat "$new/requirements.txt" >requirements.txt
-echo "requirements.txt: $(grep -c '^[a-z]' requirements.txt) packages"
+resolve() {  # TARGET, then what to resolve and how
+    target=$1
+    shift
+    "$uv" pip compile "$@" --universal --python-version 3.11 --generate-hashes \
+        --no-emit-index-url --no-header --quiet -o "$new/requirements.txt"
+    if grep -n '://' "$new/requirements.txt"; then
+        echo "lock: the lock must hold no address; $target is left as it was" >&2
+        exit 1
+    fi
+    cat "$new/requirements.txt" >"$target"
+    echo "$target: $(grep -c '^[a-z]' "$target") packages"
+}
+
+case ${2:-} in
+    "") resolve requirements.txt pyproject.toml --extra dev ;;
+    pluscoder)
+        resolve requirements-pluscoder.txt tools/pluscoder/requirements.in --no-annotate \
+            --override tools/pluscoder/overrides.txt --prerelease if-necessary-or-explicit
+        ;;
+    *) echo "lock: unknown lock: $2" >&2; exit 2 ;;
+esac

@@ -134,6 +134,30 @@ def _gitlab(found: argparse.Namespace) -> int:
     return servers.gitlab(port=found.port, env_file=found.env_file)
 
 
+def _model_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--port", type=int, default=0, metavar="N", help="default: a free one")
+    parser.add_argument(
+        "--recordings", metavar="DIR", help="where the answers are (default: the demo's)"
+    )
+    parser.add_argument(
+        "--record", action="store_true", help="ask OPENAI_API_KEY's model what is not recorded"
+    )
+    parser.add_argument(
+        "--upstream", metavar="URL", help="where to record from (default: OPENAI_BASE_URL, OpenAI)"
+    )
+
+
+def _model(found: argparse.Namespace) -> int:
+    from workflows.cli import servers  # noqa: PLC0415
+
+    return servers.model(
+        port=found.port,
+        recordings=found.recordings,
+        record=found.record,
+        upstream=found.upstream,
+    )
+
+
 def _prefect_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--port", type=int, default=4200, metavar="N", help="default: 4200")
 
@@ -151,6 +175,7 @@ COMMANDS = {
     "demo": Command("run hello_world against an embedded git server", _no_flags, _demo),
     "local git": Command("a git server over HTTP, on 127.0.0.1", _git_flags, _git),
     "local gitlab": Command("a GitLab with a demo project", _gitlab_flags, _gitlab),
+    "local model": Command("a model that plays recorded answers", _model_flags, _model),
     "local prefect": Command("a Prefect server with its UI", _prefect_flags, _prefect),
     "completion": Command("print a shell completion script", _completion_flags, _completion),
 }

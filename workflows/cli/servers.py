@@ -13,13 +13,17 @@ from workflows.cli import output
 from workflows.core import environment, process
 from workflows.core.errors import CommandLineInvalid, Terminated
 from workflows.core.prefect_server import BATCH_SETTINGS
+from workflows.core.settings import load
 from workflows.local.git_http import Account, GitServer
 from workflows.local.serving import serve
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
+    from workflows.local.model import Upstream
+
 PROJECT = "acme/shop"
+_OPENAI = "https://api.openai.com/v1"
 
 
 def git(*, port: int, root: str | None, token: str) -> int:
@@ -58,6 +62,53 @@ def gitlab(*, port: int, env_file: str | None) -> int:
         if env_file:
             _write_private(Path(env_file), text)
         return _wait(f"{text}{base_url} shows it to a browser; Ctrl-C ends it")
+
+
+def model(*, port: int, recordings: str | None, record: bool, upstream: str | None) -> int:
+    """Play recorded answers of a model until SIGINT or SIGTERM.
+
+    With `record` prompts without an answer go to `upstream` (else OPENAI_BASE_URL, else OpenAI)
+    with OPENAI_API_KEY, and what comes back is kept in the folder `recordings`.
+
+    Raises:
+        CommandLineInvalid: the port is taken; `record` without a folder or a key; `upstream`
+            without `record`; a file in the folder that is no recording.
+    """
+    from workflows.local.model import (  # noqa: PLC0415 - the others need none of it
+        DEMO_RECORDINGS,
+        RecordedModel,
+        RecordingInvalid,
+    )
+
+    if upstream and not record:
+        raise CommandLineInvalid("--upstream is for --record", fix="add --record, or leave it out")
+    if record and not recordings:
+        raise CommandLineInvalid("--record needs a folder", fix="add --recordings DIR")
+    folder = Path(recordings) if recordings else DEMO_RECORDINGS
+    try:
+        played = RecordedModel(folder, upstream=_upstream(upstream) if record else None)
+    except RecordingInvalid as error:
+        raise CommandLineInvalid(
+            f"{folder} holds a file that is no recording", why=str(error)
+        ) from None
+    with ExitStack() as stack:
+        base_url = _entered(stack, played.serve(port), port)
+        return _wait(
+            f"export OPENAI_BASE_URL={base_url}/v1 OPENAI_API_KEY=recorded\n"
+            f"It plays {folder}{' and records there' if record else ''}; Ctrl-C ends it"
+        )
+
+
+def _upstream(url: str | None) -> Upstream:
+    from workflows.local.model import Upstream  # noqa: PLC0415
+
+    settings = load()
+    if settings.openai_api_key is None:
+        raise CommandLineInvalid("--record needs a key", fix="set OPENAI_API_KEY")
+    chosen = url or settings.openai_base_url or _OPENAI
+    if not chosen.startswith(("http://", "https://")):
+        raise CommandLineInvalid(f"{chosen!r} is no address", fix="begin it with https://")
+    return Upstream(chosen, settings.openai_api_key.get_secret_value())
 
 
 def _entered(stack: ExitStack, serving: AbstractContextManager[str], port: int) -> str:

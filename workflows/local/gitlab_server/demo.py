@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from workflows.local.gitlab_server.state import GitLab
 
 PROJECT = "acme/shop"
-_FILES = {
+FILES = {
     "README.md": "# Shop\n\nPrices and baskets. `python -m unittest` runs the tests.\n",
     "shop.py": (
         '"""Prices."""\n\n\n'
@@ -63,7 +63,7 @@ class Demo:
 
 def fill(lab: GitLab) -> Demo:
     """Make the private demo project; whoever opens the pages is its Developer dave."""
-    project = lab.create_project(PROJECT, files=_FILES)
+    project = lab.create_project(PROJECT, files=FILES)
     tokens = []
     people = (("mona", MAINTAINER), ("dave", DEVELOPER), ("rita", REPORTER))
     for username, level in people:

@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.stack import BOT_TOKEN, FILES, Stack, people_of
 from tests.support import DEVELOPER_TOKEN, PROJECT, REPORTER_TOKEN, TOKEN, Cli, Remote
 from workflows.core import environment
 from workflows.core.settings import Settings, load
 from workflows.local.git_http import Account, GitServer
+from workflows.local.gitlab_server.server import GitLabServer
 from workflows.local.serving import serve
 
 if TYPE_CHECKING:
@@ -56,6 +58,25 @@ def settings(monkeypatch: pytest.MonkeyPatch) -> Settings:
     monkeypatch.setenv("GIT_TOKEN", TOKEN)
     monkeypatch.setenv("WORKFLOWS_RETRY_DELAY_S", "0.05")
     return load()
+
+
+@pytest.fixture
+def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
+    """An embedded GitLab with `acme/shop`; the settings of this process point at it as the bot."""
+    lab = GitLabServer(tmp_path / "gitlab")
+    project = lab.create_project(PROJECT, files=FILES)
+    people = people_of(lab, project)
+    lab.create_token(people["bot"], value=BOT_TOKEN)
+    with lab.serve() as url:
+        variables = {
+            "GITLAB_URL": url,
+            "GITLAB_TOKEN": BOT_TOKEN,
+            "WORKFLOWS_RETRY_DELAY_S": "0.05",
+            "WORKFLOWS_LEASE_S": "3",
+        }
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+        yield Stack(lab, url, project, tmp_path, people, variables)
 
 
 @pytest.fixture

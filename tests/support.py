@@ -56,6 +56,7 @@ class Cli:
 
     cwd: Path
     env: dict[str, str] = field(default_factory=dict)
+    limit_s: float = 60
 
     def environment(self, more: dict[str, str]) -> dict[str, str]:
         """What the process sees: PATH, a home of its own, and what the test says."""
@@ -63,12 +64,12 @@ class Cli:
         return environment.for_child((base | self.env | more).items())
 
     def __call__(self, *args: str, **env: str) -> process.Completed:
-        """Run to the end (60 s at most) and return how it ended, whatever the exit code."""
+        """Run to the end (`limit_s` at most) and return how it ended, whatever the exit code."""
         return process.run(
             [sys.executable, "-m", "workflows", *args],
             env=self.environment(env),
             cwd=self.cwd,
-            timeout_s=60,
+            timeout_s=self.limit_s,
             check=False,
         )
 

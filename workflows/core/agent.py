@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 class Assignment:
     """One piece of work: edit `folder` (a git working tree) as `prompt` asks.
 
-    `home` is an existing empty folder, the agent's HOME. Its output is appended to the file
-    `log`. After `timeout_s` seconds it is ended with all it started.
+    `home` is an existing folder, the agent's HOME. Its output is appended to the file `log`.
+    After `timeout_s` seconds it is ended with all it started. `hidden` are folders it must not
+    see, where the sandbox can do that.
     """
 
     folder: Path
@@ -27,11 +28,14 @@ class Assignment:
     home: Path
     log: Path
     timeout_s: float
+    hidden: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class AgentReport:
     """How an agent ended. None where it does not tell.
+
+    `exit_code` is not 0 where it said that it failed, also if its process ended with 0.
 
     `last_lines` is the end of its output, redacted. `tokens_in`, `tokens_out` and `cost_usd` are
     its own words. `sandbox` says what kept it apart: "bubblewrap" or "process group".

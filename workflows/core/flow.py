@@ -171,8 +171,11 @@ def parameter_problem(
 class Run:
     """What a body sees of its execution: settings, steps, links."""
 
-    def __init__(self, settings: Settings, reporter: Reporter, steps: StepRunner) -> None:
+    def __init__(
+        self, settings: Settings, reporter: Reporter, steps: StepRunner, run_id: str = ""
+    ) -> None:
         self.settings = settings
+        self.run_id = run_id
         self._reporter = reporter
         self._steps = steps
 
@@ -267,7 +270,7 @@ class Execution:
             raise RuntimeError("an execution runs once; make another")
         self.started = True
         began = time.monotonic()
-        run = Run(self.settings, self.reporter, steps or PlainSteps())
+        run = Run(self.settings, self.reporter, steps or PlainSteps(), self.run_id)
         with log_context(run_id=self.run_id, flow=self.flow.name):
             try:
                 result = self.flow.body(self.parameters, run)

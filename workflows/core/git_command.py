@@ -87,6 +87,8 @@ class Git:
     def for_url(cls, url: GitUrl, settings: Settings) -> Git:
         """The credential is the URL's own, else `GIT_TOKEN` where its hosts allow that.
 
+        Where there is no `GIT_TOKEN`, `GITLAB_TOKEN` serves for repositories below `GITLAB_URL`.
+
         Raises:
             UrlRefused: a local path, and the settings do not allow those.
         """
@@ -97,12 +99,15 @@ class Git:
                 fix="set WORKFLOWS_ALLOW_LOCAL_REPOSITORIES=true to allow it",
             )
         username, secret = url.username or settings.git_username, url.secret
+        own_secret = url.secret if url.secret != url.username else None
         hosts = {host.casefold() for host in settings.git_token_hosts}
         trusted = not hosts or url.host.casefold() in hosts
-        own_secret = url.secret if url.secret != url.username else None
         withheld = own_secret is None and settings.git_token is not None and not trusted
-        if own_secret is None and settings.git_token is not None and trusted:
-            secret = settings.git_token.get_secret_value()
+        if own_secret is None:
+            token = settings.git_token if trusted else None
+            if settings.git_token is None and _is_below(url.text, settings.gitlab_url):
+                token = settings.gitlab_token
+            secret = token.get_secret_value() if token else secret
         if url.scheme not in {"http", "https"}:
             secret = None
         remember([secret, f"{username}:{secret}"] if secret else [])
@@ -162,6 +167,11 @@ class Git:
         env.update(_as_variables(config.items()))
         env.update(extra)
         return env
+
+
+def _is_below(url: str, base: str | None) -> bool:
+    """Whether `url` is a page of the GitLab at `base`: same scheme, host, port and sub-path."""
+    return base is not None and url.startswith(base.rstrip("/") + "/")
 
 
 def _as_variables(config: Iterable[tuple[str, str]]) -> dict[str, str]:

@@ -242,6 +242,12 @@ class Settings(BaseModel):
         validation_alias="WORKFLOWS_RUN_ID",
         description="Id of this run in logs and results; made up where it is not set.",
     )
+    run_url: str | None = Field(
+        None,
+        pattern=r"^https?://[^\s()<>]+$",
+        validation_alias="WORKFLOWS_RUN_URL",
+        description="Page of this run or of its log; the note on an issue links to it.",
+    )
     cloud_run_job: str | None = Field(
         None,
         validation_alias="CLOUD_RUN_JOB",

@@ -65,6 +65,7 @@ class CommandAgent:
             log=assignment.log,
             timeout_s=assignment.timeout_s,
             sandbox=self._settings.sandbox,
+            hidden=assignment.hidden,
             stdin=assignment.prompt.encode(errors="replace"),
             on_line=on_line,
         )

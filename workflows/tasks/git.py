@@ -143,11 +143,12 @@ def clone_repository(  # noqa: PLR0913 - options are keyword-only
     return repository
 
 
-def create_branch(repository: Repository, name: str) -> bool:
+def create_branch(repository: Repository, name: str, *, checkout: bool = True) -> bool:
     """Make `name` the current branch, new from the start commit; True if the remote had it.
 
     A branch that the remote already has is taken up where it stands, so that a rerun goes on
-    from what an earlier run pushed. The working tree then holds that branch's files.
+    from what an earlier run pushed. The working tree then holds that branch's files; with
+    `checkout=False` it stays as it is.
 
     Raises:
         BranchNameInvalid: git or GitLab would refuse the name.
@@ -157,7 +158,9 @@ def create_branch(repository: Repository, name: str) -> bool:
     _refuse_clash(name, repository.remote_branches)
     existing = repository.remote_branches.get(name)
     start = existing or repository.start
-    if start is None:  # an empty repository: the branch is born with the first commit
+    if start is None or not checkout:  # without a start: it is born with the first commit
+        if start is not None:
+            repository.run("update-ref", f"refs/heads/{name}", start)
         repository.run("symbolic-ref", "HEAD", f"refs/heads/{name}")
     else:
         repository.run("checkout", "--quiet", "--force", "--no-track", "-B", name, start)
@@ -250,6 +253,28 @@ def push_changes(
         if line.startswith("remote: ") and line[8:].strip():
             _log.info("%s", line[8:].strip())
     return commit_id
+
+
+def delete_branch(repository: Repository, name: str, expected: str) -> bool:
+    """Delete the remote's branch if it still is at `expected`; False if somebody moved it.
+
+    One that is gone already counts as deleted.
+
+    Raises:
+        PushProtectedBranch, PushHookDeclined, PushRejected: the remote said no.
+    """
+    check_branch_name(name)
+    lease = f"--force-with-lease=refs/heads/{name}:{expected}"
+    done = repository.run(
+        *("push", "--porcelain", "--no-verify", lease, "origin", f":refs/heads/{name}"),
+        check=False,
+    )
+    if done.exit_code == 0 or "remote ref does not exist" in done.stdout + done.stderr:
+        return True
+    failure = _push_failure(repository, name, done)
+    if isinstance(failure, PushNotFastForward):
+        return False
+    raise failure
 
 
 def current_commit(repository: Repository) -> str:

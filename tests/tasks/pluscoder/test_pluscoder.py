@@ -86,7 +86,7 @@ def test_an_env_file_above_the_program_is_refused(desk: Desk) -> None:
 def test_a_failure_behind_exit_code_0_is_told(desk: Desk) -> None:
     report = desk.let(stand_in(desk, "echo 'An error occurred. No model.'; echo bye"))
 
-    assert report.exit_code == 0
+    assert report.exit_code == 1
     assert report.last_lines.endswith("(exit code 0, yet it failed: An error occurred. No model.)")
 
 

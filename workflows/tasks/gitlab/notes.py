@@ -53,6 +53,14 @@ class Notes(Client):
         ours = [note for note in notes if note.author_id == own_id and marker in note.body]
         return sorted(ours, key=lambda note: note.id)
 
+    def note(self, project_id: int, iid: int, note_id: int, *, of: Place = "issues") -> Note | None:
+        """One note by its id; None where it was deleted."""
+        try:
+            found = self._get(f"{notes_path(project_id, iid, of)}/{int(note_id)}")
+        except ResourceNotFound:
+            return None
+        return read(_note, found)
+
     def write_note(  # noqa: PLR0913 - where, what and who
         self,
         project_id: int,
@@ -62,8 +70,11 @@ class Notes(Client):
         own_id: int,
         *,
         of: Place = "issues",
+        look_first: bool = True,
     ) -> Note:
         """Write a note unless ours is there, and return the one that is there in the end.
+
+        Who has just looked says `look_first=False`.
 
         Repeatable: a note with the marker is left as it is. If two writers race, both return the
         older note and the newer is deleted. A POST that GitLab carries out later than we looked

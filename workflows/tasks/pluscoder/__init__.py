@@ -148,13 +148,14 @@ class PlusCoder:
                 log=assignment.log,
                 timeout_s=assignment.timeout_s,
                 sandbox=self._settings.sandbox,
+                hidden=assignment.hidden,
                 on_line=listen,
             )
         last_lines = ended.last_lines
         if complaints and ended.exit_code == 0:
             last_lines += f"\n(exit code 0, yet it failed: {complaints[-1]})"
         return AgentReport(
-            exit_code=ended.exit_code,
+            exit_code=ended.exit_code or (1 if complaints else 0),
             timed_out=ended.timed_out,
             duration_s=ended.duration_s,
             last_lines=last_lines,

@@ -1,0 +1,179 @@
+"""Clone, make the change, push it: what push_feature is, and the middle of resolve_issue.
+
+The remote is the record. A branch that already carries the request's trailer needs no agent; a
+branch that moved meanwhile is cloned again, and the work starts from what is there now.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from workflows.change import agents, rounds, trees
+from workflows.change.prompt import GUIDES
+from workflows.change.request import TRAILER
+from workflows.core.errors import BranchRefused, PermanentError, PushNotFastForward
+from workflows.core.observability import logger
+from workflows.tasks import git
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from workflows.change.options import ChangeOptions
+    from workflows.change.request import Request
+    from workflows.change.rounds import Made
+    from workflows.core.flow import Run
+    from workflows.core.git_names import GitUrl
+    from workflows.tasks.git import Person, Repository
+
+_log = logger("delivery")
+_ROUNDS = 3
+_MAX_GUIDE_BYTES = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One change to deliver to `branch` of the repository at `url`.
+
+    `request_id` is known before the clone; `ask` builds the request from the guides ((file name,
+    text) of the default branch) and whether the branch already holds work. `before_push` is told
+    what is about to be pushed. `made_at` is the commit at which we made the remote branch: while
+    it still is there, a failure takes the branch away again.
+    """
+
+    url: GitUrl
+    branch: str
+    source_branch: str | None
+    request_id: str
+    ask: Callable[[list[tuple[str, str]], bool], Request]
+    author: Person
+    options: ChangeOptions
+    before_push: Callable[[Made], None]
+    made_at: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """The branch as the remote has it. `made` is None where an earlier run had pushed the work."""
+
+    branch: str
+    commit_id: str
+    made: Made | None
+
+
+def deliver(job: Job, run: Run, scratch: Path) -> Delivered:
+    """Do the job; nothing is pushed unless the policy and the checks allow it. Safe to repeat.
+
+    Raises:
+        BranchRefused: the branch is the repository's default branch.
+        WorkflowsError: what `rounds.make` and the git steps raise.
+    """
+    deadline = time.monotonic() + job.options.timeout_s
+    for left in reversed(range(_ROUNDS)):
+        folder = scratch / f"round-{left}"
+        folder.mkdir()
+        try:
+            return _once(job, run, folder, deadline)
+        except PushNotFastForward:
+            if not left:
+                raise
+            _log.warning("%s has moved; starting over from what is there now", job.branch)
+    raise AssertionError  # the loop returns or raises
+
+
+def prepare(job: Job, run: Run, scratch: Path, deadline: float) -> tuple[rounds.Workshop, str]:
+    """Clone and set up the workshop for the request; also the commit that already carries it.
+
+    That is an empty string where no commit of the branch does.
+
+    Raises:
+        BranchRefused: the branch is the repository's default branch.
+        WorkflowsError: as the git steps.
+    """
+    repository = run.step(
+        "clone repository",
+        git.clone_repository,
+        job.url,
+        scratch / "clone",
+        settings=run.settings,
+        source_branch=job.source_branch,
+        checkout=False,
+        on_progress=run.note,
+    )
+    if job.branch == repository.default_branch:
+        raise BranchRefused(
+            f"{job.branch!r} is the default branch of {job.url.name}",
+            why="flows do not write to it",
+            fix="choose another branch",
+        )
+    run.step("create branch", git.create_branch, repository, job.branch, checkout=False)
+    base = repository.remote_branches.get(job.branch) or repository.start
+    known = repository.remote_branches.get(job.branch)
+    again = known is not None and known not in {repository.start, job.made_at}
+    workshop = rounds.Workshop(
+        run=run,
+        repository=repository,
+        base=base,
+        ask=lambda: job.ask(_guides(repository), again),
+        options=job.options,
+        agent=agents.choose(job.options, run.settings),
+        author=job.author,
+        scratch=scratch,
+        log=_log_file(run, scratch),
+        deadline=deadline,
+    )
+    return workshop, _carrying(repository, job) if known else ""
+
+
+def _once(job: Job, run: Run, scratch: Path, deadline: float) -> Delivered:
+    workshop, done = prepare(job, run, scratch, deadline)
+    repository = workshop.repository
+    if done:
+        _log.info("%s already has this request, in %s", job.branch, done)
+        return Delivered(job.branch, repository.remote_branches[job.branch], None)
+    try:
+        made = rounds.make(workshop)
+        job.before_push(made)
+        options = ["ci.skip"] if made.ci_skip else []
+        run.step("push changes", git.push_changes, repository, job.branch, options=options)
+    except PushNotFastForward:
+        raise
+    except PermanentError:
+        if job.made_at and repository.remote_branches.get(job.branch) == job.made_at:
+            run.step("remove branch", git.delete_branch, repository, job.branch, job.made_at)
+        raise
+    return Delivered(job.branch, made.commit.id, made)
+
+
+def _carrying(repository: Repository, job: Job) -> str:
+    """The newest commit of the branch, and not of the start, that carries the request's id."""
+    tip = repository.remote_branches[job.branch]
+    within = [tip, f"^{repository.start}"] if repository.start else [tip]
+    if repository.start == tip:
+        return ""
+    wanted = f"^{TRAILER}: {job.request_id}$"
+    log = ("log", "-1", "--format=%H", f"--grep={wanted}", *within, "--")
+    return repository.run(*log).stdout.strip()
+
+
+def _guides(repository: Repository) -> list[tuple[str, str]]:
+    """What the repository tells newcomers, from its default branch: an agent's branch may not."""
+    trusted = repository.remote_branches.get(repository.default_branch or "")
+    if trusted is None:
+        return []
+    found = (
+        (name, trees.read_file(repository, trusted, name, limit_bytes=_MAX_GUIDE_BYTES))
+        for name in GUIDES
+    )
+    return [(name, text) for name, text in found if text]
+
+
+def _log_file(run: Run, scratch: Path) -> Path:
+    """Where the agent's and the checks' output goes; kept only in a folder of the operator's."""
+    kept = run.settings.agent_log_folder
+    if kept is None:
+        return scratch / "agent.log"
+    Path(kept).mkdir(parents=True, exist_ok=True)
+    return Path(kept) / f"{run.run_id or 'run'}.log"

@@ -1,0 +1,151 @@
+"""All that is read before anything is written: who asked, for which issue, and what it says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from workflows.change import prompt
+from workflows.change.request import Request, request_id
+from workflows.change.text import one_line, slug
+from workflows.change.wording import commit_details
+from workflows.core.errors import AccessDenied, ActorRefused, ResourceNotFound
+from workflows.tasks.git import Person
+from workflows.tasks.gitlab import parse_issue_url
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from workflows.change.issue_options import IssueOptions
+    from workflows.core.settings import Settings
+    from workflows.tasks.gitlab import Comment, GitLab, Issue, Project, User
+
+DEVELOPER = 30
+_SUBJECT = 72
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One issue as it was when somebody asked. `asker` is None for an operator, or ourselves.
+
+    `branch` is the name for a new branch; `request_id` the same for the same texts.
+    """
+
+    me: User
+    project: Project
+    issue: Issue
+    comments: tuple[Comment, ...]
+    asker: User | None
+    asked: datetime
+    target: str
+    branch: str
+    request_id: str
+    author: Person
+
+    def request(self, guides: list[tuple[str, str]], again: bool) -> Request:  # noqa: FBT001
+        """What an agent is asked, with the repository's guides."""
+        comments = [prompt.Comment(one.author_username, one.body) for one in self.comments]
+        issue = self.issue
+        return Request(
+            id=self.request_id,
+            prompt=prompt.for_issue(
+                issue.iid, issue.title, issue.description, comments, guides, again=again
+            ),
+            subject=_subject(issue.iid, issue.title),
+            details=commit_details(issue.web_url),
+            co_authors=(_person(self.asker),) if self.asker else (),
+        )
+
+
+def read(gitlab: GitLab, asked: IssueOptions, settings: Settings) -> Case:
+    """Read the issue with its comments as they were at `asked_at`; writes nothing.
+
+    Raises:
+        InputError: the URL is not one of an issue on this GitLab.
+        ActorRefused: who asked is not an active member with the role Developer or above.
+        ResourceNotFound: no such project or issue, or the repository is empty.
+        AccessDenied: the project is archived.
+    """
+    reference, iid = _where(asked, settings)
+    me = gitlab.me()
+    project = gitlab.project(reference)
+    asker = _asker(gitlab, asked.actor_id, me, project)
+    issue = gitlab.issue(project.id, iid)
+    when = asked.asked_at or gitlab.server_time()
+    comments = tuple(gitlab.comments(project.id, iid, until=when, own_id=me.id))
+    if project.archived:
+        raise AccessDenied(f"{project.path} is archived", fix="unarchive it, then ask again")
+    target = asked.target_branch or project.default_branch
+    if target is None:
+        raise ResourceNotFound(
+            f"{project.path} has no default branch",
+            why="the repository is empty",
+            fix="push a first commit, then ask again",
+        )
+    return Case(
+        me=me,
+        project=project,
+        issue=issue,
+        comments=comments,
+        asker=asker,
+        asked=when,
+        target=target,
+        branch=branch_name(iid, issue.title, closes=asked.closes),
+        request_id=request_id(
+            *("resolve_issue", project.id, iid, target, issue.title, issue.description),
+            [(one.id, one.body) for one in comments],
+        ),
+        author=Person(asked.git_user or _name(me), asked.git_email or me.email),
+    )
+
+
+def branch_name(iid: int, title: str, *, closes: bool = True) -> str:
+    """`12-the-total-is-0`: GitLab ties such a branch to issue 12, and closes it on merge.
+
+    A run that must not close it gets `issue-12-…`.
+    """
+    name = "-".join(part for part in (str(iid), slug(title)) if part)
+    return name if closes else f"issue-{name}"
+
+
+def _where(asked: IssueOptions, settings: Settings) -> tuple[str, int]:
+    if asked.issue_url is not None:
+        return parse_issue_url(asked.issue_url, settings.gitlab_url or "")
+    assert asked.project is not None  # noqa: S101 - the parameters' own check
+    assert asked.issue_iid is not None  # noqa: S101
+    return asked.project, asked.issue_iid
+
+
+def _asker(gitlab: GitLab, actor_id: int | None, me: User, project: Project) -> User | None:
+    """Who asked, if that person may; None for an operator and for ourselves."""
+    if actor_id is None or actor_id == me.id:
+        return None
+    level = gitlab.access_level(project.id, actor_id)
+    if level < DEVELOPER:
+        raise ActorRefused(
+            f"user {actor_id} may not start work in {project.path}",
+            why=f"access level {level} at this time; needed is {DEVELOPER} (Developer), active",
+            fix="let somebody with the role Developer or above ask",
+        )
+    return gitlab.user_by_id(actor_id)
+
+
+def _subject(iid: int, title: str) -> str:
+    """The commit's first line. No closing word: that is the merge request's to say."""
+    words = one_line(title, _SUBJECT - len(f" (issue {iid})"))
+    return f"{words or 'Work on an issue'} (issue {iid})"
+
+
+def _person(user: User) -> Person:
+    return Person(_name(user), user.email)
+
+
+def _name(user: User) -> str:
+    """A name git's ident format can hold."""
+    return one_line(user.name, 100) or user.username
+
+
+def shown(comments: Sequence[Comment]) -> str:
+    """`2 comments`, for the plan of a dry run."""
+    return "1 comment" if len(comments) == 1 else f"{len(comments)} comments"

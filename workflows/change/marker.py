@@ -1,0 +1,144 @@
+"""The hidden line at the top of our note on an issue: who works on it, and how far that is. Pure.
+
+GitLab itself is the record: whoever comes second reads this line (only in notes our own user
+wrote) and knows what to do. It is an HTML comment with one JSON object.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+KEY = "workflows:resolve_issue"
+_LINE = re.compile(rf"\A<!-- {KEY} (\{{.*\}}) -->")
+
+
+class Phase(StrEnum):
+    """Where the work on an issue stands."""
+
+    WORKING = "working"
+    INTERRUPTED = "interrupted"  # stopped or failed in a way that may pass; anyone may go on
+    DONE = "done"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Marker:
+    """What a run leaves for the next one.
+
+    `owner` is one process, `run` its run id for people. `beat` counts its signs of life;
+    `lease_s` is how long the claim holds without one. `base` is the commit the branch was made
+    at. `evidence` is how the checks ended on `head`, so that a run that goes on after a crash can
+    still say it. `asked_at` is ISO 8601.
+    """
+
+    owner: str
+    run: str
+    phase: Phase
+    branch: str
+    request: str
+    lease_s: float
+    beat: int = 0
+    asked_at: str | None = None
+    base: str | None = None
+    head: str | None = None
+    merge_request: int | None = None
+    evidence: dict[str, Any] | None = None
+
+    def line(self) -> str:
+        """The marker as the first line of a note."""
+        values = {k: v for k, v in dataclasses.asdict(self).items() if v is not None}
+        text = json.dumps(values, ensure_ascii=True)
+        text = text.replace("<", r"\u003c").replace(">", r"\u003e")
+        return f"<!-- {KEY} {text} -->"
+
+    @property
+    def asked(self) -> datetime | None:
+        """`asked_at` as a time; None where it is missing or makes no sense."""
+        try:
+            return datetime.fromisoformat(self.asked_at) if self.asked_at else None
+        except ValueError:
+            return None
+
+
+def parse(body: str) -> Marker | None:
+    """The marker at the top of a note's body; None where there is none that makes sense.
+
+    Unknown keys (of a newer version) are dropped.
+    """
+    found = _LINE.match(body)
+    if found is None:
+        return None
+    try:
+        values = json.loads(found.group(1))
+        names = {field.name for field in dataclasses.fields(Marker)}
+        kept = {k: v for k, v in values.items() if k in names}
+        marker = Marker(**kept)
+        return dataclasses.replace(
+            marker, phase=Phase(marker.phase), lease_s=float(marker.lease_s), beat=int(marker.beat)
+        )
+    except (ValueError, TypeError):
+        return None
+
+
+class Next(StrEnum):
+    """What a run that finds the issue in some state does."""
+
+    TAKE = "take"  # nobody works on it: claim it
+    WAIT = "wait"  # somebody may: look again
+    LEAVE = "leave"  # somebody does
+    DONE = "done"  # this request was carried out
+    FAILED = "failed"  # this very delivery was tried, and failed for good
+    CLOSED = "closed"  # a person closed the merge request
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a run sees. `quiet_s` is how long the claim showed no life, `moved` that it just did.
+
+    `merge_request` is its state (opened, closed, merged, locked) or None. `asked` is the time of
+    the trigger, None where an operator started the run.
+    """
+
+    marker: Marker | None
+    branch_exists: bool
+    merge_request: str | None
+    request: str
+    asked: datetime | None
+    quiet_s: float
+    lease_s: float
+    moved: bool = False
+
+
+def decide(seen: Seen) -> Next:
+    """The one table of what comes next, in the order the rules are tried."""
+    marker = seen.marker
+    working = marker is not None and marker.phase is Phase.WORKING
+    lease = marker.lease_s if marker is not None and working else seen.lease_s
+    unannounced = marker is None and seen.branch_exists  # its run may be about to write the note
+    ended = marker is not None and not working and marker.phase is not Phase.INTERRUPTED
+    rules = (
+        (working and seen.moved, Next.LEAVE),
+        ((working or unannounced) and seen.quiet_s < lease, Next.WAIT),
+        (seen.merge_request == "closed", Next.CLOSED),
+        (ended and _handled(seen), Next.FAILED if _failed(marker) else Next.DONE),
+    )
+    return next((step for holds, step in rules if holds), Next.TAKE)
+
+
+def _handled(seen: Seen) -> bool:
+    """Whether the run that ended has dealt with this request, or with a later one."""
+    marker = seen.marker
+    if marker is None:
+        return False
+    late = seen.asked is not None and marker.asked is not None and seen.asked <= marker.asked
+    return late or (not _failed(marker) and marker.request == seen.request)
+
+
+def _failed(marker: Marker | None) -> bool:
+    return marker is not None and marker.phase is Phase.FAILED

@@ -1,0 +1,107 @@
+"""Text from outside, made harmless: for a prompt, for one line of ours, for a note. Pure.
+
+People see an issue rendered; an agent would read its source. So what a browser hides (comments,
+zero-width and bidirectional characters, image and link titles) is taken out before an agent reads
+it. What goes back to GitLab may hold no quick action, mention or closing word from outside.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+_COMMENT = re.compile(r"<!---?>|<!--.*?(?:-->|\Z)", re.DOTALL)
+_LINK_DEFINITION = re.compile(r"^ {0,3}\[[^\]\n]*\]:[ \t]*[#<][^\n]*$", re.MULTILINE)
+_IMAGE_ALT = re.compile(r"!\[[^\]\n]*\](?=[(\[])")
+_LINK_TITLE = re.compile(r"(\]\([^()\s]+)\s+(?:\"[^\"\n]*\"|'[^'\n]*'|\([^()\n]*\))\s*\)")
+_ATTRIBUTE = re.compile(
+    r"\s(?:alt|title|aria-[\w-]+|data-[\w-]+|placeholder|style|hidden)(?:\s*=\s*"
+    r"(?:\"[^\"]*\"|'[^']*'|[^\s>]+))?(?=[\s/>])",
+    re.IGNORECASE,
+)
+_TAG = re.compile(r"<[a-zA-Z][^<>]{0,2000}>")
+_KEPT = {"\n", "\t"}
+_HIDDEN_CATEGORIES = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+_FILLERS = "\u115f\u1160\u3164\uffa0\u2800\u034f"  # letters and marks that show nothing
+_REFERENCE = re.compile(r"[@#!~%&$^](?=[\w\"'{\[(])|\[[a-z_]+:(?=[^\]\n]*\])")
+_SCHEME = re.compile(r"\b[a-z][a-z0-9+.-]*://", re.IGNORECASE)
+
+
+def visible(text: str) -> str:
+    """`text` as a person sees it on the page: without hidden markup and invisible characters.
+
+    Idempotent. Comments go from code as well: which text is code depends on the renderer.
+    """
+    text = without_invisible(text.replace("\r\n", "\n").replace("\r", "\n"))
+    before = None
+    while before != text:  # taking something out may join two halves of the next
+        before = text
+        text = _COMMENT.sub("", text)
+        text = _LINK_DEFINITION.sub("", text)
+        text = _IMAGE_ALT.sub("![]", text)
+        text = _LINK_TITLE.sub(r"\1)", text)
+        text = _TAG.sub(lambda tag: _ATTRIBUTE.sub("", tag.group()), text)
+    return text.strip()
+
+
+def without_invisible(text: str) -> str:
+    """`text` without control, format, zero-width and bidirectional characters."""
+    return "".join(
+        c
+        for c in text
+        if c in _KEPT or (unicodedata.category(c) not in _HIDDEN_CATEGORIES and c not in _FILLERS)
+        if not _is_selector(c)
+    )
+
+
+def _is_selector(character: str) -> bool:
+    """Variation selectors and tags: they can carry a whole hidden text."""
+    number = ord(character)
+    return 0xFE00 <= number <= 0xFE0F or 0xE0000 <= number <= 0xE01EF  # noqa: PLR2004 - Unicode
+
+
+def bounded(text: str, limit: int) -> str:
+    """At most `limit` characters of `text`, and a word about the rest."""
+    if len(text) <= limit:
+        return text
+    return f"{text[:limit].rstrip()}\n[… {len(text) - limit} more characters are left out]"
+
+
+def one_line(text: str, limit: int = 200) -> str:
+    """One inert line: nothing in it mentions, refers to, links or closes anything in GitLab."""
+    line = without_invisible(_COMMENT.sub("", text)).replace("`", "'")
+    line = " ".join(line.replace("<", "").replace(">", "").split())
+    before = None
+    while before != line:  # taking something out may join two halves of the next
+        before = line
+        line = _SCHEME.sub("", _REFERENCE.sub("", line)).strip(" /")
+    return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"
+
+
+def fenced(text: str, limit: int = 4_000) -> str:
+    """A code block that holds `text` whatever is in it; of a long text, the end.
+
+    GitLab reads neither quick actions nor mentions inside one.
+    """
+    kept = without_invisible(text).strip("\n")
+    if len(kept) > limit:
+        kept = f"[… {len(kept) - limit} characters before this]\n{kept[-limit:]}"
+    longest = max((len(run) for run in re.findall(r"`+", kept)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return f"{fence}text\n{kept}\n{fence}"
+
+
+def code(text: str) -> str:
+    """`text` as inline code, on one line."""
+    line = " ".join(without_invisible(text).split())
+    longest = max((len(run) for run in re.findall(r"`+", line)), default=0)
+    ticks = "`" * (longest + 1)
+    pad = " " if line.startswith("`") or line.endswith("`") else ""
+    return f"{ticks}{pad}{line}{pad}{ticks}" if line else ""
+
+
+def slug(title: str, limit: int = 50) -> str:
+    """`The total of a basket is 0` -> `the-total-of-a-basket-is-0`; ASCII, may be empty."""
+    plain = unicodedata.normalize("NFKD", title).encode("ascii", "ignore").decode().lower()
+    words = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")
+    return words[:limit].strip("-")

@@ -1,0 +1,306 @@
+"""resolve_issue: from a GitLab issue to a checked merge request, once, however often it is asked.
+
+Branch, note and merge request derive from the project and the issue, so a second delivery and a
+run after a crash find what is there. `change.marker.decide` is the table of what happens then.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from workflows.change import claim, delivery, issue_case, rounds, trees, wording
+from workflows.change.claim import Claim, Standing
+from workflows.change.issue_options import IssueOptions
+from workflows.change.marker import Marker, Next, Phase
+from workflows.core import orchestration
+from workflows.core.errors import ClaimLost, PermanentError, WorkflowsError
+from workflows.core.flow import Flow, Run, is_termination
+from workflows.core.git_names import GitUrl
+from workflows.core.observability import logger
+from workflows.core.redaction import redact
+from workflows.tasks import utility
+from workflows.tasks.gitlab import GitLab, MergeRequest, MergeRequestWish
+
+if TYPE_CHECKING:
+    from workflows.change.delivery import Delivered
+    from workflows.change.issue_case import Case
+    from workflows.change.rounds import Made
+
+_log = logger("resolve_issue")
+_SHOWN_DIFF = 200_000
+
+
+class Outcome(StrEnum):
+    """How a run that did not fail ended."""
+
+    MERGE_REQUEST = "merge_request"  # opened, or brought up to date
+    ALREADY_DONE = "already_done"  # an earlier run did this very request
+    ALREADY_FAILED = "already_failed"  # an earlier run tried this very delivery, and said why
+    RUNNING_ELSEWHERE = "running_elsewhere"
+    CLOSED_BY_PERSON = "closed_by_person"
+    ISSUE_CLOSED = "issue_closed"
+    DRY_RUN = "dry_run"
+
+
+class Parameters(IssueOptions):
+    """What resolve_issue is started with: `project` and `issue_iid`, or `issue_url`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How it ended. `web_url` is the merge request, or the issue where there is none.
+
+    `prompt`, `plan` and `diff` are for a dry run only.
+    """
+
+    outcome: str
+    issue: str
+    web_url: str | None
+    branch: str | None = None
+    commit_id: str | None = None
+    attempts: int | None = None
+    check_passed: bool | None = None
+    prompt: str | None = None
+    plan: str | None = None
+    diff: str | None = None
+
+
+def body(parameters: Parameters, run: Run) -> Result:
+    """Resolve the issue, or find out why not to.
+
+    Raises:
+        ActorRefused: who asked may not; nothing is written to GitLab.
+        NoChange, AgentFailed, ChangeRefused, ChecksFailed: the note on the issue says why.
+        WorkflowsError: whatever the git and GitLab steps raise.
+    """
+    with GitLab.connect(run.settings) as gitlab:
+        case = run.step("read issue", issue_case.read, gitlab, parameters, run.settings)
+        if case.issue.state != "opened":
+            return Result(Outcome.ISSUE_CLOSED.value, case.issue.web_url, case.issue.web_url)
+        if parameters.dry_run:
+            return _dry_run(case, parameters, run)
+        words = _Words(case, run)
+        wish = _wish(case, parameters, run)
+        taken = run.step("claim issue", claim.take, gitlab, wish, words.working)
+        if isinstance(taken, Standing):
+            return _leave(gitlab, taken, case)
+        with taken:
+            try:
+                return _work(gitlab, taken, case, parameters, run)
+            except ClaimLost as lost:
+                _log.warning("%s", lost.what)
+                outcome = Outcome.RUNNING_ELSEWHERE.value
+                return Result(outcome, case.issue.web_url, case.issue.web_url)
+            except BaseException as error:
+                words.say_why(taken, error)
+                raise
+
+
+@dataclass(frozen=True, slots=True)
+class _Words:
+    """What the status note says in this run."""
+
+    case: Case
+    run: Run
+
+    def working(self, marker: Marker) -> str:
+        branch_url = f"{self.case.project.web_url}/-/tree/{marker.branch}"
+        return wording.working(marker, self.run.settings.run_url, branch_url)
+
+    def say_why(self, taken: Claim, error: BaseException) -> None:
+        """Tell the issue how the run ended; never raises, or `error` would be lost."""
+        run_id, url = self.run.run_id, self.run.settings.run_url
+        try:
+            if is_termination(error):
+                text = wording.interrupted(run_id, url, str(error))
+                taken.end(Phase.INTERRUPTED, text)
+            elif isinstance(error, WorkflowsError) and error.retryable:
+                taken.end(Phase.INTERRUPTED, wording.interrupted(run_id, url, redact(error.what)))
+            else:
+                taken.end(Phase.FAILED, wording.failed(_known(error), run_id, url))
+        except WorkflowsError as second:
+            _log.error("the issue could not be told how the run ended: %s", redact(second.what))
+
+
+def _known(error: BaseException) -> WorkflowsError:
+    """`error`, or a defect of ours in words that give nothing away."""
+    if isinstance(error, WorkflowsError):
+        return type(error)(redact(error.what), why=redact(error.why), fix=redact(error.fix))
+    return PermanentError(
+        f"a defect in Workflows ({type(error).__name__})", fix="see the run's log"
+    )
+
+
+def _wish(case: Case, parameters: Parameters, run: Run) -> claim.Wish:
+    return claim.Wish(
+        project_id=case.project.id,
+        iid=case.issue.iid,
+        own_id=case.me.id,
+        owner=f"{run.run_id}/{uuid.uuid4().hex[:8]}",
+        run=run.run_id,
+        branch=case.branch,
+        ref=case.target,
+        request=case.request_id,
+        asked=parameters.asked_at,
+        asked_at=case.asked.isoformat(),
+        lease_s=run.settings.lease_s,
+    )
+
+
+def _leave(gitlab: GitLab, standing: Standing, case: Case) -> Result:
+    """There is nothing to do for this run; a person's closing of the merge request is noted."""
+    outcome = {
+        Next.LEAVE: Outcome.RUNNING_ELSEWHERE,
+        Next.DONE: Outcome.ALREADY_DONE,
+        Next.FAILED: Outcome.ALREADY_FAILED,
+        Next.CLOSED: Outcome.CLOSED_BY_PERSON,
+    }[standing.next]
+    merge_request = standing.merge_request
+    if standing.next is Next.CLOSED and merge_request is not None:
+        claim.say(
+            gitlab,
+            case.project.id,
+            case.issue.iid,
+            case.me.id,
+            standing.marker,
+            wording.closed(f"!{merge_request.iid}"),
+        )
+    link = merge_request.web_url if merge_request else case.issue.web_url
+    head = standing.marker.head if standing.marker else None
+    return Result(outcome.value, case.issue.web_url, link, standing.branch, head)
+
+
+def _work(gitlab: GitLab, taken: Claim, case: Case, parameters: Parameters, run: Run) -> Result:
+    """From the claim to the merge request."""
+
+    def before_push(made: Made) -> None:
+        taken.keep(head=made.commit.id, evidence=wording.evidence_of(made))
+
+    job = _job(case, parameters, taken.marker, before_push)
+    with utility.scratch_folder() as scratch:
+        done = delivery.deliver(job, run, scratch)
+    taken.check()
+    merge_request = run.step(
+        "open merge request", _merge_request, gitlab, taken, case, parameters, done
+    )
+    evidence = taken.marker.evidence
+    text = wording.done(
+        f"!{merge_request.iid}", merge_request.web_url, wording.evidence_block(evidence)
+    )
+    run.step(
+        "write note",
+        taken.end,
+        Phase.DONE,
+        text,
+        head=done.commit_id,
+        merge_request=merge_request.iid,
+    )
+    return Result(
+        outcome=Outcome.MERGE_REQUEST.value,
+        issue=case.issue.web_url,
+        web_url=merge_request.web_url,
+        branch=done.branch,
+        commit_id=done.commit_id,
+        attempts=done.made.attempts if done.made else None,
+        check_passed=wording.passed(evidence),
+    )
+
+
+def _job(
+    case: Case, parameters: Parameters, marker: Marker | None, before_push: Any
+) -> delivery.Job:
+    return delivery.Job(
+        url=GitUrl.parse(case.project.clone_url),
+        branch=marker.branch if marker else case.branch,
+        source_branch=parameters.target_branch,
+        request_id=case.request_id,
+        ask=case.request,
+        author=case.author,
+        options=parameters,
+        before_push=before_push,
+        made_at=marker.base if marker else None,
+    )
+
+
+def _merge_request(
+    gitlab: GitLab, taken: Claim, case: Case, parameters: Parameters, done: Delivered
+) -> MergeRequest:
+    """Open the merge request, or bring ours up to date without touching what people wrote."""
+    evidence = taken.marker.evidence
+    failing = wording.passed(evidence) is False
+    reviewers = gitlab.user_ids(parameters.reviewers)
+    there = gitlab.find_merge_request(case.project.id, done.branch, target_branch=case.target)
+    report = wording.report(done.made, evidence)
+    if there is not None and there.state == "opened":
+        return gitlab.update_merge_request(
+            case.project.id,
+            there.iid,
+            description=wording.with_report(there.description, report) if done.made else None,
+            draft=True if failing else None,
+        )
+    if case.asker is not None:
+        others = (one for one in reviewers if one != case.asker.id)
+        reviewers = (case.asker.id, *others)
+    wish = MergeRequestWish(
+        source_branch=done.branch,
+        target_branch=case.target,
+        title=wording.merge_request_title(case.issue.title),
+        description=wording.description(report, case.issue.iid, closes=parameters.closes),
+        draft=True,
+        labels=parameters.labels,
+        assignee_ids=(),
+        reviewer_ids=reviewers,
+        remove_source_branch=parameters.remove_source_branch,
+        squash=parameters.squash,
+    )
+    return gitlab.open_merge_request(case.project.id, wish)[0]
+
+
+def _dry_run(case: Case, parameters: Parameters, run: Run) -> Result:
+    """Everything up to the push, in a scratch folder."""
+    job = _job(case, parameters, None, lambda _: None)
+    deadline = time.monotonic() + parameters.timeout_s
+    with utility.scratch_folder() as scratch:
+        workshop, done = delivery.prepare(job, run, scratch, deadline)
+        made = None if done else rounds.make(workshop)
+        repository = workshop.repository
+        request = made.request if made else run.step("read guides", workshop.ask)
+        diff = (
+            trees.diff_text(repository, workshop.base, made.tree, limit_bytes=_SHOWN_DIFF)
+            if made
+            else ""
+        )
+    steps = [
+        f"read issue {case.issue.iid} with {issue_case.shown(case.comments)}",
+        f"the branch {job.branch} from {case.target}"
+        + (", which has this request" if done else ""),
+        f"a draft merge request {wording.merge_request_title(case.issue.title)} into {case.target}",
+    ]
+    return Result(
+        outcome=Outcome.DRY_RUN.value,
+        issue=case.issue.web_url,
+        web_url=case.issue.web_url,
+        branch=job.branch,
+        attempts=made.attempts if made else None,
+        check_passed=made.evidence.passed if made and made.evidence else None,
+        prompt=request.prompt,
+        plan="; ".join(steps),
+        diff=redact(diff),
+    )
+
+
+FLOW = Flow(
+    name="resolve_issue",
+    module=__name__,
+    summary="Turn a GitLab issue into a checked merge request.",
+    parameters=Parameters,
+    body=body,
+    title=lambda p: p.issue_url or f"{p.project}#{p.issue_iid}",
+    on_end=utility.notify,
+)
+
+__getattr__ = orchestration.module_attribute(FLOW)

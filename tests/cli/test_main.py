@@ -310,15 +310,6 @@ def test_a_closed_pipe_is_no_error(cli: Cli) -> None:
     assert done.stderr == ""
 
 
-def test_the_demo_shows_the_pushed_branch(cli: Cli) -> None:
-    """`workflows demo` ends with what git ls-remote sees, and leaves nothing behind."""
-    done = cli("demo")
-
-    assert done.exit_code == 0, done.stderr
-    assert re.search(r"^[0-9a-f]{40}\trefs/heads/hello-world$", done.stdout, re.MULTILINE)
-    assert list(cli.cwd.iterdir()) == []
-
-
 def test_local_git_serves_until_it_is_stopped(cli: Cli, tmp_path: Path) -> None:
     """`local git` prints a URL that works with the token; its folder outlives it."""
     args = [sys.executable, "-m", "workflows", "local", "git", "--root", str(tmp_path / "root")]

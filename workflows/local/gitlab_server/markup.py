@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from html import escape
 from typing import TYPE_CHECKING
 
@@ -67,6 +68,11 @@ def document(title: str, navigation: Iterable[Html], *content: str | Html) -> st
     )
     body = join([tag("header", *navigation), tag("main", tag("h1", title), *content)])
     return f'<!DOCTYPE html>\n<html lang="en"><head>{head}</head><body>{body}</body></html>\n'
+
+
+def shown(text: str) -> str:
+    """Text without HTML comments, which GitLab does not show either."""
+    return re.sub(r"<!--.*?-->\n?", "", text, flags=re.DOTALL)
 
 
 def diff(text: str) -> Html:

@@ -17,7 +17,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from workflows.local.gitlab_server import comments, editing, issues, merge_requests, merging
 from workflows.local.gitlab_server.answers import ApiError
-from workflows.local.gitlab_server.markup import Html, diff, document, join, link, tag
+from workflows.local.gitlab_server.markup import Html, diff, document, join, link, shown, tag
 from workflows.local.gitlab_server.model import GUEST, REPORTER, Issue, MergeRequest
 
 if TYPE_CHECKING:
@@ -180,7 +180,7 @@ class Pages:
         about = f" by {one.author.username}, {one.created_at:%Y-%m-%d %H:%M}"
         parts = [
             tag("p", _state(one), *map(_label, one.labels), tag("span", about, class_="quiet")),
-            tag("div", one.description or "(no description)", class_="box text"),
+            tag("div", shown(one.description or "") or "(no description)", class_="box text"),
         ]
         if isinstance(one, MergeRequest):
             parts.append(_branches(one))
@@ -192,7 +192,7 @@ class Pages:
             if note.system:
                 parts.append(tag("p", f"{when}: {note.body}", class_="quiet"))
                 continue
-            text = tag("div", note.body, class_="text")
+            text = tag("div", shown(note.body), class_="text")
             who = tag("div", when, class_="quiet")
             parts.append(tag("div", who, text, class_="box", id=f"note_{note.id}"))
         if person:

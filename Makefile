@@ -74,8 +74,8 @@ check: $(READY) ## Format, lint, types, import directions and docs, without chan
 docs-check: $(READY) # part of check: generated parts of the docs are up to date
 	$(BIN)/python tools/docs.py --check
 
-demo: $(READY) $(PLUSCODER) ## Run the whole chain on this machine, offline
-	$(BIN)/workflows demo $(ARGS)
+demo: $(READY) $(PLUSCODER) ## Turn an issue into a merge request on this machine, offline (KEEP=1: stay up)
+	$(BIN)/workflows demo $(if $(KEEP),--keep) $(ARGS)
 
 bench: $(READY) ## Run the benchmarks
 	$(BIN)/python -m benchmarks $(ARGS)

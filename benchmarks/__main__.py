@@ -6,7 +6,13 @@ import importlib
 import json
 import sys
 
-NAMES = ("startup", "hello_world_overhead", "clone_large")
+NAMES = (
+    "startup",
+    "hello_world_overhead",
+    "clone_large",
+    "resolve_issue_overhead",
+    "embedded_gitlab",
+)
 
 
 def main(names: list[str]) -> int:

@@ -44,6 +44,27 @@ def git_server(folder: Path) -> Iterator[Running]:
         yield Running(found.group(), token, root)
 
 
+@dataclass(frozen=True)
+class Lab:
+    """An embedded GitLab: what `--env-file` says of it."""
+
+    variables: dict[str, str]
+
+
+@contextmanager
+def gitlab_server(folder: Path) -> Iterator[Lab]:
+    """`workflows local gitlab` on a free port, for the time of the block."""
+    file = folder / "gitlab.env"
+    args = [sys.executable, "-m", "workflows", "local", "gitlab", "--port", "0"]
+    with _process([*args, "--env-file", str(file)], dict(os.environ)) as child:
+        assert child.stdout is not None
+        line = child.stdout.readline().decode()
+        if not file.exists():
+            raise RuntimeError(f"the GitLab did not start: {line}")
+        pairs = (one.split("=", 1) for one in file.read_text().splitlines())
+        yield Lab(dict(pairs))
+
+
 @contextmanager
 def prefect_server(folder: Path) -> Iterator[str]:
     """`workflows local prefect` on a free port with a database of its own; yields the API URL."""

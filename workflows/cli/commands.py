@@ -62,10 +62,6 @@ def top_parser(flows: tuple[Flow, ...] = ()) -> flags.Parser:
     return top
 
 
-def _no_flags(_: argparse.ArgumentParser) -> None:
-    """For commands without flags."""
-
-
 def _list_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="as one JSON object")
 
@@ -103,10 +99,14 @@ def _completion(found: argparse.Namespace) -> int:
     return 0
 
 
-def _demo(_: argparse.Namespace) -> int:
+def _demo_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--keep", action="store_true", help="leave the GitLab up, until Ctrl-C")
+
+
+def _demo(found: argparse.Namespace) -> int:
     from workflows.cli import demo  # noqa: PLC0415
 
-    return demo.demo()
+    return demo.demo(keep=found.keep)
 
 
 def _git_flags(parser: argparse.ArgumentParser) -> None:
@@ -172,7 +172,7 @@ GROUPS = {"local": "run a part of the embedded stack on this machine"}
 COMMANDS = {
     "list": Command("list the flows", _list_flags, _list),
     "describe": Command("show a flow's parameters", _describe_flags, _describe),
-    "demo": Command("run hello_world against an embedded git server", _no_flags, _demo),
+    "demo": Command("turn an issue into a merge request, offline", _demo_flags, _demo),
     "local git": Command("a git server over HTTP, on 127.0.0.1", _git_flags, _git),
     "local gitlab": Command("a GitLab with a demo project", _gitlab_flags, _gitlab),
     "local model": Command("a model that plays recorded answers", _model_flags, _model),

@@ -41,6 +41,11 @@ def complain(text: str) -> None:
     _line(sys.stderr, redact(text))
 
 
+def pass_on(text: str) -> None:
+    """Print a piece of a child's stderr to ours as it is; the child has redacted it."""
+    _attempt(sys.stderr, text)
+
+
 def say_json(facts: dict[str, Any]) -> None:
     """Print one JSON object as one line of ASCII; every text in it is redacted first."""
     _line(sys.stdout, json.dumps(_redacted(facts)))

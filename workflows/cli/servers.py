@@ -39,7 +39,7 @@ def git(*, port: int, root: str | None, token: str) -> int:
         server = GitServer(folder, [Account("maintainer", token)])
         server.create_repository(PROJECT)
         base_url = _entered(stack, serve(server.app, port=port), port)
-        return _wait(f"{base_url}/{PROJECT}.git   (GIT_TOKEN={token}, Ctrl-C ends it)")
+        return wait(f"{base_url}/{PROJECT}.git   (GIT_TOKEN={token}, Ctrl-C ends it)")
 
 
 def gitlab(*, port: int, env_file: str | None) -> int:
@@ -61,7 +61,7 @@ def gitlab(*, port: int, env_file: str | None) -> int:
         text = "".join(f"{name}={value}\n" for name, value in made.variables(base_url).items())
         if env_file:
             _write_private(Path(env_file), text)
-        return _wait(f"{text}{base_url} shows it to a browser; Ctrl-C ends it")
+        return wait(f"{text}{base_url} shows it to a browser; Ctrl-C ends it")
 
 
 def model(*, port: int, recordings: str | None, record: bool, upstream: str | None) -> int:
@@ -93,7 +93,7 @@ def model(*, port: int, recordings: str | None, record: bool, upstream: str | No
         ) from None
     with ExitStack() as stack:
         base_url = _entered(stack, played.serve(port), port)
-        return _wait(
+        return wait(
             f"export OPENAI_BASE_URL={base_url}/v1 OPENAI_API_KEY=recorded\n"
             f"It plays {folder}{' and records there' if record else ''}; Ctrl-C ends it"
         )
@@ -120,7 +120,8 @@ def _entered(stack: ExitStack, serving: AbstractContextManager[str], port: int) 
         ) from error
 
 
-def _wait(text: str) -> int:
+def wait(text: str) -> int:
+    """Say `text`, then stay until SIGINT or SIGTERM."""
     output.say(text)
     try:
         signal.pause()

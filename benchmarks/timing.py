@@ -19,14 +19,15 @@ LIMIT_S = 300
 
 @dataclass(frozen=True)
 class Sample:
-    """One run of a process: wall and CPU seconds, its children included."""
+    """One run of a process: wall and CPU seconds, its children included, and its last line."""
 
     wall_s: float
     cpu_s: float
+    last_line: str = ""
 
 
 def timed(args: Sequence[str], *, env: Mapping[str, str], cwd: Path) -> Sample:
-    """Run a process to its end, output thrown away.
+    """Run a process to its end; of its output the last line is kept.
 
     Raises:
         RuntimeError: it did not exit with 0; a benchmark of a failure means nothing.
@@ -41,7 +42,8 @@ def timed(args: Sequence[str], *, env: Mapping[str, str], cwd: Path) -> Sample:
     if done.returncode:
         raise RuntimeError(f"{args} exited with {done.returncode}: {done.stderr.decode()}")
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return Sample(wall, cpu)
+    *_, last = done.stdout.decode(errors="replace").splitlines() or [""]
+    return Sample(wall, cpu, last)
 
 
 def alternate(

@@ -70,6 +70,8 @@ class Result:
     changed: bool
     files: int | None = None
     attempts: int | None = None
+    agent_s: float | None = None
+    check_s: float | None = None
     check_passed: bool | None = None
     left_out: tuple[str, ...] = ()
 
@@ -104,6 +106,8 @@ def body(parameters: Parameters, run: Run) -> Result:
         changed=made is not None,
         files=made.stat.files if made else None,
         attempts=made.attempts if made else None,
+        agent_s=made.agent_s if made else None,
+        check_s=made.check_s if made else None,
         check_passed=evidence.passed if evidence else None,
         left_out=made.left_out if made else (),
     )

@@ -54,6 +54,7 @@ class Parameters(IssueOptions):
 class Result:
     """How it ended. `web_url` is the merge request, or the issue where there is none.
 
+    `agent_s` and `check_s` are the seconds the agent (all attempts) and the last check took.
     `prompt`, `plan` and `diff` are for a dry run only.
     """
 
@@ -63,6 +64,8 @@ class Result:
     branch: str | None = None
     commit_id: str | None = None
     attempts: int | None = None
+    agent_s: float | None = None
+    check_s: float | None = None
     check_passed: bool | None = None
     prompt: str | None = None
     plan: str | None = None
@@ -206,6 +209,8 @@ def _work(gitlab: GitLab, taken: Claim, case: Case, parameters: Parameters, run:
         branch=done.branch,
         commit_id=done.commit_id,
         attempts=done.made.attempts if done.made else None,
+        agent_s=done.made.agent_s if done.made else None,
+        check_s=done.made.check_s if done.made else None,
         check_passed=wording.passed(evidence),
     )
 

@@ -6,8 +6,6 @@ import shlex
 from typing import TYPE_CHECKING
 
 from workflows.change.options import Backend
-from workflows.tasks.agents import CommandAgent
-from workflows.tasks.pluscoder import PlusCoder
 
 if TYPE_CHECKING:
     from workflows.change.options import ChangeOptions
@@ -22,11 +20,15 @@ def choose(options: ChangeOptions, settings: Settings) -> Agent:
         InputError: flags it does not know, or that would undo what keeps it safe.
     """
     if options.agent_backend is Backend.COMMAND:
+        from workflows.tasks.agents import CommandAgent  # noqa: PLC0415 - only the one that edits
+
         return CommandAgent(
             [*shlex.split(options.agent_command), *options.extra_flags],
             settings,
             provider=options.provider,
         )
+    from workflows.tasks.pluscoder import PlusCoder  # noqa: PLC0415
+
     return PlusCoder(
         settings,
         agent=options.agent,

@@ -65,6 +65,16 @@ class Made:
     left_out: tuple[str, ...]
     ci_skip: bool
 
+    @property
+    def agent_s(self) -> float:
+        """Seconds the agent took in all attempts."""
+        return round(sum(report.duration_s for report in self.reports), 3)
+
+    @property
+    def check_s(self) -> float | None:
+        """Seconds the last check took; None without one."""
+        return round(self.evidence.seconds, 3) if self.evidence else None
+
 
 @dataclass(frozen=True, slots=True)
 class Workshop:

@@ -16,9 +16,14 @@ _IDENT_UNSAFE = re.compile(r"[<>\x00-\x1f\x7f]")
 
 
 class FlowParameters(BaseModel):
-    """Base of every flow's parameters: frozen, and unknown names are errors."""
+    """Base of every flow's parameters: frozen, and unknown names are errors.
 
-    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
+    Models are built when they are first used: a run needs one of them, not its bases too.
+    """
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", str_strip_whitespace=True, defer_build=True
+    )
 
 
 def refuse_peoples_branch(name: str) -> str:

@@ -64,6 +64,24 @@ def test_a_fault_at_any_request_is_got_over(stack: Stack, kind: str) -> None:
     assert _FEW < at < _MANY - 1
 
 
+@pytest.mark.parametrize("method", ["POST", "PUT"])
+def test_an_answer_that_comes_too_late_doubles_nothing(stack: Stack, method: str) -> None:
+    """The request was carried out; whoever asked has hung up by the time it is answered."""
+    patient = load(retries=2, retry_delay_s=0.02, gitlab_timeout_s=1.5)
+    for at in range(_MANY):
+        issue = stack.issue(f"Late {at}")
+        fault = Fault(method, r"^/api/", latency_s=2, after=True, skip=at)
+        stack.lab.fault_rules[:] = [fault]
+
+        outcome = stack.resolve(issue, settings=patient)
+
+        assert outcome.state is State.SUCCEEDED, (at, outcome.message)
+        one_of_each(stack, issue)
+        if fault.times:
+            break
+    assert 1 < at < _MANY - 1
+
+
 def test_an_outage_from_any_request_on_ends_clean_and_is_gone_on_with(
     stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:

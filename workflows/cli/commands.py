@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import workflows
-from workflows.cli import catalog, flags, output
+from workflows.cli import catalog, flags, output, task_runner
 
 if TYPE_CHECKING:
     import argparse
@@ -168,7 +168,10 @@ def _prefect(found: argparse.Namespace) -> int:
     return servers.prefect(port=found.port)
 
 
-GROUPS = {"local": "run a part of the embedded stack on this machine"}
+GROUPS = {
+    "local": "run a part of the embedded stack on this machine",
+    "task-runner": "run container tasks for whoever asks over HTTP",
+}
 COMMANDS = {
     "list": Command("list the flows", _list_flags, _list),
     "describe": Command("show a flow's parameters", _describe_flags, _describe),
@@ -177,5 +180,8 @@ COMMANDS = {
     "local gitlab": Command("a GitLab with a demo project", _gitlab_flags, _gitlab),
     "local model": Command("a model that plays recorded answers", _model_flags, _model),
     "local prefect": Command("a Prefect server with its UI", _prefect_flags, _prefect),
+    "task-runner serve": Command(
+        "a Task Runner: mock, processes here, Cloud Run", task_runner.configure, task_runner.serve
+    ),
     "completion": Command("print a shell completion script", _completion_flags, _completion),
 }

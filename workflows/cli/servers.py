@@ -38,7 +38,7 @@ def git(*, port: int, root: str | None, token: str) -> int:
         folder = Path(root) if root else Path(stack.enter_context(tempfile.TemporaryDirectory()))
         server = GitServer(folder, [Account("maintainer", token)])
         server.create_repository(PROJECT)
-        base_url = _entered(stack, serve(server.app, port=port), port)
+        base_url = entered(stack, serve(server.app, port=port), port)
         return wait(f"{base_url}/{PROJECT}.git   (GIT_TOKEN={token}, Ctrl-C ends it)")
 
 
@@ -57,7 +57,7 @@ def gitlab(*, port: int, env_file: str | None) -> int:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="workflows-gitlab-"))
         server = GitLabServer(Path(folder))
         made = demo.fill(server)
-        base_url = _entered(stack, server.serve(port), port)
+        base_url = entered(stack, server.serve(port), port)
         text = "".join(f"{name}={value}\n" for name, value in made.variables(base_url).items())
         if env_file:
             _write_private(Path(env_file), text)
@@ -92,7 +92,7 @@ def model(*, port: int, recordings: str | None, record: bool, upstream: str | No
             f"{folder} holds a file that is no recording", why=str(error)
         ) from None
     with ExitStack() as stack:
-        base_url = _entered(stack, played.serve(port), port)
+        base_url = entered(stack, played.serve(port), port)
         return wait(
             f"export OPENAI_BASE_URL={base_url}/v1 OPENAI_API_KEY=recorded\n"
             f"It plays {folder}{' and records there' if record else ''}; Ctrl-C ends it"
@@ -111,7 +111,12 @@ def _upstream(url: str | None) -> Upstream:
     return Upstream(chosen, settings.openai_api_key.get_secret_value())
 
 
-def _entered(stack: ExitStack, serving: AbstractContextManager[str], port: int) -> str:
+def entered(stack: ExitStack, serving: AbstractContextManager[str], port: int) -> str:
+    """Start a server until `stack` closes, and return its address.
+
+    Raises:
+        CommandLineInvalid: the port is taken.
+    """
     try:
         return stack.enter_context(serving)
     except OSError as error:

@@ -12,6 +12,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
@@ -108,6 +109,26 @@ class Ended:
     duration_s: float
 
 
+class Running:
+    """The process group of a followed child, for any thread; does nothing once that has ended."""
+
+    def __init__(self, group: int) -> None:
+        self.pid = group
+        self._over = False
+        self._lock = threading.Lock()
+
+    def signal(self, number: int) -> None:
+        """Send a signal to the whole group."""
+        with self._lock:
+            if not self._over:
+                _signal_group(self.pid, number)
+
+    def forget(self) -> None:
+        """From now on the number may belong to somebody else."""
+        with self._lock:
+            self._over = True
+
+
 def follow(  # noqa: PLR0913 - one door, and every argument after `args` is keyword-only
     args: Sequence[str],
     *,
@@ -117,8 +138,11 @@ def follow(  # noqa: PLR0913 - one door, and every argument after `args` is keyw
     stdin: bytes | None,
     on_output: Callable[[bytes], object],
     on_end: Callable[[int], object],
+    on_start: Callable[[Running], object] | None = None,
 ) -> Ended:
     """Run a program to its end or for `timeout_s` seconds; stdout and stderr go to `on_output`.
+
+    `on_start` gets a handle by which other threads may signal the program's group.
 
     `on_end` gets the number of a program that has ended by itself, before it is reaped and before
     the rest of its output is read: whoever still holds the pipe may be ended there. Use
@@ -134,7 +158,13 @@ def follow(  # noqa: PLR0913 - one door, and every argument after `args` is keyw
             _signal_group(child.pid, signal.SIGKILL)
             on_end(child.pid)
 
-        in_time = pump(child, {"stdout": on_output}, stdin, started + timeout_s, end)
+        running = Running(child.pid)
+        try:
+            if on_start is not None:
+                on_start(running)
+            in_time = pump(child, {"stdout": on_output}, stdin, started + timeout_s, end)
+        finally:
+            running.forget()
     return Ended(child.returncode, not in_time, time.monotonic() - started)
 
 

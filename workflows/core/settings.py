@@ -258,6 +258,12 @@ class Settings(BaseModel):
         validation_alias="CLOUD_RUN_EXECUTION",
         description="Set by Cloud Run: the execution's name, used as run id.",
     )
+    task_runner_auth_jwt: SecretStr | None = Field(
+        None,
+        validation_alias="TASK_RUNNER_AUTH_JWT",
+        description="What `workflows task-runner serve` asks its callers for: a bearer token, or "
+        "the secret that signs theirs (HS256).",
+    )
     prefect_api_url: str | None = Field(
         None,
         pattern=r"^https?://[^\s/]+(/\S*)?$",

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 HOST = "127.0.0.1"
+EVERYWHERE = "0.0.0.0"  # noqa: S104 - asked for by name only, for containers
 _STOP_S = 10.0  # on top of the grace; after this the thread is left to die with the process
 _TICK_S = 1.0  # uvicorn renews its Date header this often
 
@@ -38,9 +39,11 @@ class ConnectionCut(Exception):
 
 @contextmanager
 def serve(
-    app: ASGIApp, *, port: int = 0, grace_s: int = 1, tls: Tls | None = None
+    app: ASGIApp, *, port: int = 0, grace_s: int = 1, tls: Tls | None = None, host: str = HOST
 ) -> Iterator[str]:
     """Serve `app` from a thread and yield its base URL, `http://127.0.0.1:PORT` (https with `tls`).
+
+    Another `host` than 127.0.0.1 lets other machines in; 0.0.0.0 is for a container.
 
     The app answers from the first line of the block on. Port 0 picks a free one. On leaving,
     idle connections are closed at once and answers in progress get `grace_s` seconds; no signal
@@ -54,9 +57,9 @@ def serve(
     # asyncio switches Nagle's delay off (40 ms an answer) only where the protocol is said.
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as bound:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        bound.bind((HOST, port))
+        bound.bind((host, port))
         scheme = "https" if tls else "http"
-        base_url = f"{scheme}://{HOST}:{bound.getsockname()[1]}"
+        base_url = f"{scheme}://{HOST if host == EVERYWHERE else host}:{bound.getsockname()[1]}"
         server = _Server(app, bound, grace_s, tls)
         server.start()
         try:

@@ -70,7 +70,7 @@ class Faulty:
             await self.app(scope, receive, _keeper(held))
         await asyncio.sleep(fault.latency_s)
         if fault.drop:
-            await _hang_up(send)
+            await hang_up(send)
         elif fault.status is not None:
             await _error(fault.status, fault.retry_after)(scope, receive, send)
         elif fault.after:
@@ -80,7 +80,7 @@ class Faulty:
             await self.app(scope, receive, send)
 
 
-async def _hang_up(send: Send) -> None:
+async def hang_up(send: Send) -> None:
     """Begin an answer and cut the connection: without a beginning uvicorn would say 500."""
     headers = [(b"content-type", b"application/json"), (b"content-length", b"1000")]
     await send({"type": "http.response.start", "status": 200, "headers": headers})

@@ -1,0 +1,144 @@
+"""`workflows task-runner serve`: its flags, and the server in the foreground until Ctrl-C."""
+
+from __future__ import annotations
+
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from workflows.cli import output
+from workflows.core import environment
+from workflows.core.errors import CommandLineInvalid
+
+if TYPE_CHECKING:
+    import argparse
+
+    from workflows.local.task_runner.auth import TokenCheck
+    from workflows.local.task_runner.backend import Backend
+
+BACKENDS = ("mock", "process", "cloud-run")
+_RATES = ("failure", "error", "drop", "lost")
+_PORT = 8080
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """The flags; those of one backend are ignored by none: the others refuse them."""
+    add = parser.add_argument
+    add("--backend", choices=BACKENDS, default="process", help="what carries jobs out (process)")
+    add("--port", type=int, metavar="N", help="default: PORT, else 8080; 0: a free one")
+    add("--host", help="default: 127.0.0.1; 0.0.0.0 where PORT is set, as in a container")
+    add(
+        "--auth-jwt-file",
+        metavar="F",
+        help="file with the token callers must send, or the secret that signs theirs (HS256);"
+        " default: TASK_RUNNER_AUTH_JWT",
+    )
+    add("--audience", metavar="URL", help="the `aud` that a signed token must have")
+    add("--folder", metavar="DIR", help="logs, and the jobs across restarts (default: new)")
+    mock = parser.add_argument_group("mock")
+    mock.add_argument("--mock", metavar="F", help="YAML or JSON file; the flags below win over it")
+    mock.add_argument("--seed", type=int, metavar="N", help="the same seed, the same luck")
+    mock.add_argument("--duration", metavar="S", help="seconds; MEDIAN:SIGMA is log-normal")
+    for rate in _RATES:
+        mock.add_argument(f"--{rate}-rate", type=float, metavar="P", help=_HELP[rate])
+    mock.add_argument("--latency", type=float, metavar="S", help="seconds before each answer")
+    process = parser.add_argument_group("process")
+    process.add_argument("--images", metavar="F", help="image to command; default: demo")
+    process.add_argument("--workers", type=int, metavar="N", help="jobs at once (default: 8)")
+
+
+_HELP = {
+    "failure": "jobs that fail, 0 to 1",
+    "error": "requests answered with 500",
+    "drop": "requests cut off, not carried out",
+    "lost": "requests carried out whose answer is cut off",
+}
+_OF_BACKEND = {
+    "mock": ("mock", "seed", "duration", "latency", *(f"{rate}_rate" for rate in _RATES)),
+    "process": ("images", "workers"),
+}
+
+
+def serve(found: argparse.Namespace) -> int:
+    """Serve jobs until SIGINT or SIGTERM; then those that run are stopped.
+
+    Raises:
+        CommandLineInvalid: the port is taken, a flag of another backend, an empty token file.
+        ParametersInvalid: the mock's file or the map of images cannot be used.
+    """
+    from workflows.cli import servers  # noqa: PLC0415 - httpx and uvicorn come with it
+    from workflows.local.task_runner import TaskRunner  # noqa: PLC0415
+
+    _refuse_strangers(found)
+    check = _check(found)
+    in_container = environment.variable("PORT")
+    port = found.port if found.port is not None else _number(in_container)
+    host = found.host or ("0.0.0.0" if in_container else "127.0.0.1")  # noqa: S104 - documented
+    with ExitStack() as stack:
+        folder = Path(found.folder) if found.folder else None
+        if folder is None:
+            scratch = tempfile.TemporaryDirectory(prefix="workflows-runner-")
+            folder = Path(stack.enter_context(scratch))
+        folder.mkdir(parents=True, exist_ok=True)
+        backend = _backend(found, folder)
+        keeps = found.folder and found.backend != "mock"
+        runner = TaskRunner(backend, check=check, journal=folder / "jobs.jsonl" if keeps else None)
+        base_url = servers.entered(stack, runner.serve(port, host=host), port)
+        if check is None and not host.startswith("127."):
+            output.complain("warning: no token is asked for, and other machines can reach this")
+        return servers.wait(
+            f"{base_url}   ({found.backend}; {base_url}/docs explains it; Ctrl-C ends it)"
+        )
+
+
+def _refuse_strangers(found: argparse.Namespace) -> None:
+    """A flag that its backend would ignore is a mistake."""
+    for backend, names in _OF_BACKEND.items():
+        given = [name for name in names if getattr(found, name) is not None]
+        if given and backend != found.backend:
+            flag = given[0].replace("_", "-")
+            raise CommandLineInvalid(f"--{flag} is for --backend {backend}", fix="leave it out")
+
+
+def _number(text: str | None) -> int:
+    try:
+        return int(text or _PORT)
+    except ValueError:
+        raise CommandLineInvalid(f"PORT is {text!r}", fix="make it a number") from None
+
+
+def _check(found: argparse.Namespace) -> TokenCheck | None:
+    from workflows.core.redaction import remember  # noqa: PLC0415
+    from workflows.core.settings import load  # noqa: PLC0415
+    from workflows.local.task_runner.auth import TokenCheck  # noqa: PLC0415
+
+    if found.auth_jwt_file:
+        try:
+            secret = Path(found.auth_jwt_file).read_text(encoding="utf-8").strip()
+        except (OSError, ValueError) as error:
+            raise CommandLineInvalid("--auth-jwt-file cannot be read", why=str(error)) from error
+        if not secret:
+            raise CommandLineInvalid("the file of --auth-jwt-file is empty")
+    else:
+        token = load().task_runner_auth_jwt
+        if token is None:
+            return None
+        secret = token.get_secret_value()
+    remember([secret])
+    return TokenCheck(secret, audience=found.audience or "")
+
+
+def _backend(found: argparse.Namespace, folder: Path) -> Backend:
+    if found.backend == "mock":
+        from workflows.local.task_runner import Mock, MockPlan  # noqa: PLC0415
+
+        flags: dict[str, Any] = {name: getattr(found, name) for name in _OF_BACKEND["mock"][1:]}
+        return Mock(MockPlan.read(Path(found.mock) if found.mock else None, **flags))
+    from workflows.local.task_runner import ImageMap, Processes  # noqa: PLC0415
+
+    images = ImageMap.read(Path(found.images or "demo"))
+    workers = 8 if found.workers is None else found.workers
+    if workers < 1:
+        raise CommandLineInvalid("--workers must be at least 1")
+    return Processes(images, folder, workers=workers)

@@ -49,6 +49,25 @@ def test_a_container_tells_the_port_and_is_open_to_others(cli: Cli, tmp_path: Pa
         assert first_match(log, r"http://\S+").startswith("http://127.0.0.1:")
 
 
+def test_it_hands_jobs_to_cloud_run(cli: Cli, tmp_path: Path) -> None:
+    """The whole way, with `python -m workflows` as the image."""
+    from workflows.local.cloud_run import CloudRun
+
+    log, cloud = tmp_path / "log", CloudRun(tmp_path / "cloud")
+    with cloud.serve() as endpoint:
+        args = [*COMMAND, "--backend", "cloud-run", "--project", "demo-project", "--port", "0"]
+        args += ["--cloud-run-endpoint", endpoint, "--poll-interval", "0.1"]
+        with process.background(args, env=cli.environment({}), log=log):
+            url = first_match(log, r"http://\S+")
+            body = {"job_name": "a", "imageUri": "our/workflows:1", "args": ["--version"]}
+            made = httpx.post(f"{url}/job", json=body, trust_env=False)
+            query = {"job_id": made.json()["job"]["jobId"], "wait": "20"}
+            answer = httpx.get(f"{url}/jobstatus", params=query, timeout=30, trust_env=False)
+
+        assert answer.json()["job"]["state"] == "SUCCEEDED"
+        assert cloud.executions[0].log().startswith("workflows ")
+
+
 @pytest.mark.parametrize(
     ("args", "words"),
     [
@@ -57,6 +76,18 @@ def test_a_container_tells_the_port_and_is_open_to_others(cli: Cli, tmp_path: Pa
         (["--backend", "mock", "--failure-rate", "7"], "failure_rate"),
         (["--images", "/no/such/map.yaml"], "cannot be read"),
         (["--workers", "0"], "--workers"),
+        (["--backend", "cloud-run"], "which project?"),
+        (
+            [
+                "--backend",
+                "cloud-run",
+                "--project",
+                "p",
+                "--cloud-run-endpoint",
+                "http://x.example",
+            ],
+            "begin it with https://",
+        ),
         (["--auth-jwt-file", "/no/such/file"], "--auth-jwt-file"),
         (["--backend", "magic"], "invalid choice"),
     ],

@@ -168,6 +168,22 @@ def _prefect(found: argparse.Namespace) -> int:
     return servers.prefect(port=found.port)
 
 
+def _cloud_run_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--port", type=int, default=0, metavar="N", help="default: a free one")
+    parser.add_argument(
+        "--image",
+        action="append",
+        metavar="IMAGE=COMMAND",
+        help="entrypoint of an image, repeatable",
+    )
+
+
+def _cloud_run(found: argparse.Namespace) -> int:
+    from workflows.cli import servers  # noqa: PLC0415
+
+    return servers.cloud_run(port=found.port, images=found.image or [])
+
+
 GROUPS = {
     "local": "run a part of the embedded stack on this machine",
     "task-runner": "run container tasks for whoever asks over HTTP",
@@ -179,6 +195,7 @@ COMMANDS = {
     "local git": Command("a git server over HTTP, on 127.0.0.1", _git_flags, _git),
     "local gitlab": Command("a GitLab with a demo project", _gitlab_flags, _gitlab),
     "local model": Command("a model that plays recorded answers", _model_flags, _model),
+    "local cloud-run": Command("Cloud Run jobs as processes", _cloud_run_flags, _cloud_run),
     "local prefect": Command("a Prefect server with its UI", _prefect_flags, _prefect),
     "task-runner serve": Command(
         "a Task Runner: mock, processes here, Cloud Run", task_runner.configure, task_runner.serve

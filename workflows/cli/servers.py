@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import signal
 import sys
 import tempfile
@@ -146,6 +147,29 @@ def _write_private(target: Path, text: str) -> None:
         raise CommandLineInvalid(
             f"{target} cannot be written", why=str(error), fix="choose another --env-file"
         ) from error
+
+
+def cloud_run(*, port: int, images: list[str]) -> int:
+    """Serve Cloud Run's API for jobs until SIGINT or SIGTERM; then what runs is stopped.
+
+    An image without a command of its own is `python -m workflows`.
+
+    Raises:
+        CommandLineInvalid: the port is taken, or an image is no `IMAGE=COMMAND`.
+    """
+    from workflows.local.cloud_run import CloudRun  # noqa: PLC0415 - the others need none of it
+
+    commands = {}
+    for text in images:
+        image, _, command = text.partition("=")
+        commands[image] = shlex.split(command)
+        if not image or not commands[image]:
+            raise CommandLineInvalid(f"--image {text!r}", fix="write it as IMAGE=COMMAND")
+    with ExitStack() as stack:
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="workflows-cloud-run-"))
+        cloud = CloudRun(Path(folder), images=commands)
+        base_url = entered(stack, cloud.serve(port), port)
+        return wait(f"{base_url}/v2/{cloud.parent}/jobs   (Ctrl-C ends it)")
 
 
 def prefect(*, port: int) -> int:

@@ -143,7 +143,12 @@ class ProcessFailed(PermanentError):
 
 
 class RequestRefused(PermanentError):
-    """An HTTP answer that is final: 4xx other than 408 and 429, or a redirect we do not follow."""
+    """An HTTP answer that is final: 4xx other than 408 and 429, or a redirect we do not follow.
+
+    `status` is its number, where it came through `core.http`.
+    """
+
+    status: int | None = None
 
 
 class RequestConflict(RequestRefused):

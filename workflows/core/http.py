@@ -20,6 +20,7 @@ from workflows.core.errors import (
     AuthenticationFailed,
     NetworkError,
     RemoteUnavailable,
+    RequestConflict,
     RequestRefused,
     TimeoutExceeded,
     TransientError,
@@ -145,7 +146,9 @@ def _checked(method: str, url: str, answer: Response, *, accept_redirect: bool) 
         raise AuthenticationFailed(what, why=why, fix="check the token")
     if status == 403:  # noqa: PLR2004
         raise AccessDenied(what, why=why, fix="check the role of the token's user")
-    raise RequestRefused(what, why=why)
+    refused = (RequestConflict if status == 409 else RequestRefused)(what, why=why)  # noqa: PLR2004
+    refused.status = status
+    raise refused
 
 
 def _retry_after(value: str | None) -> float | None:

@@ -12,6 +12,8 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from workflows.local.serving import ConnectionCut
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 
@@ -51,9 +53,13 @@ class Fault:
 class Faulty:
     """An app some of whose requests go wrong as a list of faults says (ASGI)."""
 
-    def __init__(self, app: ASGIApp, faults: list[Fault]) -> None:
+    def __init__(
+        self, app: ASGIApp, faults: list[Fault], *, error: Callable[..., Response] | None = None
+    ) -> None:
+        """`error` makes the answer of a status and a Retry-After; the default is a proxy's."""
         self.app = app
         self.faults = faults
+        self._error = error or _error
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or let it fail."""
@@ -72,7 +78,7 @@ class Faulty:
         if fault.drop:
             await hang_up(send)
         elif fault.status is not None:
-            await _error(fault.status, fault.retry_after)(scope, receive, send)
+            await self._error(fault.status, fault.retry_after)(scope, receive, send)
         elif fault.after:
             for message in held:
                 await send(message)

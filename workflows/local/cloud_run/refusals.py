@@ -1,0 +1,59 @@
+"""What the API says when it refuses: Google's `{"error": {code, message, status}}`."""
+
+from __future__ import annotations
+
+import json
+
+from starlette.responses import Response
+
+_STATUSES = {
+    400: "INVALID_ARGUMENT",
+    401: "UNAUTHENTICATED",
+    403: "PERMISSION_DENIED",
+    404: "NOT_FOUND",
+    409: "ALREADY_EXISTS",
+    429: "RESOURCE_EXHAUSTED",
+    500: "INTERNAL",
+    503: "UNAVAILABLE",
+    504: "DEADLINE_EXCEEDED",
+}
+
+
+class ApiError(Exception):
+    """An answer instead of the one asked for; raised anywhere below a handler."""
+
+    def __init__(self, code: int, message: str, status: str = "") -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.status = status or _STATUSES.get(code, "UNKNOWN")
+
+    def response(self, headers: dict[str, str] | None = None) -> Response:
+        """The error as an HTTP answer."""
+        error = {"code": self.code, "message": self.message, "status": self.status}
+        text = json.dumps({"error": error}, indent=2)
+        return Response(text, self.code, headers, media_type="application/json")
+
+
+def injected(code: int, retry_after: str | None) -> Response:
+    """The answer of a fault rule, in the API's own shape."""
+    headers = {"Retry-After": retry_after} if retry_after is not None else {}
+    message = "The service is currently unavailable."
+    if code == 429:  # noqa: PLR2004 - Too Many Requests
+        message = "Quota exceeded for quota metric 'Job run requests'."
+    return ApiError(code, message).response(headers)
+
+
+def missing(kind: str, name: str, place: tuple[str, str]) -> ApiError:
+    """404 for a job, an execution or an operation."""
+    project, region = place
+    return ApiError(
+        404,
+        f"Resource '{name}' of kind '{kind}' in region '{region}' in project '{project}'"
+        " does not exist.",
+    )
+
+
+def invalid(message: str) -> ApiError:
+    """400."""
+    return ApiError(400, message)

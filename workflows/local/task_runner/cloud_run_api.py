@@ -1,0 +1,132 @@
+"""The five calls of the Cloud Run API (v2) that the Task Runner needs, over REST."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from workflows.core import http
+from workflows.core.errors import AuthenticationFailed, RequestConflict, RequestRefused
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+Json = dict[str, Any]
+ENDPOINT = "https://run.googleapis.com"
+_SCOPE = "https://www.googleapis.com/auth/cloud-platform"
+_TIMEOUT_S = 30.0
+_RETRIES = 3
+_NOT_FOUND = 404
+_PAGE = 100
+
+
+class GoogleToken:
+    """Access tokens of the application default credentials, refreshed before they expire.
+
+    Calling it asks Google only when there is none that still holds.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._credentials: Any = None
+
+    def __call__(self) -> str:
+        """A token that is valid now.
+
+        Raises:
+            AuthenticationFailed: there are no credentials, or Google does not renew them.
+        """
+        import google.auth  # noqa: PLC0415 - 0.2 s that only this backend pays
+        from google.auth.exceptions import GoogleAuthError  # noqa: PLC0415
+        from google.auth.transport.requests import Request  # noqa: PLC0415
+
+        with self._lock:
+            try:
+                if self._credentials is None:
+                    self._credentials, _ = google.auth.default(scopes=[_SCOPE])
+                if not self._credentials.valid:
+                    self._credentials.refresh(Request())
+            except GoogleAuthError as error:
+                raise AuthenticationFailed(
+                    "there is no access token for Cloud Run",
+                    why=str(error),
+                    fix="run with a service account, or `gcloud auth application-default login`",
+                ) from error
+            return str(self._credentials.token)
+
+
+class CloudRunApi:
+    """Jobs and executions below one project and region. Safe to use from threads."""
+
+    def __init__(
+        self, project: str, region: str, token: Callable[[], str], *, endpoint: str = ENDPOINT
+    ) -> None:
+        self._base = f"{endpoint.rstrip('/')}/v2/"
+        self._jobs = f"projects/{quote(project)}/locations/{quote(region)}/jobs"
+        self._token = token
+
+    def job(self, job_id: str) -> Json | None:
+        """A job; None: there is none of this id.
+
+        Raises:
+            TransientError, PermanentError: of `core.http`, here and below.
+        """
+        try:
+            return self._call("GET", f"{self._jobs}/{job_id}")
+        except RequestRefused as error:
+            if error.status == _NOT_FOUND:
+                return None
+            raise
+
+    def create(self, job_id: str, template: Json) -> None:
+        """Create a job; harmless where somebody else just did."""
+        try:
+            self._call("POST", f"{self._jobs}?jobId={job_id}", {"template": template})
+        except RequestConflict:
+            return
+
+    def update(self, job_id: str, template: Json) -> None:
+        """Replace a job's template."""
+        self._call("PATCH", f"{self._jobs}/{job_id}", {"template": template})
+
+    def run(self, job_id: str, overrides: Json) -> str:
+        """Start an execution and return its name. Not repeated: each call that arrives starts one.
+
+        After a `TransientError` it may have been started; see `executions`.
+        """
+        found = self._call("POST", f"{self._jobs}/{job_id}:run", {"overrides": overrides})
+        return str(found["metadata"]["name"])
+
+    def execution(self, name: str) -> Json:
+        """One execution, by its name; not tried again: who watches it looks again anyway."""
+        return self._call("GET", name, retries=0)
+
+    def executions(self, job_id: str) -> list[Json]:
+        """The last hundred executions of a job, newest first."""
+        found = self._call("GET", f"{self._jobs}/{job_id}/executions?pageSize={_PAGE}")
+        return list(found.get("executions") or [])
+
+    def exit_code(self, name: str) -> int | None:
+        """The exit code of an execution's first task, where the API tells it."""
+        tasks = self._call("GET", f"{name}/tasks").get("tasks") or []
+        result = tasks[0].get("lastAttemptResult") if tasks else None
+        return int(result.get("exitCode") or 0) if result else None
+
+    def cancel(self, name: str) -> None:
+        """Ask for an execution to be cancelled; it takes up to ten seconds more to end."""
+        self._call("POST", f"{name}:cancel", {})
+
+    def _call(
+        self, method: str, path: str, body: Json | None = None, *, retries: int = _RETRIES
+    ) -> Json:
+        answer = http.request(
+            method,
+            self._base + path,
+            timeout_s=_TIMEOUT_S,
+            headers={"Authorization": f"Bearer {self._token()}"},
+            json_body=body,
+            retries=retries,
+        )
+        found: Json = answer.json()
+        return found

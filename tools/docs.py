@@ -1,15 +1,18 @@
 """Keep the generated parts of the documents true: `docs.py` rewrites them, `--check` compares.
 
 A part stands between `<!-- generated: NAME -->` and `<!-- end -->`; NAME is a function below.
+`workflows/trigger/catalog.json` is generated as a whole: which parameters the flows have, for the
+Cloud Functions, which have neither the flows nor pydantic.
 """
 
 from __future__ import annotations
 
 import inspect
+import json
 import re
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from workflows.cli import catalog, commands, describe
 from workflows.core import errors, settings
@@ -65,6 +68,45 @@ def make_targets() -> str:
     return _table(("target", "what it does"), [(f"`make {name}`", words) for name, words in found])
 
 
+def trigger_catalog() -> str:
+    """Of each flow, the kind of each parameter and whether it is required; a line a parameter."""
+    lines = []
+    for name in catalog.FLOWS:
+        schema = catalog.find(name).parameters.model_json_schema()
+        facts = [
+            f"    {json.dumps(field)}: " + json.dumps(_facts(field, schema), sort_keys=True)
+            for field in schema["properties"]
+        ]
+        lines.append(f"  {json.dumps(name)}: {{\n" + ",\n".join(facts) + "\n  }")
+    return "{\n" + ",\n".join(lines) + "\n}\n"
+
+
+_KINDS = {
+    "string": "text",
+    "integer": "integer",
+    "number": "number",
+    "boolean": "switch",
+    "array": "list",
+    "object": "object",
+}
+
+
+def _facts(field: str, schema: dict[str, Any]) -> dict[str, Any]:
+    """`{"kind": …}` of a field, and `"required"` where it is."""
+    found = schema["properties"][field]
+    choices = [one for one in found.get("anyOf", [found]) if one.get("type") != "null"]
+    kinds = {_kind(one, schema.get("$defs", {})) for one in choices}
+    facts: dict[str, Any] = {"kind": kinds.pop() if len(kinds) == 1 else ""}
+    return facts | ({"required": True} if field in schema.get("required", ()) else {})
+
+
+def _kind(one: dict[str, Any], definitions: dict[str, Any]) -> str:
+    if "$ref" in one:
+        one = definitions[one["$ref"].rpartition("/")[2]]
+    return _KINDS.get(one.get("type", ""), "")
+
+
+WHOLE: dict[str, Callable[[], str]] = {"workflows/trigger/catalog.json": trigger_catalog}
 PARTS: dict[str, Callable[[], str]] = {
     "settings": settings_table,
     "errors": error_tree,
@@ -77,6 +119,13 @@ PARTS: dict[str, Callable[[], str]] = {
 def main(words: Sequence[str]) -> int:
     """Rewrite every document, or with `--check` name those that are out of date (exit 1)."""
     stale = []
+    for name, make in WHOLE.items():
+        target = ROOT / name
+        if not target.exists() or target.read_text(encoding="utf-8") != make():
+            stale.append(target.relative_to(ROOT))
+            if "--check" not in words:
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_text(make(), encoding="utf-8")
     for path in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]:
         text = path.read_text(encoding="utf-8")
         fresh = _PART.sub(lambda m: f"{m[1]}{PARTS[m[2]]()}\n{m[3]}", text)

@@ -1,0 +1,34 @@
+"""Pub/Sub on this machine: the real emulator where Google's SDK has it, else a stand-in.
+
+Both speak the same subset of REST on one port: topics, publish, subscriptions that push or are
+pulled from, acknowledgement deadlines, retries with a growing pause, dead letters. Neither knows
+rights or sends identity tokens with a push, and both forget everything when they stop. On top,
+the stand-in delivers twice when told to (`StandIn.duplicate_next`, `StandIn.redeliver`).
+"""
+
+from workflows.local.pubsub.client import (
+    Pulled,
+    acknowledge,
+    create_pull_subscription,
+    create_push_subscription,
+    create_topic,
+    publish,
+    pull,
+)
+from workflows.local.pubsub.emulator import find_emulator
+from workflows.local.pubsub.server import Kind, PubSub
+from workflows.local.pubsub.standin import StandIn
+
+__all__ = [
+    "Kind",
+    "PubSub",
+    "Pulled",
+    "StandIn",
+    "acknowledge",
+    "create_pull_subscription",
+    "create_push_subscription",
+    "create_topic",
+    "find_emulator",
+    "publish",
+    "pull",
+]

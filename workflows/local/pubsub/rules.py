@@ -1,0 +1,91 @@
+"""What Pub/Sub takes and what it refuses: names, sizes, durations. Pure."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from typing import Any
+
+from workflows.local.pubsub.broker import Policy
+
+_ID = r"(?!goog)[A-Za-z][A-Za-z0-9._~%+-]{2,254}"
+TOPIC = re.compile(rf"projects/[^/]+/topics/{_ID}")
+SUBSCRIPTION = re.compile(rf"projects/[^/]+/subscriptions/{_ID}")
+_DURATION = re.compile(r"([0-9]+(?:\.[0-9]{1,9})?)s")
+_MAX_BYTES = 10_000_000
+_MAX_ATTRIBUTES, _MAX_KEY, _MAX_VALUE = 100, 256, 1024
+_LONGEST_BACKOFF_S = 600
+_ACK_S = (10, 600)
+_ATTEMPTS = (5, 100)
+
+
+class Refused(Exception):
+    """400 INVALID_ARGUMENT with this text."""
+
+
+def check_name(name: str, pattern: re.Pattern[str]) -> None:
+    """Refuse a name that is none."""
+    if not pattern.fullmatch(name):
+        raise Refused(f"Invalid resource name given (name={name}).")
+
+
+def check_message(message: Any) -> None:
+    """Refuse a message that could not be published."""
+    if not isinstance(message, dict):
+        raise Refused("Invalid JSON payload received.")
+    try:
+        data = base64.b64decode(message.get("data") or "", validate=True)
+    except (binascii.Error, TypeError, ValueError):
+        raise Refused("Base64 decoding failed for the field data.") from None
+    attributes = message.get("attributes") or {}
+    if not data and not attributes:
+        raise Refused("Some messages are empty.")
+    if len(data) > _MAX_BYTES:
+        raise Refused("The message is too large.")
+    if not isinstance(attributes, dict) or len(attributes) > _MAX_ATTRIBUTES:
+        raise Refused("The message has too many attributes.")
+    for key, value in attributes.items():
+        if not isinstance(value, str) or not 0 < len(key.encode()) <= _MAX_KEY:
+            raise Refused("An attribute is no text, or its key is empty or too long.")
+        if len(value.encode()) > _MAX_VALUE or key.startswith("goog"):
+            raise Refused("An attribute's value is too long, or its key is reserved.")
+
+
+def policy_of(body: Any) -> Policy:
+    """How a subscription of this configuration delivers."""
+    check_name(str(body.get("topic")), TOPIC)
+    deadline = body.get("ackDeadlineSeconds") or _ACK_S[0]
+    if not isinstance(deadline, int) or not _ACK_S[0] <= deadline <= _ACK_S[1]:
+        raise Refused(f"Invalid ack deadline given (ack_deadline_secs={deadline}).")
+    retry = body.get("retryPolicy") or {}
+    backoff = (
+        _seconds(retry.get("minimumBackoff"), 10.0),
+        _seconds(retry.get("maximumBackoff"), float(_LONGEST_BACKOFF_S)),
+    )
+    if backoff[0] > backoff[1] or backoff[1] > _LONGEST_BACKOFF_S:
+        raise Refused("Invalid retry policy given.")
+    dead = body.get("deadLetterPolicy") or {}
+    attempts = dead.get("maxDeliveryAttempts") or _ATTEMPTS[0]
+    if not isinstance(attempts, int) or not _ATTEMPTS[0] <= attempts <= _ATTEMPTS[1]:
+        raise Refused("Invalid max delivery attempts given.")
+    if dead.get("deadLetterTopic"):
+        check_name(dead["deadLetterTopic"], TOPIC)
+    return Policy(
+        topic=body["topic"],
+        endpoint=(body.get("pushConfig") or {}).get("pushEndpoint", ""),
+        ack_deadline_s=float(deadline),
+        backoff_s=backoff if retry else (0.1, 1.0),
+        dead_letter_topic=dead.get("deadLetterTopic", ""),
+        max_attempts=attempts,
+    )
+
+
+def _seconds(text: Any, default: float) -> float:
+    """`1.5s` as seconds."""
+    if text is None:
+        return default
+    found = _DURATION.fullmatch(text) if isinstance(text, str) else None
+    if found is None:
+        raise Refused("Invalid duration given.")
+    return float(found[1])

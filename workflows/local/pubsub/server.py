@@ -1,0 +1,61 @@
+"""Pub/Sub as something to start, whichever of the two it is."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from workflows.core.errors import ProgramMissing
+from workflows.local.pubsub import emulator
+from workflows.local.pubsub.standin import StandIn
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+class Kind(StrEnum):
+    """Which Pub/Sub runs."""
+
+    AUTO = "auto"
+    EMULATOR = "emulator"
+    STAND_IN = "stand-in"
+
+
+class PubSub:
+    """`kind` says which one it is, once it is made: `emulator` or `stand-in`.
+
+    `stand_in` is there for the stand-in only, with what tests can make it do.
+
+    Raises:
+        ProgramMissing: the emulator is asked for, and it or Java is not installed.
+    """
+
+    def __init__(self, folder: Path, *, kind: Kind = Kind.AUTO) -> None:
+        self._folder = folder
+        self._found = None if kind is Kind.STAND_IN else emulator.find_emulator()
+        if kind is Kind.EMULATOR and self._found is None:
+            raise ProgramMissing(
+                "the Pub/Sub emulator is not installed",
+                fix="install Java and the component pubsub-emulator of the Google Cloud SDK",
+            )
+        self.kind = Kind.EMULATOR if self._found else Kind.STAND_IN
+        self.stand_in = None if self._found else StandIn()
+
+    @contextmanager
+    def serve(self, port: int = 0) -> Iterator[str]:
+        """Serve for as long as the block lasts and yield the base URL (REST, `/v1/…`).
+
+        PUBSUB_EMULATOR_HOST is that URL without `http://`.
+
+        Raises:
+            OSError: the port is taken.
+            RuntimeError: the emulator does not start.
+        """
+        if self.stand_in is not None:
+            with self.stand_in.serve(port) as url:
+                yield url
+        elif self._found is not None:
+            with emulator.running(self._found, self._folder, port=port) as url:
+                yield url

@@ -26,7 +26,7 @@ endif
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help create-env lock pluscoder lock-pluscoder test test-versions format check docs-check demo bench ui clean FORCE
+.PHONY: help create-env lock pluscoder lock-pluscoder test test-slow test-versions format check docs-check demo bench ui clean FORCE
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -56,6 +56,9 @@ lock-pluscoder: $(if $(wildcard $(BIN)/uv),,$(READY)) ## Resolve tools/pluscoder
 
 test: $(READY) $(PLUSCODER) ## Run the tests (ARGS="-k git -x")
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+
+test-slow: $(READY) ## Run the tests that take long: 10,000 messages, the Pub/Sub emulator's retries
+	$(BIN)/python -m pytest -m slow $(ARGS)
 
 test-versions: ## Run the tests on every Python of 3.11, 3.12 and 3.13 that is here
 	@tools/test_versions.sh $(ARGS)

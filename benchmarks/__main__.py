@@ -12,6 +12,8 @@ NAMES = (
     "clone_large",
     "resolve_issue_overhead",
     "embedded_gitlab",
+    "trigger_cold_start",
+    "trigger_throughput",
 )
 
 

@@ -113,5 +113,5 @@ def _publish(wanted: webhook.Wanted, now: float) -> Answer:
             cloud.log("ERROR", f"not published: {error}", **facts)
             return {"error": "the topic could not be reached; resend the event"}, 503
     limits.note(wanted, _HERE.store, now=now)
-    cloud.log("INFO", f"published for a {wanted.trigger}", **facts, message_id=number)
+    cloud.log("INFO", f"published for: {wanted.trigger}", **facts, message_id=number)
     return {"message_id": number}, 202

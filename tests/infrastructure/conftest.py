@@ -54,6 +54,17 @@ class Cloud:
         pubsub.acknowledge(self.url, support.DEAD, found)
         return found
 
+    def next_letters(self) -> list[Pulled]:
+        """The same, once there is one."""
+        found: list[Pulled] = []
+
+        def come() -> bool:
+            found.extend(self.letters())
+            return bool(found)
+
+        support.until(come, timeout_s=60)
+        return found
+
 
 @pytest.fixture(scope="module")
 def staged(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -168,6 +168,7 @@ def _prefect(found: argparse.Namespace) -> int:
     return servers.prefect(port=found.port)
 
 
+<<<<<<< HEAD
 def _cloud_run_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--port", type=int, default=0, metavar="N", help="default: a free one")
     parser.add_argument(
@@ -188,14 +189,57 @@ GROUPS = {
     "local": "run a part of the embedded stack on this machine",
     "task-runner": "run container tasks for whoever asks over HTTP",
 }
+=======
+def _pubsub_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--port", type=int, default=0, metavar="N", help="default: a free one")
+    parser.add_argument(
+        "--kind",
+        choices=("auto", "emulator", "stand-in"),
+        default="auto",
+        help="default: Google's emulator where it is installed, else the stand-in",
+    )
+
+
+def _pubsub(found: argparse.Namespace) -> int:
+    from workflows.cli import servers  # noqa: PLC0415
+
+    return servers.pubsub(port=found.port, kind=found.kind)
+
+
+def _trigger_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("flow", metavar="FLOW", help="name of the flow")
+    parser.add_argument(
+        "--param",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="a parameter, as often as there are",
+    )
+    parser.add_argument("--params", metavar="JSON", help="parameters as one JSON object")
+    parser.add_argument("--json", action="store_true", help="as one JSON object")
+
+
+def _trigger(found: argparse.Namespace) -> int:
+    from workflows.cli import trigger  # noqa: PLC0415
+
+    return trigger.trigger(found.flow, found.param, found.params, as_json=found.json)
+
+
+GROUPS = {"local": "run a part of the embedded stack on this machine"}
+>>>>>>> b4f04b46 (Add Pub/Sub on this machine and the command that publishes a message)
 COMMANDS = {
     "list": Command("list the flows", _list_flags, _list),
     "describe": Command("show a flow's parameters", _describe_flags, _describe),
     "demo": Command("turn an issue into a merge request, offline", _demo_flags, _demo),
+    "trigger": Command("start a flow in the cloud, by a message", _trigger_flags, _trigger),
     "local git": Command("a git server over HTTP, on 127.0.0.1", _git_flags, _git),
     "local gitlab": Command("a GitLab with a demo project", _gitlab_flags, _gitlab),
     "local model": Command("a model that plays recorded answers", _model_flags, _model),
+<<<<<<< HEAD
     "local cloud-run": Command("Cloud Run jobs as processes", _cloud_run_flags, _cloud_run),
+=======
+    "local pubsub": Command("a Pub/Sub with the topic `workflows`", _pubsub_flags, _pubsub),
+>>>>>>> b4f04b46 (Add Pub/Sub on this machine and the command that publishes a message)
     "local prefect": Command("a Prefect server with its UI", _prefect_flags, _prefect),
     "task-runner serve": Command(
         "a Task Runner: mock, processes here, Cloud Run", task_runner.configure, task_runner.serve

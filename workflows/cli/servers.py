@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from workflows.local.model import Upstream
 
 PROJECT = "acme/shop"
+_TOPIC = "projects/local/topics/workflows"
 _OPENAI = "https://api.openai.com/v1"
 
 
@@ -97,6 +98,27 @@ def model(*, port: int, recordings: str | None, record: bool, upstream: str | No
         return wait(
             f"export OPENAI_BASE_URL={base_url}/v1 OPENAI_API_KEY=recorded\n"
             f"It plays {folder}{' and records there' if record else ''}; Ctrl-C ends it"
+        )
+
+
+def pubsub(*, port: int, kind: str) -> int:
+    """Run a Pub/Sub with the topic `workflows` until SIGINT or SIGTERM; it keeps nothing.
+
+    Raises:
+        CommandLineInvalid: the port is taken.
+        ProgramMissing: the emulator is asked for and not installed.
+    """
+    from workflows.local import pubsub as local  # noqa: PLC0415 - the others need none of it
+
+    with ExitStack() as stack:
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="workflows-pubsub-"))
+        server = local.PubSub(Path(folder), kind=local.Kind(kind))
+        base_url = _entered(stack, server.serve(port), port)
+        local.create_topic(base_url, _TOPIC)
+        host = base_url.removeprefix("http://")
+        return wait(
+            f"export PUBSUB_EMULATOR_HOST={host} WORKFLOWS_TOPIC={_TOPIC}\n"
+            f"This is the {server.kind}; Ctrl-C ends it"
         )
 
 

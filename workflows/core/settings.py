@@ -248,6 +248,20 @@ class Settings(BaseModel):
         validation_alias="WORKFLOWS_RUN_URL",
         description="Page of this run or of its log; the note on an issue links to it.",
     )
+    topic: str | None = Field(
+        None,
+        pattern=r"^projects/[^/\s]+/topics/[^/\s]+$",
+        validation_alias="WORKFLOWS_TOPIC",
+        description="The Pub/Sub topic of the deployment, `projects/PROJECT/topics/TOPIC`; "
+        "`workflows trigger` publishes to it.",
+    )
+    pubsub_emulator: str | None = Field(
+        None,
+        pattern=r"^[^\s/@]+:[0-9]+$",
+        validation_alias="PUBSUB_EMULATOR_HOST",
+        description="`host:port` of a Pub/Sub emulator to publish to in place of Google's, without "
+        "credentials.",
+    )
     cloud_run_job: str | None = Field(
         None,
         validation_alias="CLOUD_RUN_JOB",

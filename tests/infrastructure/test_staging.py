@@ -1,0 +1,64 @@
+"""The staged sources: whole, alone, and the same each time."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import sys
+from pathlib import Path
+
+from tools import stage_functions
+from workflows.core import process
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+def fingerprint(folder: Path) -> str:
+    """Names, modes, times and bytes of every file."""
+    parts = [
+        f"{path.relative_to(folder)} {path.stat().st_mode} {path.stat().st_mtime_ns}"
+        f" {hashlib.sha256(path.read_bytes()).hexdigest()}"
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    ]
+    return "\n".join(parts)
+
+
+def test_the_same_sources_make_the_same_folder(tmp_path: Path) -> None:
+    stage_functions.stage(tmp_path / "a")
+    stage_functions.stage(tmp_path / "b")
+    (tmp_path / "b" / "workflow_trigger" / "left-over.py").write_text("")
+    stage_functions.stage(tmp_path / "b")
+
+    assert fingerprint(tmp_path / "a") == fingerprint(tmp_path / "b")
+
+
+def test_a_function_has_all_it_needs_and_no_more(tmp_path: Path) -> None:
+    for folder in stage_functions.stage(tmp_path):
+        names = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+        assert {"main.py", "cloud.py", "requirements.txt", "workflows/__init__.py"} < names
+        assert "workflows/trigger/catalog.json" in names
+        assert not [name for name in names if "core" in name or name.endswith(".pyc")]
+
+
+def test_the_command_says_where(tmp_path: Path) -> None:
+    args = [sys.executable, str(ROOT / "tools" / "stage_functions.py")]
+    env = {"PATH": "/usr/bin:/bin"}
+
+    done = process.run([*args, str(tmp_path)], env=env, timeout_s=30)
+    wrong = process.run(args, env=env, timeout_s=30, check=False)
+
+    assert f"{tmp_path}/gitlab_webhook" in done.stdout.splitlines()
+    assert wrong.exit_code == 2
+
+
+def test_the_functions_lock_has_the_versions_that_are_tested() -> None:
+    pinned = re.compile(r"^([a-z0-9-]+)==(\S+)", re.MULTILINE)
+    ours = dict(pinned.findall((ROOT / "requirements.txt").read_text()))
+    text = (ROOT / "infrastructure" / "shared" / "requirements.txt").read_text()
+
+    theirs = dict(pinned.findall(text))
+
+    assert {"functions-framework", "google-auth", "urllib3"} <= theirs.keys()
+    assert theirs.items() <= ours.items()
+    assert "://" not in text

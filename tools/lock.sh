@@ -1,19 +1,14 @@
 #!/bin/sh
-<<<<<<< HEAD
 # Resolves anew, from nothing: an old lock would be preferred. It stays until the new one is whole.
 #   lock.sh UV               pyproject.toml into requirements.txt
 #   lock.sh UV pluscoder     tools/pluscoder/ into requirements-pluscoder.txt
-=======
-# Resolves pyproject.toml into requirements.txt, from nothing: an old lock would be preferred.
-# The old file stays until the new one is whole. The functions get a lock of the same versions.
->>>>>>> 588b203d (Add the trigger package and the functions that start jobs from messages)
+# The functions get a lock of the same versions.
 set -eu
 cd "$(dirname "$0")/.."
 uv=$1
 new=$(mktemp -d)
 trap 'rm -rf "$new"' EXIT
 
-<<<<<<< HEAD
 resolve() {  # TARGET, then what to resolve and how
     target=$1
     shift
@@ -28,24 +23,14 @@ resolve() {  # TARGET, then what to resolve and how
 }
 
 case ${2:-} in
-    "") resolve requirements.txt pyproject.toml --extra dev ;;
+    "")
+        resolve requirements.txt pyproject.toml --extra dev
+        functions=infrastructure/shared
+        resolve $functions/requirements.txt $functions/requirements.in -c requirements.txt --no-annotate
+        ;;
     pluscoder)
         resolve requirements-pluscoder.txt tools/pluscoder/requirements.in --no-annotate \
             --override tools/pluscoder/overrides.txt --prerelease if-necessary-or-explicit
         ;;
     *) echo "lock: unknown lock: $2" >&2; exit 2 ;;
 esac
-=======
-"$1" pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \
-    --no-emit-index-url --no-header --quiet -o "$new/requirements.txt"
-if grep -n '://' "$new/requirements.txt"; then
-    echo "lock: the lock must hold no address; requirements.txt is left as it was" >&2
-    exit 1
-fi
-cat "$new/requirements.txt" >requirements.txt
-functions=infrastructure/shared
-"$1" pip compile $functions/requirements.in -c requirements.txt --universal --python-version 3.11 \
-    --generate-hashes --no-emit-index-url --no-header --no-annotate --quiet -o "$new/functions.txt"
-cat "$new/functions.txt" >$functions/requirements.txt
-echo "requirements.txt: $(grep -c '^[a-z]' requirements.txt) packages"
->>>>>>> 588b203d (Add the trigger package and the functions that start jobs from messages)

@@ -168,7 +168,6 @@ def _prefect(found: argparse.Namespace) -> int:
     return servers.prefect(port=found.port)
 
 
-<<<<<<< HEAD
 def _cloud_run_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--port", type=int, default=0, metavar="N", help="default: a free one")
     parser.add_argument(
@@ -185,11 +184,6 @@ def _cloud_run(found: argparse.Namespace) -> int:
     return servers.cloud_run(port=found.port, images=found.image or [])
 
 
-GROUPS = {
-    "local": "run a part of the embedded stack on this machine",
-    "task-runner": "run container tasks for whoever asks over HTTP",
-}
-=======
 def _pubsub_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--port", type=int, default=0, metavar="N", help="default: a free one")
     parser.add_argument(
@@ -225,8 +219,10 @@ def _trigger(found: argparse.Namespace) -> int:
     return trigger.trigger(found.flow, found.param, found.params, as_json=found.json)
 
 
-GROUPS = {"local": "run a part of the embedded stack on this machine"}
->>>>>>> b4f04b46 (Add Pub/Sub on this machine and the command that publishes a message)
+GROUPS = {
+    "local": "run a part of the embedded stack on this machine",
+    "task-runner": "run container tasks for whoever asks over HTTP",
+}
 COMMANDS = {
     "list": Command("list the flows", _list_flags, _list),
     "describe": Command("show a flow's parameters", _describe_flags, _describe),
@@ -235,11 +231,8 @@ COMMANDS = {
     "local git": Command("a git server over HTTP, on 127.0.0.1", _git_flags, _git),
     "local gitlab": Command("a GitLab with a demo project", _gitlab_flags, _gitlab),
     "local model": Command("a model that plays recorded answers", _model_flags, _model),
-<<<<<<< HEAD
     "local cloud-run": Command("Cloud Run jobs as processes", _cloud_run_flags, _cloud_run),
-=======
     "local pubsub": Command("a Pub/Sub with the topic `workflows`", _pubsub_flags, _pubsub),
->>>>>>> b4f04b46 (Add Pub/Sub on this machine and the command that publishes a message)
     "local prefect": Command("a Prefect server with its UI", _prefect_flags, _prefect),
     "task-runner serve": Command(
         "a Task Runner: mock, processes here, Cloud Run", task_runner.configure, task_runner.serve

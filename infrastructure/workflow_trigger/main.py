@@ -158,8 +158,8 @@ def _start(delivery: envelope.Delivery, start: dispatch.Start, run: str) -> Answ
         fix = _FIXES.get(error.status, "")
         return _bury(delivery, f"{error}; {fix}" if fix else str(error), start.workflow)
     _HERE.once.keep(run)
-    name = (operation.get("metadata") or {}).get("name", "")
-    cloud.log("INFO", f"{start.workflow} was started", **facts, **_links(str(name)))
+    name = dispatch.started_execution(operation)
+    cloud.log("INFO", f"{start.workflow} was started", **facts, **_links(name))
     return "started", 200
 
 

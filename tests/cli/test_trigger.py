@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import sys
+import time
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.support import last_json
+from workflows.core import process
 from workflows.local import pubsub
 
 if TYPE_CHECKING:
@@ -76,3 +79,21 @@ def test_without_a_topic_or_credentials_it_says_what_to_do(cli: Cli, url: str) -
     assert "export WORKFLOWS_TOPIC=" in topicless.stderr
     assert (topicless.exit_code, nobody.exit_code) == (2, 1)
     assert "gcloud auth application-default login" in nobody.stderr
+
+
+def test_a_pubsub_of_ones_own_takes_a_message(cli: Cli) -> None:
+    """`workflows local pubsub` prints what `workflows trigger` needs."""
+    args = [sys.executable, "-m", "workflows", "local", "pubsub", "--kind", "stand-in"]
+    log = cli.cwd / "pubsub.log"
+    with process.background(args, env=cli.environment({}), cwd=cli.cwd, log=log):
+        deadline = time.monotonic() + 30
+        while "export " not in log.read_text():
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        printed = dict(word.split("=") for word in log.read_text().split() if "=" in word)
+        done = cli(
+            *("trigger", "hello_world", "--param", "git_url=https://git.example.com/a.git"),
+            **printed,
+        )
+
+    assert "message 1 for hello_world was published" in done.stdout

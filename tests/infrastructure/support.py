@@ -98,6 +98,7 @@ class ToyCloudRun:
     hold_s: float = 0.0
     fail_every: int = 0
     started: list[dict[str, Any]] = field(default_factory=list)
+    callers: list[str | None] = field(default_factory=list)
     asked: int = 0
     url: str = ""
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -127,6 +128,7 @@ class ToyCloudRun:
     def _run(self, request: Request) -> Response:
         """A plain function, so it runs in a thread and may sleep."""
         body = json.loads(_body(request))
+        self.callers.append(request.headers.get("authorization"))
         status = self._fails()
         if status and not self.late:
             return _error(status)
@@ -153,6 +155,22 @@ class ToyCloudRun:
         with self._lock:
             found = [one for one in self.started if one["job"] == request.path_params["job"]]
         return JSONResponse({"executions": [_execution(one) for one in found[:-101:-1]]})
+
+
+@contextmanager
+def metadata_server(token: str) -> Iterator[dict[str, str]]:
+    """Google's metadata server with one account; yields the variables that lead there."""
+
+    async def answer(request: Request) -> Response:
+        path = request.url.path
+        found: Any = {"email": "trigger@p.example.com", "scopes": [], "aliases": ["default"]}
+        if path.endswith("/token"):
+            found = {"access_token": token, "expires_in": 3600, "token_type": "Bearer"}
+        return JSONResponse(found, headers={"Metadata-Flavor": "Google"})
+
+    with serve(Starlette(routes=[Route("/{path:path}", answer)])) as url:
+        host = url.removeprefix("http://")
+        yield {"GCE_METADATA_HOST": host, "GCE_METADATA_IP": host, "GOOGLE_CLOUD_PROJECT": "p"}
 
 
 def _body(request: Request) -> bytes:

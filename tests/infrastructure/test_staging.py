@@ -62,3 +62,17 @@ def test_the_functions_lock_has_the_versions_that_are_tested() -> None:
     assert {"functions-framework", "google-auth", "urllib3"} <= theirs.keys()
     assert theirs.items() <= ours.items()
     assert "://" not in text
+
+
+def test_the_trigger_package_needs_nothing_but_the_standard_library(tmp_path: Path) -> None:
+    """`-S` leaves every installed package out."""
+    folder = stage_functions.stage(tmp_path)[0]
+    modules = sorted(path.stem for path in (folder / "workflows" / "trigger").glob("[a-z]*.py"))
+    code = (
+        f"import sys; sys.path.insert(0, '.')\nfrom workflows.trigger import {', '.join(modules)}"
+    )
+
+    done = process.run([sys.executable, "-I", "-S", "-c", code], env={}, cwd=folder, timeout_s=30)
+
+    assert done.stderr == ""
+    assert {"authenticity", "dispatch", "envelope", "limits", "message", "webhook"} == set(modules)

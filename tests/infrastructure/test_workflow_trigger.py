@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.infrastructure.support import JOBS, PROJECT, REGION, post, push_body, until
+from tests.infrastructure.support import (
+    JOBS,
+    PROJECT,
+    REGION,
+    metadata_server,
+    post,
+    push_body,
+    until,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -232,3 +240,24 @@ def test_an_api_that_is_away_is_waited_for(cloud: Cloud) -> None:
     with cloud.serve("workflow_trigger", CLOUD_RUN_API="http://127.0.0.1:9") as lonely:
         assert post(lonely.url, json=push_body(encoded(GOOD), "1501")).status_code == 503
         until(lambda: lonely.lines("WARNING"))
+
+
+def test_in_the_cloud_it_asks_as_its_own_account(cloud: Cloud) -> None:
+    """google-auth gets a token from the metadata server, and the API sees it."""
+    cloud.run.callers.clear()
+    with (
+        metadata_server("ya29.made-up") as variables,
+        cloud.serve("workflow_trigger", **variables) as function,
+    ):
+        assert post(function.url, json=push_body(encoded(GOOD), "1601")).status_code == 200
+        assert "ya29" not in function.log.read_text()
+
+    assert cloud.run.callers == ["Bearer ya29.made-up"]
+
+
+def test_a_token_never_goes_over_plain_http_to_another_machine(cloud: Cloud) -> None:
+    with (
+        pytest.raises(RuntimeError, match="neither https nor on this machine"),
+        cloud.serve("workflow_trigger", CLOUD_RUN_API="http://run.example.com"),
+    ):
+        pass

@@ -130,6 +130,12 @@ def run_request(start: Start, run: str) -> dict[str, Any]:
     return {"overrides": {"containerOverrides": [override]}}
 
 
+def started_execution(operation: Any) -> str:
+    """The execution's whole name in the answer of `jobs:run`; empty if it names none."""
+    metadata = operation.get("metadata") if isinstance(operation, dict) else None
+    return str(metadata.get("name") or "") if isinstance(metadata, dict) else ""
+
+
 def execution_of(executions: Any, run: str) -> str | None:
     """The name of an execution in a list's answer that was started for this run id."""
     if not isinstance(executions, dict):

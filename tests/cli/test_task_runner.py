@@ -10,7 +10,9 @@ import httpx
 import pytest
 
 from tests.cli.test_main import first_match
+from workflows.cli import flags, task_runner
 from workflows.core import process
+from workflows.core.errors import InputError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -92,8 +94,11 @@ def test_it_hands_jobs_to_cloud_run(cli: Cli, tmp_path: Path) -> None:
         (["--backend", "magic"], "invalid choice"),
     ],
 )
-def test_a_wrong_flag_is_wrong_input(cli: Cli, args: list[str], words: str) -> None:
-    done = cli("task-runner", "serve", *args)
+def test_a_wrong_flag_is_wrong_input(args: list[str], words: str) -> None:
+    parser = flags.Parser(prog="workflows task-runner serve")
+    task_runner.configure(parser)
 
-    assert done.exit_code == 2, done.stderr
-    assert words in done.stderr
+    with pytest.raises(InputError) as caught:
+        task_runner.serve(flags.parse(parser, args))
+
+    assert words in str(caught.value)

@@ -99,6 +99,14 @@ def descendants(
     return found
 
 
+def entry(pid: int) -> Entry | None:
+    """The process of this number; None: there is none, or it cannot be told (not Linux)."""
+    try:
+        return _entry(Path(f"/proc/{pid}/stat").read_bytes())
+    except OSError:
+        return None
+
+
 def _table(without: set[int]) -> Iterator[Entry]:
     """All processes there are, each as it was when its line was read."""
     if not LINUX:

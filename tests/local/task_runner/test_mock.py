@@ -111,14 +111,15 @@ def test_durations_are_log_normal_and_repeatable() -> None:
 
 def test_failures_come_at_their_rate_with_message_and_exit_code() -> None:
     plan = MockPlan(failure_rate=0.3, seed=1)
-    with served(TaskRunner(Mock(plan))) as client:
-        found = [client.end(client.submit(f"job-{n}")) for n in range(200)]
-    foretold = [plan.failure(Order(f"job-{n}", ""), 1) for n in range(200)]
+    runner = TaskRunner(Mock(plan))
+    jobs = [submitted(runner, f"job-{n}") for n in range(400)]
+    for job in jobs:
+        runner.backend.look(job)
 
-    failed = [job for job in found if job["state"] == "FAILED"]
-    assert 40 < len(failed) < 80
-    assert all(job["exitCode"] == 1 and "let job-" in job["message"] for job in failed)
-    assert [job["state"] == "FAILED" for job in found] == [one is not None for one in foretold]
+    failed = [job.facts() for job in jobs if job.state is State.FAILED]
+    assert 90 < len(failed) < 150
+    assert all(one["exitCode"] == 1 and "let job-" in str(one["message"]) for one in failed)
+    assert len(failed) + sum(job.state is State.SUCCEEDED for job in jobs) == 400
 
 
 def outcomes(client: Client, count: int, *, key: bool = True) -> list[int]:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import re
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import httpx
 import pytest
 
 from tests.local.task_runner.conftest import processes, served
+from workflows.core import environment
 from workflows.core.errors import ParametersInvalid
+from workflows.core.process import background
 from workflows.local.task_runner import ImageMap, TaskRunner
 
 if TYPE_CHECKING:
@@ -174,6 +179,36 @@ def test_after_a_restart_jobs_keys_and_logs_are_known(tmp_path: Path) -> None:
 
     assert "hush" not in journal.read_text()
     assert journal.stat().st_mode & 0o077 == 0
+
+
+def test_a_job_that_outlived_a_killed_runner_is_ended_before_it_counts_as_failed(
+    tmp_path: Path,
+) -> None:
+    """Kill -9 of the Task Runner leaves its children; they must not run beside their retry."""
+    args = [sys.executable, "-m", "workflows", "task-runner", "serve", "--port", "0"]
+    args += ["--folder", str(tmp_path / "runner")]
+    env = environment.for_child({"HOME": str(tmp_path)}.items())
+    log = tmp_path / "log"
+    with background(args, env=env, log=log) as server:
+        url = re.search(r"http://\S+", eventually(log))
+        assert url is not None
+        body = {
+            "job_name": "a",
+            "imageUri": "demo/shell",
+            "args": ["echo $$ > pid; sleep 600; true"],
+        }
+        made = httpx.post(f"{url[0]}/job", json=body, trust_env=False).json()["job"]
+        pid = int(eventually(tmp_path / "runner" / made["jobId"] / "work" / "pid"))
+        server.kill()
+        server.wait()
+    assert alive(pid)
+
+    runner = TaskRunner(processes(tmp_path / "runner"), journal=tmp_path / "runner" / "jobs.jsonl")
+
+    job = runner.jobs.find(made["jobId"])
+    assert job is not None
+    assert job.state == "FAILED"
+    assert gone(pid)
 
 
 def test_the_demo_map_runs(process: Client) -> None:

@@ -7,7 +7,7 @@ import threading
 from collections import deque
 from typing import TYPE_CHECKING
 
-from workflows.core import environment
+from workflows.core import environment, kernel, process
 from workflows.core.errors import WorkflowsError
 from workflows.core.redaction import redact
 from workflows.local import children
@@ -51,9 +51,13 @@ class Processes:
         self._closed = False
 
     def attach(self, jobs: Jobs) -> None:
-        """Take over the jobs; those that were running when an earlier process ended have failed."""
+        """Take over the jobs; those that were running when an earlier process ended have failed.
+
+        A process that outlived it (it was killed) is killed with its group before that is said.
+        """
         self._jobs = jobs
         for job in jobs.alive():
+            _end_leftover(job.remote)
             cancelled = job.state is State.CANCELLING
             state = State.CANCELLED if cancelled else State.FAILED
             message = "the Task Runner stopped while this job was not done"
@@ -118,6 +122,7 @@ class Processes:
             log=self._log_file(job),
             timeout_s=image.timeout,
             stop=stop,
+            on_start=lambda pid: self._jobs.note_remote(job, _identity(pid)),
         )
 
     def _end(self, job: Job, image: Image, ended: children.Exit) -> None:
@@ -185,6 +190,18 @@ class Processes:
             self._jobs.move(job, State.FAILED, message=message)
         for thread in list(self._threads):
             thread.join(_CLOSE_GRACE_S * 2)
+
+
+def _identity(pid: int) -> str:
+    """What tells a process from a later one of the same number; empty where that is not known."""
+    found = kernel.entry(pid)
+    return f"{pid} {found.started}" if found else ""
+
+
+def _end_leftover(identity: str) -> None:
+    pid = int(identity.partition(" ")[0] or 0)
+    if pid and _identity(pid) == identity:
+        process.Running(pid).signal(signal.SIGKILL)
 
 
 def _shown(exit_code: int) -> int:

@@ -37,7 +37,8 @@ def run_flow(flow: Flow, found: argparse.Namespace, problems: Sequence[str] = ()
     settings = settings_module.load(**wanted)
     live = _is_live(settings, quiet=found.quiet or found.json)
     observability.configure(settings, quiet=found.quiet, brief=live)
-    parameters = flow.validate(flags.values_of(flow, found), settings, problems)
+    values = settings.workflow_parameters | flags.values_of(flow, found)
+    parameters = flow.validate(values, settings, problems)
     run_id = settings.run_id or settings.cloud_run_execution or uuid.uuid4().hex[:12]
     with _reporter(live=live) as reporter:
         execution = Execution(flow, parameters, settings, reporter, run_id)

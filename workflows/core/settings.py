@@ -6,10 +6,12 @@ generated from here. The variables themselves are read by `core.environment`.
 
 from __future__ import annotations
 
+import json
 from enum import StrEnum
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic_core import PydanticCustomError
 
 from workflows.core import environment
 from workflows.core.errors import SettingsInvalid
@@ -242,6 +244,12 @@ class Settings(BaseModel):
         validation_alias="WORKFLOWS_RUN_ID",
         description="Id of this run in logs and results; made up where it is not set.",
     )
+    workflow_parameters: dict[str, Any] = Field(
+        {},
+        validation_alias="WORKFLOW_PARAMETERS",
+        description="Parameters of the deployment's own as one JSON object, such as "
+        '`{"check_command": "make test"}`; flags win over them.',
+    )
     run_url: str | None = Field(
         None,
         pattern=r"^https?://[^\s()<>]+$",
@@ -326,6 +334,19 @@ class Settings(BaseModel):
     def _split(cls, value: object) -> object:
         return tuple(value.split()) if isinstance(value, str) else value
 
+    @field_validator("workflow_parameters", mode="before")
+    @classmethod
+    def _object(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        try:
+            found = json.loads(value)
+        except ValueError:
+            found = None
+        if not isinstance(found, dict):
+            raise PydanticCustomError("json_object", "is not a JSON object")
+        return found
+
     @property
     def json_logs(self) -> bool:
         """Whether log lines are JSON objects."""
@@ -380,7 +401,7 @@ def table() -> list[tuple[str, str, str]]:
     rows = []
     for field in Settings.model_fields.values():
         default = field.default
-        shown = "" if default in (None, ()) else str(default).lower()
+        shown = "" if default in (None, (), {}) else str(default).lower()
         if isinstance(default, LogLevel):
             shown = default.value
         rows.append((str(field.validation_alias), shown, field.description or ""))

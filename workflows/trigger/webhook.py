@@ -111,7 +111,7 @@ def _issue(event: dict[str, Any], rules: Rules) -> _Asked:
     """An issue that was opened or changed: label or assignee."""
     issue = _object(event, "object_attributes")
     action = issue.get("action")
-    if action not in {"open", "update"}:
+    if action not in ("open", "update"):  # a tuple: a hostile action may be unhashable
         raise _Nothing(f"the action {_name(action)} of an issue starts nothing")
     iid = _open_issue(issue)
     opened = action == "open"

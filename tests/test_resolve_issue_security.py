@@ -14,7 +14,7 @@ from tests.stack import BOT_TOKEN, FIX
 from tests.support import Cli
 from tests.test_hello_world import Watched
 from workflows.change import text
-from workflows.core import environment, process
+from workflows.core import environment, process, redaction
 from workflows.core.flow import State
 from workflows.local.gitlab_server import comments
 
@@ -45,7 +45,8 @@ def test_no_token_is_anywhere_it_does_not_belong(stack: Stack, tmp_path: Path) -
         seen = [os.environ]
         for folder in (pathlib.Path.home(), pathlib.Path(".git")):
             seen += [p.read_bytes() for p in folder.rglob("*") if p.is_file()]
-        write("seen.txt", repr(seen))
+        key = os.environ["OPENAI_API_KEY"]  # which would be found in the change, and refused
+        write("seen.txt", repr(seen).replace(key, "its own key"))
     """
     issue = stack.issue()
     values = stack.parameters(issue, code=look + "\n        " + FIX)
@@ -76,7 +77,7 @@ def test_no_token_is_anywhere_it_does_not_belong(stack: Stack, tmp_path: Path) -
     everywhere += [p.read_text(errors="replace") for p in clone.rglob("*") if p.is_file()]
     assert "HOME" in (clone / "seen.txt").read_text()  # the agent did look
     assert not [one for one in everywhere if BOT_TOKEN in one]
-    assert "OPENAI_API_KEY" in (clone / "seen.txt").read_text()  # its own key it has
+    assert "its own key" in (clone / "seen.txt").read_text()  # that one it has
     assert not [p for p in (tmp_path / "logs").rglob("*") if MODEL_KEY in p.read_text()]
     assert list(folder.iterdir()) == []  # no scratch left
 
@@ -317,3 +318,27 @@ def test_a_branch_of_a_persons_with_our_name_keeps_its_commits(stack: Stack) -> 
     assert outcome.state is State.SUCCEEDED, outcome.message
     titles = [c.title for c in stack.project.repository.commits(["main..1-the-price-is-0"])]
     assert titles == ["The price is 0 (issue 1)", "Mine"]
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "write('x.txt', 'key = ' + os.environ['OPENAI_API_KEY'])",
+        "os.symlink('key-' + os.environ['OPENAI_API_KEY'], 'link')",
+        "write(os.environ['OPENAI_API_KEY'], 'x')",
+    ],
+)
+def test_a_secret_of_ours_in_the_change_is_not_pushed(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch, code: str
+) -> None:
+    """The agent has its model key, and an issue may talk it into writing that down."""
+    monkeypatch.setenv("OPENAI_API_KEY", MODEL_KEY)
+    redaction.remember([MODEL_KEY])  # as the command does with all settings
+    issue = stack.issue()
+
+    error = error_of(stack.resolve(issue, code=f"{FIX}\n{code}"))
+
+    assert error["type"] == "ChangeRefused"
+    assert MODEL_KEY not in str(error)
+    assert MODEL_KEY not in stack.notes(issue)[0].body
+    assert_nothing_was_pushed(stack)

@@ -19,7 +19,8 @@ class Change:
     and one new. Bytes of `path` and `link_target` that are not UTF-8 are U+FFFD. `size_bytes` and
     `old_size_bytes` are None where there is no blob (or, for the old one, none on this disk).
     `is_binary`: a NUL byte in the first 8,000 bytes, or too large to look. `is_known`: the base
-    has this very content, at this path or at another that changed.
+    has this very content, at this path or at another that changed. `holds_secret`: a secret of
+    this process is in its name or its new content.
     """
 
     path: str
@@ -32,6 +33,7 @@ class Change:
     is_binary: bool = False
     is_known: bool = False
     link_target: str | None = None
+    holds_secret: bool = False
 
     @property
     def is_new(self) -> bool:

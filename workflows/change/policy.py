@@ -227,6 +227,12 @@ RULES: tuple[Rule, ...] = (
     Rule(Verdict.LEAVE_OUT, "agent's own file", "is the agent's own log or state", _is_agents),
     Rule(Verdict.LEAVE_OUT, "cache", "is a cache or an environment, made by a tool", _is_cache),
     Rule(Verdict.LEAVE_OUT, "secrets file", "is new, and for secrets", _is_secret_file),
+    Rule(
+        Verdict.REFUSE,
+        "secret",
+        "holds a secret of this run, such as the model's key",
+        lambda change, _: change.holds_secret,
+    ),
     Rule(Verdict.REFUSE, "submodule", "is a submodule or another repository", _is_submodule),
     Rule(Verdict.REFUSE, "file mode", "is neither a file nor a symbolic link", _is_odd_mode),
     Rule(Verdict.REFUSE, "link", "is a link that leads out of the repository", _leads_out),

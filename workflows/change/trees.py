@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from workflows.change import paths
 from workflows.change.model import EXECUTABLE, FILE, SYMLINK, Change
 from workflows.core.errors import ChangeRefused, NothingToCommit
+from workflows.core.redaction import holds_secret
 from workflows.tasks.git import Commit, commit_text, identity, message_for
 
 if TYPE_CHECKING:
@@ -107,6 +108,8 @@ def _described(
         is_binary=not is_link and (unread or "\0" in (text or "")[:_BINARY_PREFIX]),
         is_known=one.new_id in known,
         link_target=text if is_link else None,
+        holds_secret=not one.is_gone
+        and (holds_secret(one.path) or (one.new_id not in known and holds_secret(text or ""))),
     )
 
 

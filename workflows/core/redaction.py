@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 MASK = "[redacted]"
 _LINE = 9  # a line of a key file that is long enough to be one
 _SHORTEST = 4  # a shorter "secret" would shred ordinary words
+_TELLING = 8  # a shorter one is found in innocent files as well
 
 _PATTERNS = (
     # https://user:secret with a / or no host after it: whatever follows a colon and is no port
@@ -86,6 +87,11 @@ class Redactor:
             text = pattern.sub(replacement, text)
         return text
 
+    def holds_secret(self, text: str) -> bool:
+        """Whether one of the remembered values is in `text`; very short ones do not count."""
+        found = self._known.findall(text) if self._known is not None else []
+        return any(len(value) >= _TELLING and value != MASK for value in found)
+
 
 def _spellings(secret: str) -> set[str]:
     """A value, line by line where it has lines, and the ways it is commonly written."""
@@ -100,3 +106,4 @@ def _spellings(secret: str) -> set[str]:
 _redactor = Redactor()
 remember = _redactor.remember
 redact = _redactor.redact
+holds_secret = _redactor.holds_secret

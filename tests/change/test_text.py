@@ -70,6 +70,8 @@ LINES = [
         "closes https://gitlab.example.com/a/b/-/issues/5",
         "closes gitlab.example.com/a/b/-/issues/5",
     ),
+    ("Fixes SHOP-12, closes ABC-3", "Fixes SHOP 12, closes ABC 3"),  # keys of other trackers
+    ("Write UTF-8", "Write UTF-8"),
     ("@@all ##1", "all 1"),
     ("/close", "close"),
     ("two\nlines\t of  text", "two lines of text"),

@@ -24,6 +24,8 @@ _KEPT = {"\n", "\t"}
 _HIDDEN_CATEGORIES = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 _FILLERS = "\u115f\u1160\u3164\uffa0\u2800\u034f"  # letters and marks that show nothing
 _REFERENCE = re.compile(r"[@#!~%&$^](?=[\w\"'{\[(])|\[[a-z_]+:(?=[^\]\n]*\])")
+_CLOSING = re.compile(r"\b(?:clos|fix|resolv|implement)", re.IGNORECASE)
+_TRACKER_KEY = re.compile(r"\b([A-Z][A-Z0-9_]+)-(?=\d)")  # `SHOP-12`: another tracker's issue
 _SCHEME = re.compile(r"\b[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 
 
@@ -75,6 +77,8 @@ def one_line(text: str, limit: int = 200) -> str:
     while before != line:  # taking something out may join two halves of the next
         before = line
         line = _SCHEME.sub("", _REFERENCE.sub("", line)).strip(" /")
+    if _CLOSING.search(line):
+        line = _TRACKER_KEY.sub(r"\1 ", line)
     return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"
 
 

@@ -342,3 +342,13 @@ def test_a_secret_of_ours_in_the_change_is_not_pushed(
     assert MODEL_KEY not in str(error)
     assert MODEL_KEY not in stack.notes(issue)[0].body
     assert_nothing_was_pushed(stack)
+
+
+def test_the_pipeline_of_the_projects_settings_is_protected_too(stack: Stack) -> None:
+    """GitLab reads the file that the project's `ci_config_path` names."""
+    stack.project.ci_config_path = "build/main.yml"
+
+    error = error_of(stack.resolve(stack.issue(), code=f"{FIX}\nwrite('build/main.yml', 'a: 1')"))
+
+    assert error["type"] == "ChangeRefused"
+    assert_nothing_was_pushed(stack)

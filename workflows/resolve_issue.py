@@ -228,6 +228,7 @@ def _job(
         options=parameters,
         before_push=before_push,
         made_at=marker.base if marker else None,
+        pipeline=case.project.ci_config_path,
     )
 
 

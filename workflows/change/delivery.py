@@ -40,7 +40,8 @@ class Job:
     `request_id` is known before the clone; `ask` builds the request from the guides ((file name,
     text) of the default branch) and whether the branch already holds work. `before_push` is told
     what is about to be pushed. `made_at` is the commit at which we made the remote branch: while
-    it still is there, a failure takes the branch away again.
+    it still is there, a failure takes the branch away again. `pipeline` is the project's file in
+    place of `.gitlab-ci.yml`.
     """
 
     url: GitUrl
@@ -52,6 +53,7 @@ class Job:
     options: ChangeOptions
     before_push: Callable[[Made], None]
     made_at: str | None = None
+    pipeline: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +125,7 @@ def prepare(job: Job, run: Run, scratch: Path, deadline: float) -> tuple[rounds.
         scratch=scratch,
         log=_log_file(run, scratch),
         deadline=deadline,
+        pipeline=job.pipeline,
     )
     return workshop, _carrying(repository, job) if known else ""
 

@@ -90,6 +90,7 @@ class Workshop:
     scratch: Path
     log: Path
     deadline: float  # of time.monotonic()
+    pipeline: str | None = None  # the file in place of .gitlab-ci.yml
 
     def remaining(self) -> float:
         """Seconds left for all that is still to be done.
@@ -253,12 +254,14 @@ def _limits(shop: Workshop) -> policy.Limits:
         return trees.read_file(shop.repository, shop.base, path, limit_bytes=_MAX_CI_BYTES)
 
     included: frozenset[str] = frozenset()
-    if read(_PIPELINE) is not None:
+    own = [shop.pipeline] if shop.pipeline else []
+    roots = [*own, *([_PIPELINE] if read(_PIPELINE) is not None else [])]
+    if roots:
         from workflows.change.ci_files import (  # noqa: PLC0415 - 25 ms where there is no pipeline
             included_ci_files,
         )
 
-        included = included_ci_files(read, _PIPELINE)
+        included = frozenset().union(*(included_ci_files(read, root) for root in roots))
     return policy.Limits(
         max_files=settings.max_changed_files,
         max_file_bytes=settings.max_file_bytes,

@@ -35,7 +35,27 @@ def test_a_project_is_found_by_id_path_and_address(hub: Hub) -> None:
         archived=False,
         merge_requests_enabled=True,
         issues_enabled=True,
+        visibility=hub.project.visibility,
+        ci_config_path=None,
     )
+
+
+@pytest.mark.parametrize(
+    ("setting", "file"),
+    [
+        ("", None),
+        ("ci/main.yml", "ci/main.yml"),
+        ("/ci/main.yml", "ci/main.yml"),
+        ("main.yml@acme/other", None),
+        ("https://ci.example.com/main.yml", None),
+    ],
+)
+def test_the_pipeline_file_is_named_where_it_is_of_this_repository(
+    hub: Hub, setting: str, file: str | None
+) -> None:
+    hub.project.ci_config_path = setting
+
+    assert hub.connect().project(hub.id).ci_config_path == file
 
 
 def test_an_empty_repository_has_no_default_branch(hub: Hub) -> None:

@@ -158,7 +158,7 @@ def _create(call: Call) -> Json:
     remove = call.flag("remove_source_branch")
     _check_target(call, project)
     call.need(project, DEVELOPER)
-    if project.archived:
+    if project.archived or not project.merge_requests_enabled:
         raise forbidden()
     if source == target:
         text = "You can't use same project/branch for source and target"

@@ -276,6 +276,8 @@ class Project:
     only_allow_merge_if_pipeline_succeeds: bool = False
     only_allow_merge_if_all_discussions_are_resolved: bool = False
     autoclose_referenced_issues: bool = True
+    merge_requests_enabled: bool = True
+    ci_config_path: str | None = None
     decline: str | None = None
     last_push_options: tuple[str, ...] = ()
     old_paths: set[str] = field(default_factory=set)

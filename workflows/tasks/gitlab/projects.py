@@ -21,7 +21,8 @@ class Project:
     """A project. `path` is the full one, such as `group/sub/shop`.
 
     `clone_url` is built from GITLAB_URL, so that it is right behind a proxy too.
-    `default_branch` is None while the repository is empty.
+    `default_branch` is None while the repository is empty. `visibility` is private, internal or
+    public. `ci_config_path` is the file of this repository in place of `.gitlab-ci.yml`.
     """
 
     id: int
@@ -33,6 +34,8 @@ class Project:
     archived: bool
     merge_requests_enabled: bool
     issues_enabled: bool
+    visibility: str
+    ci_config_path: str | None
 
 
 class Projects(Client):
@@ -73,4 +76,13 @@ class Projects(Client):
             archived=bool(found.get("archived")),
             merge_requests_enabled=found.get("merge_requests_enabled") is not False,
             issues_enabled=found.get("issues_enabled") is not False,
+            visibility=str(found.get("visibility") or "public"),
+            ci_config_path=_ci_file(found.get("ci_config_path")),
         )
+
+
+def _ci_file(setting: str | None) -> str | None:
+    """The setting, where it is no address and no file of another project (`a.yml@group/x`)."""
+    if not setting or "@" in setting or "://" in setting:
+        return None
+    return setting.lstrip("/")

@@ -148,6 +148,8 @@ def make(shop: Workshop) -> Made:
         failing = _with(made, evidence)
         if evidence.passed:
             return failing
+        if evidence.timed_out:
+            break  # it had all the time that was left
         _log.warning("the checks fail: exit code %d", evidence.exit_code)
         prompt = _feedback(request.prompt, evidence)
     assert failing is not None  # noqa: S101 - the loop ran, and returned unless the checks failed

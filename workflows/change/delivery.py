@@ -14,7 +14,13 @@ from typing import TYPE_CHECKING
 from workflows.change import agents, rounds, trees
 from workflows.change.prompt import GUIDES
 from workflows.change.request import TRAILER
-from workflows.core.errors import BranchRefused, PermanentError, PushNotFastForward
+from workflows.core.errors import (
+    BranchRefused,
+    ClaimLost,
+    PermanentError,
+    PushNotFastForward,
+    WorkflowsError,
+)
 from workflows.core.observability import logger
 from workflows.tasks import git
 
@@ -141,13 +147,24 @@ def _once(job: Job, run: Run, scratch: Path, deadline: float) -> Delivered:
         job.before_push(made)
         options = ["ci.skip"] if made.ci_skip else []
         run.step("push changes", git.push_changes, repository, job.branch, options=options)
-    except PushNotFastForward:
-        raise
+    except (PushNotFastForward, ClaimLost):
+        raise  # the branch is somebody else's now
     except PermanentError:
-        if job.made_at and repository.remote_branches.get(job.branch) == job.made_at:
-            run.step("remove branch", git.delete_branch, repository, job.branch, job.made_at)
+        _take_away(repository, job, run)
         raise
     return Delivered(job.branch, made.commit.id, made)
+
+
+def _take_away(repository: Repository, job: Job, run: Run) -> None:
+    """Remove the branch that we made and that is still as we made it; never raises an error."""
+    if not job.made_at or repository.remote_branches.get(job.branch) != job.made_at:
+        return
+    try:
+        if repository.run("rev-list", "-1", job.made_at, f"^{repository.start}").stdout:
+            return  # a person was quicker than we could look: it has commits of its own
+        run.step("remove branch", git.delete_branch, repository, job.branch, job.made_at)
+    except WorkflowsError as error:
+        _log.warning("the branch %s is left behind: %s", job.branch, error.what)
 
 
 def _carrying(repository: Repository, job: Job) -> str:

@@ -6,6 +6,7 @@ API: https://docs.gitlab.com/api/issues/ and https://docs.gitlab.com/api/notes/
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from workflows.tasks.gitlab.answers import Json, moment, read
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
+_LAST_OF_SECOND = timedelta(microseconds=999_999)
+_TEXT_EDITED = ("changed the description", "changed title from ")  # GitLab's, in English always
 Place = Literal["issues", "merge_requests"]
 
 
@@ -51,10 +54,14 @@ class Comment:
 
 
 class CommentsRead(NamedTuple):
-    """Comments, oldest first; `changed_since` counts those left out as new or edited."""
+    """Comments, oldest first; `changed_since` counts those left out as new or edited.
+
+    `text_changed`: the title or the description was edited since.
+    """
 
     comments: list[Comment]
     changed_since: int
+    text_changed: bool = False
 
 
 class Issues(Client):
@@ -91,12 +98,15 @@ class Issues(Client):
     ) -> CommentsRead:
         """What people wrote up to `until`, and how many comments are newer or were edited since.
 
+        An `until` of a whole second means that second to its end.
+
         GitLab's own notes, internal ones and those of the user `own_id` are left out.
 
         Raises:
             ResourceNotFound: there is no such issue.
         """
-        rows = self._list(notes_path(project_id, iid, of), sort="asc", order_by="created_at")
+        path = notes_path(project_id, iid, of)
+        rows = list(self._list(path, sort="asc", order_by="created_at"))
         found = [
             read(_comment, row)
             for row in rows
@@ -105,8 +115,16 @@ class Issues(Client):
         found = sorted((c for c in found if c.author_id != own_id), key=lambda c: c.id)
         if until is None:
             return CommentsRead(found, 0)
+        if until.microsecond == 0:  # told in whole seconds, as webhooks do
+            until += _LAST_OF_SECOND
         kept = [c for c in found if c.created_at <= until and c.updated_at <= until]
-        return CommentsRead(kept, len(found) - len(kept))
+        edited = any(
+            row.get("system")
+            and str(row["body"]).startswith(_TEXT_EDITED)
+            and read(moment, row["created_at"]) > until
+            for row in rows
+        )
+        return CommentsRead(kept, len(found) - len(kept), edited)
 
     def change_labels(
         self, project_id: int, iid: int, *, add: Iterable[str] = (), remove: Iterable[str] = ()

@@ -77,6 +77,7 @@ def body(parameters: Parameters, run: Run) -> Result:
 
     Raises:
         ActorRefused: who asked may not; nothing is written to GitLab.
+        IssueBusy: another run works on the issue, and not for this request.
         NoChange, AgentFailed, ChangeRefused, ChecksFailed: the note on the issue says why.
         WorkflowsError: whatever the git and GitLab steps raise.
     """
@@ -88,7 +89,7 @@ def body(parameters: Parameters, run: Run) -> Result:
             return _dry_run(case, parameters, run)
         words = _Words(case, run)
         wish = _wish(case, parameters, run)
-        taken = run.step("claim issue", claim.take, gitlab, wish, words.working)
+        taken = run.step("claim issue", claim.take, gitlab, wish, words.working, words.failed)
         if isinstance(taken, Standing):
             return _leave(gitlab, taken, case)
         with taken:
@@ -114,6 +115,9 @@ class _Words:
         branch_url = f"{self.case.project.web_url}/-/tree/{marker.branch}"
         return wording.working(marker, self.run.settings.run_url, branch_url)
 
+    def failed(self, error: BaseException) -> str:
+        return wording.failed(_known(error), self.run.run_id, self.run.settings.run_url)
+
     def say_why(self, taken: Claim, error: BaseException) -> None:
         """Tell the issue how the run ended; never raises, or `error` would be lost."""
         run_id, url = self.run.run_id, self.run.settings.run_url
@@ -124,7 +128,7 @@ class _Words:
             elif isinstance(error, WorkflowsError) and error.retryable:
                 taken.end(Phase.INTERRUPTED, wording.interrupted(run_id, url, redact(error.what)))
             else:
-                taken.end(Phase.FAILED, wording.failed(_known(error), run_id, url))
+                taken.end(Phase.FAILED, self.failed(error))
         except WorkflowsError as second:
             _log.error("the issue could not be told how the run ended: %s", redact(second.what))
 
@@ -151,11 +155,18 @@ def _wish(case: Case, parameters: Parameters, run: Run) -> claim.Wish:
         asked=parameters.asked_at,
         asked_at=case.asked.isoformat(),
         lease_s=run.settings.lease_s,
+        refusal=case.refusal(),
     )
 
 
 def _leave(gitlab: GitLab, standing: Standing, case: Case) -> Result:
-    """There is nothing to do for this run; a person's closing of the merge request is noted."""
+    """There is nothing to do for this run; a person's closing of the merge request is noted.
+
+    Raises:
+        IssueBusy: there is, but not while another run works.
+    """
+    if standing.next is Next.LATER:
+        raise claim.busy(case.issue.iid)
     outcome = {
         Next.LEAVE: Outcome.RUNNING_ELSEWHERE,
         Next.DONE: Outcome.ALREADY_DONE,
@@ -238,8 +249,8 @@ def _merge_request(
     """Open the merge request, or bring ours up to date without touching what people wrote."""
     evidence = taken.marker.evidence
     failing = wording.passed(evidence) is False
-    reviewers = gitlab.user_ids(parameters.reviewers)
-    there = gitlab.find_merge_request(case.project.id, done.branch, target_branch=case.target)
+    reviewers = case.reviewer_ids
+    there = gitlab.find_merge_request(case.project.id, done.branch)  # people may change the target
     report = wording.report(done.made, evidence)
     if there is not None and there.state == "opened":
         return gitlab.update_merge_request(

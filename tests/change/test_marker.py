@@ -44,6 +44,21 @@ TABLE = [
     ("a branch without a note for long", seen(branch_exists=True, quiet_s=61), Next.TAKE),
     ("a fresh claim", seen(marker()), Next.WAIT),
     ("a claim that shows life", seen(marker(), moved=True), Next.LEAVE),
+    (
+        "a claim that shows life, for a later request",
+        seen(marker(), moved=True, request="r2", asked=ASKED),
+        Next.LEAVE,
+    ),
+    (
+        "a claim that shows life, for an earlier request",
+        seen(marker(), moved=True, request="r2", asked=LATER),
+        Next.LATER,
+    ),
+    (
+        "a claim that shows life, and an operator asks for something else",
+        seen(marker(), moved=True, request="r2"),
+        Next.LATER,
+    ),
     ("a claim whose lease ran out", seen(marker(), quiet_s=61), Next.TAKE),
     ("an interrupted run", seen(marker(Phase.INTERRUPTED)), Next.TAKE),
     ("done, the same request", seen(marker(Phase.DONE), merge_request="opened"), Next.DONE),

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
 from workflows.change.marker import KEY, Marker, Next, Phase, Seen, decide, parse
-from workflows.core.errors import ClaimLost, WorkflowsError
+from workflows.core.errors import ClaimLost, IssueBusy, PermanentError, WorkflowsError
 from workflows.core.observability import logger
 from workflows.core.redaction import redact
 
@@ -33,7 +33,10 @@ _LAST_WORD_S = 2.0  # after SIGTERM
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What a run wants to claim. `branch` is its name if no earlier run chose one."""
+    """What a run wants to claim. `branch` is its name if no earlier run chose one.
+
+    `refusal` is why the issue cannot be worked on; it counts unless an earlier run did the work.
+    """
 
     project_id: int
     iid: int
@@ -46,6 +49,7 @@ class Wish:
     asked: datetime | None
     asked_at: str
     lease_s: float
+    refusal: PermanentError | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,13 +62,21 @@ class Standing:
     branch: str
 
 
-def take(gitlab: GitLab, wish: Wish, working: Callable[[Marker], str]) -> Claim | Standing:
+def take(
+    gitlab: GitLab,
+    wish: Wish,
+    working: Callable[[Marker], str],
+    failed: Callable[[WorkflowsError], str],
+) -> Claim | Standing:
     """Claim the issue, or say why not. `working` words the note for a marker, without its line.
+
+    Where it cannot be claimed for good, the issue is told in the words of `failed`.
 
     Waits while it is not known whether another run lives, at most that run's lease. May be run
     again: a claim of our own (`wish.owner`) is simply taken up.
 
     Raises:
+        PermanentError: `wish.refusal`.
         WorkflowsError: as the GitLab calls.
     """
     watch = _Watch(wish.lease_s)
@@ -93,13 +105,50 @@ def take(gitlab: GitLab, wish: Wish, working: Callable[[Marker], str]) -> Claim 
             continue
         if step is not Next.TAKE:
             return Standing(step, marker, merge_request, branch)
-        if there is None and gitlab.create_branch(wish.project_id, branch, wish.ref) is False:
-            continue  # another run was quicker: look again
-        made_at = there or gitlab.branch(wish.project_id, branch)
-        base = marker.base if marker and there else (made_at.commit_id if made_at else None)
-        claim = _announce(gitlab, wish, note, _marker(wish, marker, branch, base), working)
+        try:
+            claim = _claim(gitlab, wish, note, branch, working, is_there=there is not None)
+        except PermanentError as error:
+            _tell(gitlab, wish, note, branch, failed(error))
+            raise
         if claim is not None:
             return claim
+
+
+def _claim(  # noqa: PLR0913 - what `take` saw
+    gitlab: GitLab,
+    wish: Wish,
+    note: Note | None,
+    branch: str,
+    working: Callable[[Marker], str],
+    *,
+    is_there: bool,
+) -> Claim | None:
+    """Make the branch and write the note; None if another run was quicker."""
+    if wish.refusal is not None:
+        raise wish.refusal
+    marker = parse(note.body) if note else None
+    if is_there:  # without a note nobody knows who made it: never take that one away
+        base = marker.base if marker else None
+    elif gitlab.create_branch(wish.project_id, branch, wish.ref) is False:
+        return None
+    else:
+        made = gitlab.branch(wish.project_id, branch)
+        base = made.commit_id if made else None
+    return _announce(gitlab, wish, note, _marker(wish, marker, branch, base), working)
+
+
+def _tell(gitlab: GitLab, wish: Wish, note: Note | None, branch: str, text: str) -> None:
+    """Say on the issue why it was not claimed; never raises, or the reason would be lost."""
+    earlier = parse(note.body) if note else None
+    marker = _marker(wish, earlier, branch, earlier.base if earlier else None)
+    body = f"{dataclasses.replace(marker, phase=Phase.FAILED).line()}\n{text}"
+    try:
+        if note is None:
+            gitlab.write_note(wish.project_id, wish.iid, body, f"<!-- {KEY} ", wish.own_id)
+        else:
+            gitlab.edit_note(wish.project_id, wish.iid, note.id, body)
+    except WorkflowsError as error:
+        _log.error("the issue could not be told why: %s", redact(error.what))
 
 
 def _marker(wish: Wish, earlier: Marker | None, branch: str, base: str | None) -> Marker:
@@ -153,6 +202,15 @@ def say(  # noqa: PLR0913, PLR0917 - which note of which issue, and what
         gitlab.edit_note(project_id, iid, note.id, body)
 
 
+def busy(iid: int) -> IssueBusy:
+    """The error of a run whose request another run, which works now, will not deal with."""
+    return IssueBusy(
+        f"another run works on issue {iid}, for an earlier request",
+        why="it does not read what was said since",
+        fix="run this again when that one has ended",
+    )
+
+
 @dataclass
 class _Watch:
     """How long the claim of another run has been quiet: by GitLab's clock, then by ours."""
@@ -197,6 +255,7 @@ class Claim:
         self._note_id = note_id
         self._words = words
         self._lost = threading.Event()
+        self._other: Marker | None = None  # of a run that does something else
         self._stop = threading.Event()
         self._lock = threading.Lock()
         self._thread = threading.Thread(target=self._beat, name="claim", daemon=True)
@@ -214,7 +273,10 @@ class Claim:
 
         Raises:
             ClaimLost: another run has it.
+            IssueBusy: another run has it, and does not deal with our request.
         """
+        if self._lost.is_set() and self._other is not None:
+            raise busy(self._wish.iid)
         if self._lost.is_set():
             raise ClaimLost(
                 f"another run has taken over issue {self._wish.iid}",
@@ -246,14 +308,20 @@ class Claim:
     def _write(self, gitlab: GitLab, text: str) -> None:
         """Edit our note, if it still is ours. Caller holds the lock."""
         self.check()
-        note = gitlab.note(self._wish.project_id, self._wish.iid, self._note_id)
-        there = parse(note.body) if note else None
-        if note is None or there is None or there.owner != self._wish.owner:
+        wish, body = self._wish, f"{self.marker.line()}\n{text}"
+        note = gitlab.note(wish.project_id, wish.iid, self._note_id)
+        if note is None:  # a person deleted it: nobody else works on the issue for that
+            line = f"<!-- {KEY} "
+            note = gitlab.write_note(wish.project_id, wish.iid, body, line, wish.own_id)
+            self._note_id = note.id
+        there = parse(note.body)
+        if there is None or there.owner != wish.owner:
+            if there is not None and not there.covers(wish.request, wish.asked):
+                self._other = there
             self._lost.set()
             self.check()
-        body = f"{self.marker.line()}\n{text}"
-        if note is not None and note.body != body:
-            gitlab.edit_note(self._wish.project_id, self._wish.iid, self._note_id, body)
+        if note.body != body:
+            gitlab.edit_note(wish.project_id, wish.iid, note.id, body)
 
     def _beat(self) -> None:
         """Show signs of life until told to stop or the claim is lost."""
@@ -272,7 +340,7 @@ class Claim:
             self.marker = dataclasses.replace(self.marker, beat=self.marker.beat + 1)
             try:
                 self._write(gitlab, self._words(self.marker))
-            except ClaimLost:
+            except (ClaimLost, IssueBusy):
                 return False
             except WorkflowsError as error:
                 _log.warning("no sign of life could be given: %s", redact(error.what))

@@ -9,7 +9,7 @@ from workflows.change import prompt
 from workflows.change.request import Request, request_id
 from workflows.change.text import one_line, slug
 from workflows.change.wording import commit_details
-from workflows.core.errors import AccessDenied, ActorRefused, ResourceNotFound
+from workflows.core.errors import AccessDenied, ActorRefused, PermanentError, ResourceNotFound
 from workflows.tasks.git import Person
 from workflows.tasks.gitlab import parse_issue_url
 
@@ -30,6 +30,7 @@ class Case:
     """One issue as it was when somebody asked. `asker` is None for an operator, or ourselves.
 
     `branch` is the name for a new branch; `request_id` the same for the same texts.
+    `text_changed`: title or description are not what they were when it was asked.
     """
 
     me: User
@@ -42,6 +43,30 @@ class Case:
     branch: str
     request_id: str
     author: Person
+    reviewer_ids: tuple[int, ...] = ()
+    text_changed: bool = False
+
+    def refusal(self) -> PermanentError | None:
+        """Why no work on this issue may be published, whoever asked; None if it may."""
+        if self.issue.confidential and self.project.visibility != "private":
+            return AccessDenied(
+                f"issue {self.issue.iid} is confidential, and {self.project.path} is"
+                f" {self.project.visibility}",
+                why="a branch and a merge request would show it to everybody",
+                fix="do this one by hand, in a private fork",
+            )
+        if not self.project.merge_requests_enabled:
+            return AccessDenied(
+                f"{self.project.path} has merge requests switched off",
+                fix="switch them on in the project's settings, then ask again",
+            )
+        if self.text_changed:
+            return AccessDenied(
+                f"the text of issue {self.issue.iid} was changed after it was asked for",
+                why="who asked has not seen the new one",
+                fix="read it, then ask again",
+            )
+        return None
 
     def request(self, guides: list[tuple[str, str]], again: bool) -> Request:  # noqa: FBT001
         """What an agent is asked, with the repository's guides."""
@@ -62,7 +87,7 @@ def read(gitlab: GitLab, asked: IssueOptions, settings: Settings) -> Case:
     """Read the issue with its comments as they were at `asked_at`; writes nothing.
 
     Raises:
-        InputError: the URL is not one of an issue on this GitLab.
+        InputError: the URL is not one of an issue on this GitLab, or a reviewer does not exist.
         ActorRefused: who asked is not an active member with the role Developer or above.
         ResourceNotFound: no such project or issue, or the repository is empty.
         AccessDenied: the project is archived.
@@ -73,7 +98,8 @@ def read(gitlab: GitLab, asked: IssueOptions, settings: Settings) -> Case:
     asker = _asker(gitlab, asked.actor_id, me, project)
     issue = gitlab.issue(project.id, iid)
     when = asked.asked_at or gitlab.server_time()
-    comments = tuple(gitlab.comments(project.id, iid, until=when, own_id=me.id))
+    said = gitlab.comments_until(project.id, iid, until=asked.asked_at, own_id=me.id)
+    comments = tuple(said.comments)
     if project.archived:
         raise AccessDenied(f"{project.path} is archived", fix="unarchive it, then ask again")
     target = asked.target_branch or project.default_branch
@@ -97,6 +123,8 @@ def read(gitlab: GitLab, asked: IssueOptions, settings: Settings) -> Case:
             [(one.id, one.body) for one in comments],
         ),
         author=Person(asked.git_user or _name(me), asked.git_email or me.email),
+        reviewer_ids=gitlab.user_ids(asked.reviewers),
+        text_changed=said.text_changed,
     )
 
 

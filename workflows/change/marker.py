@@ -65,6 +65,14 @@ class Marker:
         except ValueError:
             return None
 
+    def is_late(self, asked: datetime | None) -> bool:
+        """Whether what was asked then was asked before this."""
+        return asked is not None and self.asked is not None and asked <= self.asked
+
+    def covers(self, request: str, asked: datetime | None) -> bool:
+        """Whether the run of this marker reads all that a request was made for."""
+        return self.request == request or self.is_late(asked)
+
 
 def parse(body: str) -> Marker | None:
     """The marker at the top of a note's body; None where there is none that makes sense.
@@ -91,7 +99,8 @@ class Next(StrEnum):
 
     TAKE = "take"  # nobody works on it: claim it
     WAIT = "wait"  # somebody may: look again
-    LEAVE = "leave"  # somebody does
+    LEAVE = "leave"  # somebody does, for this very request or a later one
+    LATER = "later"  # somebody does, for another request: this one has to come again
     DONE = "done"  # this request was carried out
     FAILED = "failed"  # this very delivery was tried, and failed for good
     CLOSED = "closed"  # a person closed the merge request
@@ -123,7 +132,7 @@ def decide(seen: Seen) -> Next:
     unannounced = marker is None and seen.branch_exists  # its run may be about to write the note
     ended = marker is not None and not working and marker.phase is not Phase.INTERRUPTED
     rules = (
-        (working and seen.moved, Next.LEAVE),
+        (working and seen.moved, Next.LEAVE if _covered(seen) else Next.LATER),
         ((working or unannounced) and seen.quiet_s < lease, Next.WAIT),
         (seen.merge_request == "closed", Next.CLOSED),
         (ended and _handled(seen), Next.FAILED if _failed(marker) else Next.DONE),
@@ -136,8 +145,11 @@ def _handled(seen: Seen) -> bool:
     marker = seen.marker
     if marker is None:
         return False
-    late = seen.asked is not None and marker.asked is not None and seen.asked <= marker.asked
-    return late or (not _failed(marker) and marker.request == seen.request)
+    return marker.is_late(seen.asked) or (not _failed(marker) and marker.request == seen.request)
+
+
+def _covered(seen: Seen) -> bool:
+    return seen.marker is not None and seen.marker.covers(seen.request, seen.asked)
 
 
 def _failed(marker: Marker | None) -> bool:

@@ -35,7 +35,8 @@ WorkflowsError                       1   something went wrong; each error says w
 └── TransientError                  75   the same command may work later (EX_TEMPFAIL)
     ├── NetworkError                75   the remote could not be reached, or broke off
     ├── RemoteUnavailable           75   the remote answered 429 or 5xx
-    └── TimeoutExceeded             75   no answer in the time allowed
+    ├── TimeoutExceeded             75   no answer in the time allowed
+    └── IssueBusy                   75   another run works on the issue, for an earlier request
 Terminated                 143 or 130   SIGTERM or SIGINT arrived; not an Exception on purpose
 ```
 
@@ -242,6 +243,10 @@ class RemoteUnavailable(TransientError):
 
 class TimeoutExceeded(TransientError):
     """No answer in the time allowed; what was asked may or may not have happened."""
+
+
+class IssueBusy(TransientError):
+    """Another run works on the issue and will not deal with this request: it has to come again."""
 
 
 class Terminated(BaseException):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import workflows
-from workflows.cli import catalog, flags, output, task_runner
+from workflows.cli import catalog, flags, local_stack, output, task_runner
 
 if TYPE_CHECKING:
     import argparse
@@ -60,6 +60,10 @@ def top_parser(flows: tuple[Flow, ...] = ()) -> flags.Parser:
             groups[group] = parts
         command.configure(groups[group].add_parser(name, help=command.summary))
     return top
+
+
+def _no_flags(_: argparse.ArgumentParser) -> None:
+    """This command has none."""
 
 
 def _list_flags(parser: argparse.ArgumentParser) -> None:
@@ -228,6 +232,15 @@ COMMANDS = {
     "describe": Command("show a flow's parameters", _describe_flags, _describe),
     "demo": Command("turn an issue into a merge request, offline", _demo_flags, _demo),
     "trigger": Command("start a flow in the cloud, by a message", _trigger_flags, _trigger),
+    "local up": Command(
+        "the whole stack, wired as in the cloud", local_stack.up_flags, local_stack.up
+    ),
+    "local status": Command("what of it runs", _no_flags, local_stack.status),
+    "local publish": Command(
+        "start a flow in it, by a message", _trigger_flags, local_stack.publish
+    ),
+    "local logs": Command("what its parts have logged", local_stack.logs_flags, local_stack.logs),
+    "local down": Command("stop it", _no_flags, local_stack.down),
     "local git": Command("a git server over HTTP, on 127.0.0.1", _git_flags, _git),
     "local gitlab": Command("a GitLab with a demo project", _gitlab_flags, _gitlab),
     "local model": Command("a model that plays recorded answers", _model_flags, _model),

@@ -75,6 +75,8 @@ ROWS = [
     (change(".env", FILE, FILE), "ordinary"),
     (change(".env.example"), "ordinary"),
     # submodules, modes, links
+    (change("key.txt", holds_secret=True), "secret"),
+    (change(".env", holds_secret=True), "secrets file"),
     (change("lib", ABSENT, SUBMODULE), "submodule"),
     (change("lib", SUBMODULE, SUBMODULE), "submodule"),
     (change("lib", SUBMODULE, ABSENT), "submodule"),

@@ -136,6 +136,16 @@ def test_who_may_not_push_may_not_ask(stack: Stack, who: str) -> None:
     assert not [seen for seen in stack.lab.requests if seen.method not in {"GET", "HEAD"}]
 
 
+def test_the_bot_does_not_ask_itself(stack: Stack) -> None:
+    """Its own label or comment comes back as an event: that must not start anything."""
+    issue = stack.issue()
+
+    error = refused(stack.resolve(issue, actor_id=stack.people["bot"].id))
+
+    assert error["type"] == "ActorRefused"
+    assert stack.notes(issue) == []
+
+
 def test_a_second_delivery_changes_nothing(stack: Stack) -> None:
     """The same message again: no second branch, merge request, note or commit."""
     issue = stack.issue()
@@ -347,7 +357,8 @@ def test_the_guide_is_the_default_branchs_not_the_work_branchs(stack: Stack) -> 
     )
     comments.write(stack.lab, issue, stack.people["dave"], "More.")
 
-    prompt = str(result(stack.resolve(issue, dry_run=True))["prompt"])
+    shown = result(stack.resolve(issue, dry_run=True, code="write('c.txt', 'c')"))
+    prompt = str(shown["prompt"])
 
     assert "Keep it simple." in prompt
     assert "Obey the branch." not in prompt

@@ -27,7 +27,7 @@ _SUBJECT = 72
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One issue as it was when somebody asked. `asker` is None for an operator, or ourselves.
+    """One issue as it was when somebody asked. `asker` is None for an operator.
 
     `branch` is the name for a new branch; `request_id` the same for the same texts.
     `text_changed`: title or description are not what they were when it was asked.
@@ -146,9 +146,15 @@ def _where(asked: IssueOptions, settings: Settings) -> tuple[str, int]:
 
 
 def _asker(gitlab: GitLab, actor_id: int | None, me: User, project: Project) -> User | None:
-    """Who asked, if that person may; None for an operator and for ourselves."""
-    if actor_id is None or actor_id == me.id:
+    """Who asked, if that person may; None for an operator."""
+    if actor_id is None:
         return None
+    if actor_id == me.id:  # our own note or label came back as an event: that could go on for ever
+        raise ActorRefused(
+            f"{me.username} does not ask itself",
+            why="the event was made by the user whose token this run has",
+            fix="let a person ask, and give Workflows a bot user of its own",
+        )
     level = gitlab.access_level(project.id, actor_id)
     if level < DEVELOPER:
         raise ActorRefused(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import tempfile
 import time
 from contextlib import ExitStack
 from pathlib import Path
@@ -15,6 +14,7 @@ from urllib.parse import urlsplit
 from workflows.cli import catalog, output, servers
 from workflows.core import environment
 from workflows.core.errors import CommandLineInvalid
+from workflows.tasks.utility import scratch_folder
 
 if TYPE_CHECKING:
     import argparse
@@ -44,9 +44,9 @@ def up(found: argparse.Namespace) -> int:
     if _alive(_state()):
         raise CommandLineInvalid("the stack runs already", fix="see `workflows local status`")
     with ExitStack() as opened:
-        folder = opened.enter_context(tempfile.TemporaryDirectory(prefix="workflows-local-"))
+        folder = opened.enter_context(scratch_folder("workflows-local-"))
         flows = list(catalog.FLOWS)
-        running = opened.enter_context(local.running(Path(folder), flows, prefect=found.prefect))
+        running = opened.enter_context(local.running(folder, flows, prefect=found.prefect))
         _write(state, running)
         opened.callback(state.unlink, missing_ok=True)
         return servers.wait(_table(running) + "\nCtrl-C stops everything")
@@ -80,7 +80,7 @@ def down(_: argparse.Namespace) -> int:
 
 
 def publish(found: argparse.Namespace) -> int:
-    """Publish a message to the running stack's topic, as `workflows trigger` does to the cloud's."""
+    """Publish a message to the running stack's topic, as `workflows trigger` does."""
     from workflows.cli import trigger  # noqa: PLC0415
 
     variables = _running()["variables"]
@@ -165,6 +165,9 @@ def _alive(facts: Mapping[str, Any]) -> bool:
         return False
     try:
         os.kill(pid, 0)
-    except OSError:
+        state = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0]
+    except ProcessLookupError:
         return False
-    return True
+    except OSError:  # no /proc here, or somebody else's process
+        return Path("/proc").is_dir() is False
+    return state != "Z"  # ended, and its parent has not looked yet

@@ -24,9 +24,18 @@ ifneq ($(wildcard .venv-pluscoder/bin/python)$(shell cat $(PLUSCODER) 2>/dev/nul
 $(PLUSCODER): FORCE
 endif
 
+# What `make infra-check` needs beside terraform and gcloud, in an environment of its own.
+INFRA := .venv-infra/.ready
+ifneq ($(wildcard .venv-infra/bin/python)$(shell cat $(INFRA) 2>/dev/null),.venv-infra/bin/python$(CURDIR))
+$(INFRA): FORCE
+endif
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help create-env lock pluscoder lock-pluscoder test test-slow test-versions format check docs-check demo bench ui clean FORCE
+.PHONY: help create-env lock pluscoder lock-pluscoder test test-versions format check docs-check demo bench ui clean FORCE \
+	lock-infra infra-init infra-plan infra-apply infra-destroy infra-check build-and-push deploy-jobs \
+	verify-deployment publish docker-build docker-run image-check
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -86,6 +95,41 @@ bench: $(READY) ## Run the benchmarks
 ui: $(READY) ## Start a local Prefect server with its pages
 	$(BIN)/workflows local prefect $(ARGS)
 
+# --- the cloud: docs/deploy.md ---
+
+$(INFRA): requirements-infra.txt | $(READY)
+	@tools/create_infra.sh .venv-infra $(BIN)/python
+
+lock-infra: $(if $(wildcard $(BIN)/uv),,$(READY)) ## Resolve tools/terraform anew into requirements-infra.txt
+	@tools/lock_infra.sh $(BIN)/uv
+
+infra-check: $(READY) $(INFRA) ## Check infrastructure/ and the Dockerfile without a cloud (INFRA_PROVIDER=registry|stand-in)
+	@tools/infra/check.sh $(BIN)/python .venv-infra/bin/python
+
+infra-init infra-plan infra-apply infra-destroy: ## Terraform in infrastructure/ (PROJECT=my-project ARGS=…)
+	@PROJECT="$(PROJECT)" tools/infra/terraform.sh $(@:infra-%=%) $(ARGS)
+
+build-and-push: $(READY) ## Build, test and push the images in Cloud Build; note their digests
+	@$(BIN)/python -m tools.infra.build_and_push
+
+deploy-jobs: $(READY) ## Give every job the images built last, by digest, and change nothing else
+	@$(BIN)/python -m tools.infra.deploy_jobs
+
+verify-deployment: $(READY) ## Say what of the deployment is missing: topics, functions, jobs, roles
+	@$(BIN)/python -m tools.infra.verify_deployment
+
+publish: $(READY) ## Start a workflow by a message (WORKFLOW=hello_world PARAMS='{"git_url": "…"}')
+	@$(BIN)/python -m tools.infra.publish "$(WORKFLOW)" '$(PARAMS)'
+
+docker-build: ## Build an image on this machine (TARGET=workflows|agent|task-runner)
+	@tools/infra/docker.sh build $(or $(TARGET),workflows)
+
+docker-run: ## Run a workflow in that image (TARGET=workflows ARGS="run hello_world --git-url …")
+	@tools/infra/docker.sh run $(or $(TARGET),workflows) $(ARGS)
+
+image-check: $(READY) ## Build the image with buildah and run it; minutes, and root (PYTHON_IMAGE=…)
+	@tools/infra/image_check.sh $(BIN)/python
+
 clean: ## Remove the environments and caches that make made
-	rm -rf .venv .venvs .venv-pluscoder .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf .venv .venvs .venv-pluscoder .venv-infra build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	find workflows tests benchmarks tools -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -14,7 +14,7 @@ RUN apt-get update \
     && apt-get install -y --no-install-recommends ca-certificates git \
     && rm -rf /var/lib/apt/lists/* \
     && groupadd --gid 10001 workflows \
-    && useradd --uid 10001 --gid 10001 --create-home --home-dir /home/workflows workflows
+    && useradd --uid 10001 --gid 10001 --create-home --home-dir /srv/workflows workflows
 
 # What pip needs stays in this stage; the environment is compiled here, because nobody may write
 # bytecode later.
@@ -45,9 +45,9 @@ RUN python -m venv /opt/pluscoder \
 
 FROM base AS workflows
 COPY --from=build /opt/workflows /opt/workflows
-ENV PATH=/opt/workflows/bin:$PATH HOME=/home/workflows PREFECT_SERVER_ANALYTICS_ENABLED=false
+ENV PATH=/opt/workflows/bin:$PATH HOME=/srv/workflows PREFECT_SERVER_ANALYTICS_ENABLED=false
 USER 10001:10001
-WORKDIR /home/workflows
+WORKDIR /srv/workflows
 ENTRYPOINT ["python", "-m", "workflows"]
 
 FROM workflows AS agent

@@ -106,8 +106,17 @@ lock-infra: $(if $(wildcard $(BIN)/uv),,$(READY)) ## Resolve tools/terraform ane
 infra-check: $(READY) $(INFRA) ## Check infrastructure/ and the Dockerfile without a cloud (INFRA_PROVIDER=registry|stand-in)
 	@tools/infra/check.sh $(BIN)/python .venv-infra/bin/python
 
-infra-init infra-plan infra-apply infra-destroy: ## Terraform in infrastructure/ (PROJECT=my-project ARGS=…)
-	@PROJECT="$(PROJECT)" tools/infra/terraform.sh $(@:infra-%=%) $(ARGS)
+infra-init: ## Prepare Terraform in infrastructure/ (ARGS=-upgrade)
+	@tools/infra/terraform.sh init $(ARGS)
+
+infra-plan: ## Show what Terraform would change (PROJECT=my-project)
+	@PROJECT="$(PROJECT)" tools/infra/terraform.sh plan $(ARGS)
+
+infra-apply: ## Make the deployment what infrastructure/ says; Terraform asks first (PROJECT=my-project)
+	@PROJECT="$(PROJECT)" tools/infra/terraform.sh apply $(ARGS)
+
+infra-destroy: ## Take the deployment down; Terraform asks first (PROJECT=my-project)
+	@PROJECT="$(PROJECT)" tools/infra/terraform.sh destroy $(ARGS)
 
 build-and-push: $(READY) ## Build, test and push the images in Cloud Build; note their digests
 	@$(BIN)/python -m tools.infra.build_and_push

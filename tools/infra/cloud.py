@@ -32,7 +32,7 @@ def main(action: Callable[[], int]) -> int:
     try:
         return action()
     except Refused as refused:
-        sys.stderr.write(f"{Path(sys.argv[0]).stem}: {refused}\n")
+        sys.stderr.write(f"{Path(sys.argv[0]).stem.replace('_', '-')}: {refused}\n")
         return 1
 
 

@@ -20,6 +20,6 @@ case $action in
             ANTHROPIC_API_KEY GOOGLE_API_KEY NOTIFY_URLS LOG_LEVEL; do
             set -- -e "$name" "$@"
         done
-        exec docker run --rm --read-only --tmpfs /tmp --tmpfs /home/workflows:uid=10001,gid=10001 "$@"
+        exec docker run --rm --read-only --tmpfs /tmp --tmpfs /srv/workflows:uid=10001,gid=10001 "$@"
         ;;
 esac

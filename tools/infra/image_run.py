@@ -134,7 +134,7 @@ def is_clean(container: Container, root: Path, config: dict[str, Any]) -> str:
 def main(root: Path, inspected: Path) -> int:
     """Every check in turn; the first that fails ends it."""
     # the request that is held back is cut off at the end, which uvicorn would tell at length
-    logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
+    logging.disable()
     config = json.loads(inspected.read_text())["OCIv1"]["config"]
     with tempfile.TemporaryDirectory(prefix="image-check-") as folder:
         container = Container(Path(folder), root, config)

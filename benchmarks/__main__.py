@@ -14,6 +14,9 @@ NAMES = (
     "embedded_gitlab",
     "trigger_cold_start",
     "trigger_throughput",
+    "dag_overhead",
+    "dag_makespan",
+    "dag_peers",
 )
 
 

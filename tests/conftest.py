@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.gcs import Bucket, running_gcs
 from tests.stack import BOT_TOKEN, FILES, Stack, people_of
 from tests.support import DEVELOPER_TOKEN, PROJECT, REPORTER_TOKEN, TOKEN, Cli, Remote
 from workflows.core import environment
@@ -85,3 +86,17 @@ def cli(tmp_path: Path) -> Cli:
     folder = tmp_path / "cli"
     folder.mkdir()
     return Cli(folder, {"GIT_TOKEN": TOKEN})
+
+
+@pytest.fixture(scope="session")
+def gcs_server() -> Iterator[str]:
+    """The address of a real fake-gcs-server, one for each worker."""
+    with running_gcs() as address:
+        yield address
+
+
+@pytest.fixture
+def gcs(gcs_server: str, monkeypatch: pytest.MonkeyPatch) -> Bucket:
+    """A bucket of this test's own in Cloud Storage's stand-in, where `gs://` leads."""
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", gcs_server)
+    return Bucket.create(gcs_server)

@@ -1,5 +1,6 @@
 """Keep the generated parts of the documents true: `docs.py` rewrites them, `--check` compares.
 
+`docs/dag.schema.json` is generated as a whole.
 A part stands between `<!-- generated: NAME -->` and `<!-- end -->`; NAME is a function below.
 `workflows/trigger/catalog.json` is generated as a whole: which parameters the flows have, for the
 Cloud Functions, which have neither the flows nor pydantic.
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from workflows.cli import catalog, commands, describe
 from workflows.core import errors, settings
+from workflows.dag import schema
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -133,6 +135,12 @@ def main(words: Sequence[str]) -> int:
             stale.append(path.relative_to(ROOT))
             if "--check" not in words:
                 path.write_text(fresh, encoding="utf-8")
+    published = ROOT / "docs" / "dag.schema.json"
+    fresh = schema.text()
+    if not published.exists() or published.read_text(encoding="utf-8") != fresh:
+        stale.append(published.relative_to(ROOT))
+        if "--check" not in words:
+            published.write_text(fresh, encoding="utf-8")
     if stale and "--check" in words:
         names = ", ".join(map(str, stale))
         sys.stderr.write(f"out of date: {names}\n  fix: .venv/bin/python tools/docs.py\n")

@@ -15,6 +15,7 @@ FLOWS = {
     "hello_world": "Push a branch with a greeting to a git repository.",
     "push_feature": "Let a coding agent carry out a request and push it to a branch.",
     "gitlab_pull_request": "Open or update the merge request of a branch on GitLab.",
+    "run_dag": "Run a workflow file of container tasks on a Task Runner.",
     "resolve_issue": "Turn a GitLab issue into a checked merge request.",
 }
 

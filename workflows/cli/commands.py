@@ -172,6 +172,76 @@ def _prefect(found: argparse.Namespace) -> int:
     return servers.prefect(port=found.port)
 
 
+def _dag_run_flags(parser: argparse.ArgumentParser) -> None:
+    from workflows.cli import dag_run  # noqa: PLC0415
+
+    dag_run.run_flags(parser)
+
+
+def _dag_run(found: argparse.Namespace) -> int:
+    from workflows.cli import dag_run  # noqa: PLC0415
+
+    return dag_run.run(found)
+
+
+def _dag_status_flags(parser: argparse.ArgumentParser) -> None:
+    from workflows.cli import dag_run  # noqa: PLC0415
+
+    dag_run.status_flags(parser)
+
+
+def _dag_status(found: argparse.Namespace) -> int:
+    from workflows.cli import dag_run  # noqa: PLC0415
+
+    return dag_run.status(found)
+
+
+def _dag_file_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", metavar="FILE", help="YAML or JSON: a path, or gs://BUCKET/OBJECT")
+    parser.add_argument(
+        "--param",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="what {{ params.NAME }} stands for; as often as needed",
+    )
+
+
+def _dag_validate_flags(parser: argparse.ArgumentParser) -> None:
+    _dag_file_flags(parser)
+    parser.add_argument("--json", action="store_true", help="as one JSON object")
+
+
+def _dag_validate(found: argparse.Namespace) -> int:
+    from workflows.cli import dag_files  # noqa: PLC0415
+
+    return dag_files.validate(found.file, found.param, as_json=found.json)
+
+
+def _dag_show_flags(parser: argparse.ArgumentParser) -> None:
+    _dag_file_flags(parser)
+    parser.add_argument(
+        "--format", choices=("mermaid", "dot", "svg"), default="mermaid", help="default: mermaid"
+    )
+    parser.add_argument("--output", metavar="F", help="write to this file instead of printing")
+
+
+def _dag_show(found: argparse.Namespace) -> int:
+    from workflows.cli import dag_files  # noqa: PLC0415
+
+    return dag_files.show(found.file, found.param, form=found.format, target=found.output)
+
+
+def _dag_schema_flags(parser: argparse.ArgumentParser) -> None:
+    """It has none."""
+
+
+def _dag_schema(_found: argparse.Namespace) -> int:
+    from workflows.cli import dag_files  # noqa: PLC0415
+
+    return dag_files.schema()
+
+
 def _cloud_run_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--port", type=int, default=0, metavar="N", help="default: a free one")
     parser.add_argument(
@@ -224,6 +294,7 @@ def _trigger(found: argparse.Namespace) -> int:
 
 
 GROUPS = {
+    "dag": "a workflow of container tasks, in a file",
     "local": "run a part of the embedded stack on this machine",
     "task-runner": "run container tasks for whoever asks over HTTP",
 }
@@ -241,12 +312,19 @@ COMMANDS = {
     ),
     "local logs": Command("what its parts have logged", local_stack.logs_flags, local_stack.logs),
     "local down": Command("stop it", _no_flags, local_stack.down),
+    "dag run": Command("run a workflow file against a Task Runner", _dag_run_flags, _dag_run),
+    "dag status": Command("show what a run's journal says", _dag_status_flags, _dag_status),
     "local git": Command("a git server over HTTP, on 127.0.0.1", _git_flags, _git),
     "local gitlab": Command("a GitLab with a demo project", _gitlab_flags, _gitlab),
     "local model": Command("a model that plays recorded answers", _model_flags, _model),
     "local cloud-run": Command("Cloud Run jobs as processes", _cloud_run_flags, _cloud_run),
     "local pubsub": Command("a Pub/Sub with the topic `workflows`", _pubsub_flags, _pubsub),
     "local prefect": Command("a Prefect server with its UI", _prefect_flags, _prefect),
+    "dag validate": Command(
+        "check a DAG file: every mistake with its line", _dag_validate_flags, _dag_validate
+    ),
+    "dag show": Command("draw a DAG file", _dag_show_flags, _dag_show),
+    "dag schema": Command("print the JSON Schema of DAG files", _dag_schema_flags, _dag_schema),
     "task-runner serve": Command(
         "a Task Runner: mock, processes here, Cloud Run", task_runner.configure, task_runner.serve
     ),

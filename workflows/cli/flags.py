@@ -58,13 +58,19 @@ def add_flow_flags(parser: argparse.ArgumentParser, flow: Flow) -> None:
         help_text = (field.description or "").replace("%", "%%")
         suffix = " (required)" if field.is_required() else f" (default: {shown_default(field)})"
         options: dict[str, Any] = {"dest": name, "default": None, "help": help_text + suffix}
+        names = [flag_name(name), *_other_names(name, field)]
         if is_switch(field):
-            parser.add_argument(flag_name(name), action=argparse.BooleanOptionalAction, **options)
+            parser.add_argument(*names, action=argparse.BooleanOptionalAction, **options)
         else:
             action = "append" if _is_list(field) else "store"
-            parser.add_argument(
-                flag_name(name), metavar=name.rsplit("_", 1)[-1].upper(), action=action, **options
-            )
+            metavar = name.rsplit("_", 1)[-1].upper()
+            parser.add_argument(*names, metavar=metavar, action=action, **options)
+
+
+def _other_names(name: str, field: FieldInfo) -> list[str]:
+    """Flags for the other names a field goes by (`AliasChoices`)."""
+    choices = getattr(field.validation_alias, "choices", ())
+    return [flag_name(one) for one in choices if isinstance(one, str) and one != name]
 
 
 def add_run_flags(parser: argparse.ArgumentParser) -> None:

@@ -34,9 +34,18 @@ _INHERITED = (
 )
 
 
+_SECRET = ("_TOKEN", "_KEY", "_JWT", "_SECRET", "_PASSWORD", "_AUTH_STRING", "NOTIFY_URLS")
+
+
 def variable(name: str) -> str | None:
     """The value of one environment variable; empty counts as not set."""
     return os.environ.get(name) or None
+
+
+def secrets() -> list[str]:
+    """Values of the variables whose names say that they are secret, for the redactor."""
+    found = [value for name, value in os.environ.items() if name.upper().endswith(_SECRET)]
+    return [value for value in found if value not in {"", "none"}]
 
 
 def for_child(extra: Iterable[tuple[str, str]] = ()) -> dict[str, str]:

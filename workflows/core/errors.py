@@ -7,19 +7,23 @@ WorkflowsError                       1   something went wrong; each error says w
 │   ├── WorkflowUnknown              2   no flow has this name
 │   ├── ParametersInvalid            2   parameters missing, unknown or wrong; all of them named
 │   ├── SettingsInvalid              2   environment variables with values that cannot be used
-│   ├── UrlRefused                   2   a repository URL that is unsafe or not understood
+│   ├── UrlRefused                   2   an unsafe URL of a repository or object, or none at all
+│   ├── DagInvalid                   2   a DAG file with mistakes; every finding has its line
 │   ├── BranchNameInvalid            2   a branch name that git or GitLab refuses
 │   └── BranchRefused                2   a branch this flow must not write to
 ├── PermanentError                   1   trying again changes nothing
 │   ├── ProgramMissing               1   an executable is not installed
 │   ├── ProcessFailed                1   a child process ended with an exit code other than 0
 │   ├── RequestRefused               1   an HTTP answer of 4xx (or a redirect) that is final
-│   │   └── RequestConflict          1   409: what was to be made is there already, or has moved
+│   │   └── RequestConflict          1   409, 412: what was to be made is there, or has moved
 │   ├── AuthenticationFailed         1   the remote does not accept the token, or wants one
 │   ├── AccessDenied                 1   the remote knows the token; its role does not allow this
 │   ├── RepositoryNotFound           1   no such repository, or none this token may see
 │   ├── BranchNotFound               1   the remote has no branch of this name
-│   ├── ResourceNotFound             1   GitLab has no such project, issue, …, or hides it from us
+│   ├── RunnerUnusable               1   what answers at this address is no Task Runner
+│   ├── StepsFailed                  1   steps of a workflow failed; `why` names them
+│   ├── RunConflict                  1   the run's journal is another process's, or another DAG's
+│   ├── ResourceNotFound             1   no such project, issue, object, …, or it is hidden from us
 │   ├── NothingToCommit              1   the working tree has no change
 │   ├── PathRefused                  1   a file that cannot be written inside the clone
 │   ├── ActorRefused                 1   who asked may not start work in this project
@@ -34,6 +38,7 @@ WorkflowsError                       1   something went wrong; each error says w
 │       └── PushHookDeclined         1   a server-side rule or hook said no; its words are in why
 └── TransientError                  75   the same command may work later (EX_TEMPFAIL)
     ├── NetworkError                75   the remote could not be reached, or broke off
+    │   └── AnswerLost              75   it broke off before the answer; it may have been done
     ├── RemoteUnavailable           75   the remote answered 429 or 5xx
     ├── TimeoutExceeded             75   no answer in the time allowed
     └── IssueBusy                   75   another run works on the issue, for an earlier request
@@ -47,7 +52,7 @@ An exception that is not in this tree is a defect of ours and exits with 70 (EX_
 from __future__ import annotations
 
 import signal
-from typing import ClassVar
+from typing import Any, ClassVar
 
 EXIT_OK = 0
 EXIT_DEFECT = 70
@@ -120,7 +125,16 @@ class SettingsInvalid(InputError):
 
 
 class UrlRefused(InputError):
-    """A repository URL that is unsafe (`ext::`, leading `-`) or not understood."""
+    """A URL that is unsafe (`ext::`, leading `-`) or not understood: a repository's, `gs://…`."""
+
+
+class DagInvalid(InputError):
+    """A DAG file that cannot be run. `findings` has every mistake, in the order of the file.
+
+    Each is a `workflows.dag.findings.Finding`; there is none if the file cannot be read at all.
+    """
+
+    findings: tuple[Any, ...] = ()
 
 
 class BranchNameInvalid(InputError):
@@ -153,7 +167,7 @@ class RequestRefused(PermanentError):
 
 
 class RequestConflict(RequestRefused):
-    """HTTP 409: what was to be made is there already, or what was to be changed has moved."""
+    """HTTP 409 or 412: what was to be made is there already, or what was changed has moved."""
 
 
 class AuthenticationFailed(PermanentError):
@@ -172,8 +186,20 @@ class BranchNotFound(PermanentError):
     """The remote has no branch of this name."""
 
 
+class RunnerUnusable(PermanentError):
+    """What answers is no Task Runner: 404 to `POST /job`, a redirect, another service."""
+
+
+class StepsFailed(PermanentError):
+    """Steps of a workflow failed; `why` names them and says what the runner said."""
+
+
+class RunConflict(PermanentError):
+    """A run id that is at work in another process, or belongs to another workflow file."""
+
+
 class ResourceNotFound(PermanentError):
-    """GitLab has no such project, issue, branch, …, or none that this token may see (404)."""
+    """No such project, issue, branch, object, …, or none that this token may see (404)."""
 
 
 class NothingToCommit(PermanentError):
@@ -233,6 +259,15 @@ class TransientError(WorkflowsError):
 
 class NetworkError(TransientError):
     """The remote could not be reached, or the connection broke off."""
+
+
+class AnswerLost(NetworkError):
+    """The request was sent, and no answer came: what was asked may or may not have happened.
+
+    `stale`: on a kept connection that most likely was closed before the request reached anybody.
+    """
+
+    stale: bool = False
 
 
 class RemoteUnavailable(TransientError):

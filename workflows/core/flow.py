@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextvars
 import dataclasses
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar
@@ -28,7 +29,8 @@ from workflows.core.observability import log_context, logger
 from workflows.core.redaction import redact
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
 
     from pydantic import BaseModel
 
@@ -99,6 +101,14 @@ class Reporter(Protocol):
         """A step ended; `problem` is empty when it went well."""
 
 
+class Progress(Protocol):
+    """Is told how many parts are done, as often as one likes, and at the end a table of them."""
+
+    def __call__(self, done: int, rows: list[dict[str, str]] | None = None, /) -> None:
+        """Remember it; it is shown at most once a second."""
+        ...
+
+
 class StepRunner(Protocol):
     """Carries out one step, with retries; the plain one is here, Prefect's in orchestration."""
 
@@ -108,6 +118,10 @@ class StepRunner(Protocol):
 
     def link(self, key: str, url: str, text: str) -> None:
         """Show a link beside the run."""
+        ...
+
+    def progress(self, title: str, total: int) -> AbstractContextManager[Progress]:
+        """Inside the block, show how many of `total` parts are done."""
         ...
 
 
@@ -198,6 +212,10 @@ class Run:
         """Show a link beside the run, where runs are shown."""
         self._steps.link(key, url, text)
 
+    def progress(self, title: str, total: int) -> AbstractContextManager[Progress]:
+        """Inside the block, show how many of `total` parts of a long step are done."""
+        return self._steps.progress(title, total)
+
     def _attempt(self, name: str, call: Callable[[], T]) -> T:
         token = _current_step.set(name)
         started = time.monotonic()
@@ -234,6 +252,11 @@ class PlainSteps:
 
     def link(self, key: str, url: str, text: str) -> None:
         """Nothing to show it in; the outcome carries the link."""
+
+    @contextmanager
+    def progress(self, title: str, total: int) -> Iterator[Progress]:
+        """Nothing to show it in; the reporter tells."""
+        yield lambda _done, _rows=None: None
 
 
 def retry_delays(settings: Settings) -> list[float]:

@@ -28,7 +28,7 @@ from workflows.core.errors import (
 from workflows.core.redaction import redact
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
 _REPEATABLE = {"GET", "HEAD", "PUT", "DELETE"}
 _MAX_WAIT_S = 30.0
@@ -65,22 +65,30 @@ def request(  # noqa: PLR0913 - options are keyword-only
     timeout_s: float,
     headers: Mapping[str, str] | None = None,
     json_body: object | None = None,
+    body: bytes | None = None,
     retries: int = 0,
     accept_redirect: bool = False,
+    accept: Collection[int] = (),
+    limit_bytes: int = MAX_BODY_BYTES,
 ) -> Response:
     """Send one request and return its answer; `timeout_s` bounds each attempt, in seconds.
 
     `retries` applies to transient errors of repeatable methods only; `Retry-After` is honoured
-    up to 30 s. `accept_redirect` returns a 3xx answer instead of refusing it.
+    up to 30 s. `accept_redirect` returns a 3xx answer instead of refusing it, `accept` answers
+    of the statuses named. What is sent is `json_body` or `body`; an answer of more than
+    `limit_bytes` (uncompressed) is refused while it arrives.
 
     Raises:
         NetworkError, TimeoutExceeded, RemoteUnavailable: may pass.
         AuthenticationFailed (401), AccessDenied (403), RequestRefused (other 4xx, 3xx): will not.
     """
+    sent = _Sent(method, url, timeout_s, dict(headers or {}), json_body, body, limit_bytes)
     attempts = 1 + (retries if method.upper() in _REPEATABLE else 0)
     for attempt in range(1, attempts + 1):
         try:
-            answer = _send(method, url, timeout_s, headers, json_body)
+            answer = _send(sent)
+            if answer.status in accept:
+                return answer
             return _checked(method, url, answer, accept_redirect=accept_redirect)
         except TransientError as error:
             if attempt == attempts:
@@ -90,14 +98,22 @@ def request(  # noqa: PLR0913 - options are keyword-only
     raise AssertionError  # the loop returns or raises
 
 
-def _send(
-    method: str,
-    url: str,
-    timeout_s: float,
-    headers: Mapping[str, str] | None,
-    json_body: object | None,
-) -> Response:
+@dataclass(frozen=True, slots=True)
+class _Sent:
+    """What one request is made of."""
+
+    method: str
+    url: str
+    timeout_s: float
+    headers: dict[str, str]
+    json_body: object | None
+    body: bytes | None
+    limit_bytes: int
+
+
+def _send(sent: _Sent) -> Response:
     """One attempt; a server that answers drop by drop is cut off after `timeout_s` too."""
+    url, timeout_s = sent.url, sent.timeout_s
     host = redact(url)  # unless it can be taken apart
     deadline = time.monotonic() + timeout_s
     try:
@@ -106,14 +122,16 @@ def _send(
         # trust_env off for this machine: a proxy must not get what is meant for 127.0.0.1
         with (
             httpx.Client(timeout=timeout_s, trust_env=host not in {"127.0.0.1", "::1"}) as client,
-            client.stream(method, url, headers=dict(headers or {}), json=json_body) as answer,
+            client.stream(
+                sent.method, url, headers=sent.headers, json=sent.json_body, content=sent.body
+            ) as answer,
         ):
             for chunk in answer.iter_bytes():
                 body += chunk
                 if time.monotonic() > deadline:
                     raise httpx.ReadTimeout("the answer takes too long")
-                if len(body) > MAX_BODY_BYTES:
-                    raise RequestRefused(f"{host} sends more than {MAX_BODY_BYTES} bytes")
+                if len(body) > sent.limit_bytes:
+                    raise RequestRefused(f"{host} sends more than {sent.limit_bytes} bytes")
         return Response(answer.status_code, dict(answer.headers), bytes(body))
     except httpx.TimeoutException as error:
         raise TimeoutExceeded(f"{host} did not answer within {timeout_s:g} s") from error

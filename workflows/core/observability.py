@@ -14,10 +14,11 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO
 
+from workflows.core import environment
 from workflows.core.redaction import redact, remember
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from workflows.core.settings import Settings
 
@@ -118,13 +119,34 @@ def configure(settings: Settings, *, quiet: bool = False, brief: bool = False) -
     logger later get every line of the settings' level all the same.
     """
     remember(settings.secrets())
-    handler = _StderrHandler()
-    handler.setFormatter(JsonFormatter() if settings.json_logs else TextFormatter())
-    ours = logger()
-    ours.handlers[:] = [handler]
-    ours.propagate = False
-    ours.setLevel(settings.log_level.value)
+    handler = _to_stderr(settings.log_level.value, as_json=settings.json_logs)
     if quiet:
         handler.setLevel(logging.ERROR)
     elif brief:
         handler.setLevel(logging.WARNING)
+
+
+def configure_lightly(*, secrets: Iterable[str], quiet: bool, brief: bool) -> None:
+    """The same from the environment alone, for a command that cannot wait for pydantic.
+
+    A LOG_LEVEL or LOG_FORMAT that does not exist counts as not set.
+    """
+    remember(secrets)
+    level = (environment.variable("LOG_LEVEL") or "").upper()
+    format_ = environment.variable("LOG_FORMAT") or "auto"
+    in_cloud = environment.variable("CLOUD_RUN_JOB") is not None
+    as_json = format_ == "json" or (format_ == "auto" and in_cloud)
+    handler = _to_stderr(level if level in {*_SEVERITY, "DEBUG"} else "INFO", as_json=as_json)
+    if quiet or brief:
+        handler.setLevel(logging.ERROR if quiet else logging.WARNING)
+
+
+def _to_stderr(level: str, *, as_json: bool) -> logging.Handler:
+    """The one handler of our logger, made anew."""
+    handler = _StderrHandler()
+    handler.setFormatter(JsonFormatter() if as_json else TextFormatter())
+    ours = logger()
+    ours.handlers[:] = [handler]
+    ours.propagate = False
+    ours.setLevel(level)
+    return handler

@@ -29,11 +29,12 @@ from workflows.core.redaction import redact
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
     from types import FrameType
 
     import prefect
 
-    from workflows.core.flow import Flow, Result
+    from workflows.core.flow import Flow, Progress, Result
     from workflows.core.settings import Settings
 
 T = TypeVar("T")
@@ -302,6 +303,11 @@ class _PrefectSteps:
 
     def __init__(self, handed: _Handed | None) -> None:
         self._handed = handed
+
+    def progress(self, title: str, total: int) -> AbstractContextManager[Progress]:
+        from workflows.core import prefect_progress  # noqa: PLC0415
+
+        return prefect_progress.shown(title, total)
 
     def link(self, key: str, url: str, text: str) -> None:
         from prefect.artifacts import create_link_artifact  # noqa: PLC0415

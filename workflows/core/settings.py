@@ -197,6 +197,25 @@ class Settings(BaseModel):
         validation_alias="LITELLM_API_BASE",
         description="Address of the LiteLLM proxy for the provider `litellm`.",
     )
+    tr_auth_jwt: SecretStr | None = Field(
+        None,
+        validation_alias="TR_AUTH_JWT",
+        description="Token for the Task Runner, `none` to send none; not set: Google ID tokens.",
+    )
+    check_state_duration_s: float | None = Field(
+        None,
+        ge=0,
+        le=86_400,
+        validation_alias="WORKFLOW_CHECK_STATE_DURATION_SEC",
+        description="Time between two looks at a job of a DAG run, in seconds; not set: as the"
+        " jobs' durations suggest.",
+    )
+    flow_steps: str = Field(
+        "local",
+        pattern="^(local|cloud)$",
+        validation_alias="WORKFLOWS_FLOW_STEPS",
+        description="Where steps of a DAG that are flows run: `local`, as child processes.",
+    )
     retries: int = Field(
         3,
         ge=0,
@@ -358,7 +377,8 @@ class Settings(BaseModel):
         """Every secret value, for the redactor."""
         values = [getattr(self, name) for name in type(self).model_fields]
         found = [v for v in (*values, *self.notify_urls) if isinstance(v, SecretStr)]
-        return [text for secret in found if (text := secret.get_secret_value())]
+        texts = [secret.get_secret_value() for secret in found]
+        return [text for text in texts if text and text != "none"]  # TR_AUTH_JWT may be that word
 
     def model_variables(self, provider: str) -> dict[str, str]:
         """What an agent needs to reach this provider, as environment variables; no more."""

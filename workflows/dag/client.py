@@ -1,0 +1,327 @@
+"""A Task Runner as seen by a run: submit, look, cancel; retries, tokens and lost answers in here.
+
+Works against a runner that knows the two documented requests only, and uses what more one offers
+(`Abilities`). Every request carries a timeout; what may pass is tried again for `patience_s`
+seconds, with waits that double, vary, and honour Retry-After up to 60 s.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from time import time
+from typing import TYPE_CHECKING, TypeVar
+
+from workflows.core.errors import (
+    AccessDenied,
+    AnswerLost,
+    AuthenticationFailed,
+    RemoteUnavailable,
+    RequestRefused,
+    ResourceNotFound,
+    RunnerUnusable,
+    TimeoutExceeded,
+    TransientError,
+)
+from workflows.core.observability import logger
+from workflows.core.redaction import redact
+from workflows.dag import protocol
+from workflows.dag.protocol import Abilities, Job, JobState
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+    from workflows.dag.auth import Authorization
+    from workflows.dag.transport import Answer, Transport
+
+T = TypeVar("T")
+
+_log = logger("dag")
+_FIRST_WAIT_S = 0.2
+_LONGEST_WAIT_S = 20.0
+_LONGEST_ASKED_S = 60.0
+_CANCEL_PATIENCE_S = 1.0
+_HEADERS = "Accept: application/json\r\nUser-Agent: workflows\r\n"
+_JSON = "Content-Type: application/json\r\n"
+_NOT_A_RUNNER = frozenset({404, 405})
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long, in seconds, what may pass is tried again: at the start, and in mid-run."""
+
+    start_s: float = 5.0
+    run_s: float = 300.0
+
+
+@dataclass(slots=True)
+class _Tries:
+    """How one exchange has gone so far. Times in seconds; `began` at its first failure."""
+
+    patience_s: float
+    began: float = 0.0
+    delay_s: float = _FIRST_WAIT_S
+    renewed: bool = False
+
+
+class Client:
+    """One runner. `repeat_lost`: submit again where it is unknown whether a job was made.
+
+    `transport` carries short requests, `waiting` those that the runner holds until a job ends.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        waiting: Transport,
+        authorization: Authorization,
+        *,
+        patience: Patience,
+        repeat_lost: bool = False,
+    ) -> None:
+        self.abilities = Abilities()
+        self._transport = transport
+        self._waiting = waiting
+        self._authorization = authorization
+        self._patience = patience
+        self._repeat_lost = repeat_lost
+        self._not_before = 0.0  # a runner that is overrun asked all of us to wait
+        self._reported: set[str] = set()
+        self._loop = asyncio.get_running_loop()
+
+    async def discover(self) -> Abilities:
+        """Ask once what the runner offers; a plain one answers 404 or nonsense, which is fine.
+
+        Raises:
+            NetworkError, TimeoutExceeded: it cannot be reached.
+            AuthenticationFailed, AccessDenied: it does not let us in.
+        """
+
+        def read(answer: Answer) -> Abilities:
+            if answer.status in {401, 403}:
+                self._check(answer, "GET /capabilities")
+            good = 200 <= answer.status < 300  # noqa: PLR2004
+            return protocol.read_abilities(answer.body) if good else Abilities()
+
+        patience_s = self._patience.start_s
+        self.abilities = await self._exchange(
+            "GET", "/capabilities", read, patience_s=patience_s, repeat=True
+        )
+        return self.abilities
+
+    def submit(
+        self, name: str, image: str, args: Sequence[str], env: Mapping[str, str], key: str
+    ) -> Awaitable[Job]:
+        """Have a job made, once. With the same `key` a runner that knows keys gives the same job.
+
+        Raises, when awaited:
+            RequestRefused: the runner does not take this job.
+            AnswerLost, TimeoutExceeded: unknown whether it was made, and it must not be repeated.
+            RunnerUnusable: what answers is no Task Runner.
+            TransientError: out of patience.
+        """
+        return self._exchange(
+            "POST",
+            "/job",
+            self._submitted,
+            headers=f"{_JSON}Idempotency-Key: {key}\r\n",
+            body=protocol.order(name, image, args, env),
+            repeat=self.abilities.idempotency or self._repeat_lost,
+        )
+
+    def _submitted(self, answer: Answer) -> Job:
+        status = answer.status
+        if status in _NOT_A_RUNNER:
+            raise self._unusable(answer, "POST /job")
+        if status != 200:  # noqa: PLR2004
+            self._check(answer, "POST /job")
+        job = protocol.read_job(answer.body)
+        if job is None:
+            raise AnswerLost(
+                f"POST /job was answered {status} without a job",
+                why=redact(protocol.quoted(answer.body)),
+            )
+        return job if job.state is not JobState.UNKNOWN else self._known(job)
+
+    def look(self, job_id: str, wait_s: float = 0) -> Awaitable[Job]:
+        """The job's state; with `wait_s` the runner may hold its answer until the job has ended.
+
+        Raises, when awaited:
+            RequestRefused: the runner does not know the job, or will not say.
+            TransientError: out of patience.
+        """
+        path = protocol.status_path(job_id, wait_s)
+        return self._exchange("GET", path, self._looked, repeat=True, wait_s=wait_s)
+
+    def _looked(self, answer: Answer) -> Job:
+        status = answer.status
+        if status != 200:  # noqa: PLR2004
+            if status == 404:  # noqa: PLR2004
+                what = "the runner does not know the job"
+                raise ResourceNotFound(what, why=redact(protocol.quoted(answer.body)))
+            self._check(answer, "GET /jobstatus")
+        job = protocol.read_job(answer.body)
+        if job is None:
+            raise RemoteUnavailable(
+                f"GET /jobstatus was answered {status} without a job",
+                why=redact(protocol.quoted(answer.body)),
+            )
+        return job if job.state is not JobState.UNKNOWN else self._known(job)
+
+    async def cancel(self, job_id: str) -> None:
+        """Ask for a job's end; whether it ends is seen by looking. Safe to repeat.
+
+        Raises:
+            WorkflowsError: it was not accepted.
+        """
+
+        def read(answer: Answer) -> None:
+            self._check(answer, "POST /job/cancel")
+
+        path = protocol.cancel_path(job_id)
+        await self._exchange("POST", path, read, repeat=True, patience_s=_CANCEL_PATIENCE_S)
+
+    async def find(self, name: str) -> list[Job]:
+        """The jobs of a name, where the runner offers that.
+
+        Raises:
+            WorkflowsError: the runner does not say.
+        """
+
+        def read(answer: Answer) -> list[Job]:
+            self._check(answer, "GET /jobs")
+            return protocol.read_jobs(answer.body)
+
+        return await self._exchange("GET", protocol.find_path(name), read, repeat=True)
+
+    async def _exchange(  # noqa: PLR0913 - options are keyword-only
+        self,
+        method: str,
+        path: str,
+        read: Callable[[Answer], T],
+        *,
+        headers: str = "",
+        body: bytes = b"",
+        repeat: bool,
+        wait_s: float = 0,
+        patience_s: float | None = None,
+    ) -> T:
+        """Send until `read` gives a value, fails for good, or patience ends.
+
+        NetworkError (nothing was sent) and RemoteUnavailable (the runner said no) are always tried
+        again, AnswerLost and TimeoutExceeded with `repeat` only. A token that is refused is
+        renewed once.
+        """
+        transport = self._waiting if wait_s else self._transport
+        tries: _Tries | None = None
+        while True:
+            if self._not_before:
+                await self._hold_off()
+            try:
+                token = self._authorization.current() or await self._authorization.header()
+                answer = await transport.send(
+                    method,
+                    path,
+                    headers=_HEADERS + token + headers,
+                    body=body,
+                    timeout_s=transport.timeout_s + wait_s,
+                    fresh=not repeat,
+                )
+                if answer.status != 401:  # noqa: PLR2004
+                    return read(answer)
+                tries = tries or _Tries(self._patience.run_s if patience_s is None else patience_s)
+                if tries.renewed or not self._authorization.renewable:
+                    return read(answer)
+                tries.renewed = True
+                await self._authorization.renew(token)
+            except TransientError as error:
+                if isinstance(error, AnswerLost | TimeoutExceeded) and not repeat:
+                    raise
+                tries = tries or _Tries(self._patience.run_s if patience_s is None else patience_s)
+                await self._pause(tries, error)
+
+    async def _hold_off(self) -> None:
+        """Wait while the runner has asked all of us to."""
+        while (pause_s := self._not_before - self._loop.time()) > 0:  # noqa: ASYNC110 - it moves
+            await asyncio.sleep(pause_s * (1 + _chance() / 4))
+        self._not_before = 0.0
+
+    async def _pause(self, tries: _Tries, error: TransientError) -> None:
+        """Wait before the next try.
+
+        Raises:
+            TransientError: `error`, when patience has ended.
+        """
+        now = self._loop.time()
+        if isinstance(error, AnswerLost) and error.stale and not tries.began:
+            return  # nobody has seen it: at once, on another connection
+        tries.began = tries.began or now
+        wait_s = tries.delay_s * (0.5 + _chance() / 2)
+        tries.delay_s = min(2 * tries.delay_s, _LONGEST_WAIT_S)
+        if isinstance(error, RemoteUnavailable) and error.wait_s is not None:
+            wait_s = error.wait_s
+            self._not_before = max(self._not_before, now + wait_s)
+        if now + wait_s - tries.began > tries.patience_s:
+            raise error
+        _log.debug("%s; again in %.1f s", error.what, wait_s)
+        await asyncio.sleep(wait_s)
+
+    def _check(self, answer: Answer, asked: str) -> None:
+        """Nothing for any 2xx.
+
+        Raises:
+            RemoteUnavailable, AuthenticationFailed, AccessDenied, RequestRefused: by its status.
+        """
+        status = answer.status
+        if 200 <= status < 300:  # noqa: PLR2004
+            return
+        what = f"{asked} was answered with {status}"
+        why = redact(protocol.quoted(answer.body))
+        if status in {408, 425, 429} or status >= 500:  # noqa: PLR2004
+            later = RemoteUnavailable(what, why=why, fix="try again later")
+            later.wait_s = _retry_after(answer.header("retry-after"))
+            raise later
+        if status == 401:  # noqa: PLR2004
+            raise AuthenticationFailed(what, why=why, fix=self._authorization.advice)
+        if status == 403:  # noqa: PLR2004
+            raise AccessDenied(what, why=why, fix=self._authorization.advice)
+        if status < 400:  # noqa: PLR2004 - redirects are not followed
+            raise self._unusable(answer, asked)
+        raise RequestRefused(what, why=why)
+
+    def _unusable(self, answer: Answer, asked: str) -> RunnerUnusable:
+        place = answer.header("location")
+        why = redact(f"it leads to {place}" if place else protocol.quoted(answer.body))
+        return RunnerUnusable(
+            f"{self._transport.address} is not a Task Runner: {asked} was answered"
+            f" with {answer.status}",
+            why=why,
+            fix="check --tr-hostname; redirects are not followed",
+        )
+
+    def _known(self, job: Job) -> Job:
+        """The job; a state nobody has heard of is told once."""
+        if job.state is JobState.UNKNOWN and job.word not in self._reported:
+            self._reported.add(job.word)
+            word = redact(job.word[:40])
+            _log.warning("the runner says %r of job %s: taken for a running job", word, job.id)
+        return job
+
+
+def _chance() -> float:
+    """A number from 0 to 1, so that many do not come back at the same moment."""
+    return int.from_bytes(os.urandom(2), "big") / 65_535
+
+
+def _retry_after(text: str) -> float | None:
+    """Seconds to wait, from a number or a date; None where it is neither. At most 60."""
+    try:
+        asked = float(text)
+    except ValueError:
+        try:
+            asked = parsedate_to_datetime(text).timestamp() - time()
+        except ValueError:
+            return None
+    return min(max(asked, 0.0), _LONGEST_ASKED_S) if asked == asked else None  # noqa: PLR0124 - nan

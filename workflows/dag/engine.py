@@ -1,0 +1,398 @@
+"""Runs a DAG against a Task Runner: each step once, the moment its last dependency has ended.
+
+One thread, one event loop, no task or timer per waiting step. What a step is and when it may run
+is the scheduler's, when to look at a job the poller's, requests the client's; here they meet the
+journal: an attempt is written down before its job is submitted, a job's id and end as soon as
+they are known. So after any end of this process another one goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from contextlib import suppress
+from time import time
+from typing import TYPE_CHECKING
+
+from workflows.core.errors import (
+    AnswerLost,
+    RequestRefused,
+    Terminated,
+    TimeoutExceeded,
+    WorkflowsError,
+)
+from workflows.core.redaction import redact
+from workflows.dag import journal as events
+from workflows.dag.following import Follower
+from workflows.dag.protocol import FINAL, Job, JobState
+from workflows.dag.scheduler import Graph, Scheduler, State
+from workflows.dag.submission import Submitter
+from workflows.dag.watching import Watches
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine, Mapping, Sequence
+
+    from workflows.dag.model import Dag, Step
+    from workflows.dag.parts import Parts, Rules
+
+_STOP_S = 1.5  # SIGTERM: how long answers to what was submitted may still take
+_CANCEL_S = 2.0
+_FLUSH_S = 0.005  # ends and job ids are committed together, this long after the first of them
+_ENDS = {
+    JobState.SUCCEEDED: State.SUCCEEDED,
+    JobState.FAILED: State.FAILED,
+    JobState.CANCELLED: State.CANCELLED,
+}
+
+
+class Engine:
+    """One run. What happened to each step is in the lists `attempts`, `job_ids`, `began`, ….
+
+    `began` and `over` are seconds since 1970, 0 where it has not come to that.
+    """
+
+    def __init__(self, dag: Dag, run_id: str, parts: Parts, rules: Rules) -> None:
+        steps = dag.steps
+        number = {step.id: place for place, step in enumerate(steps)}
+        graph = Graph([tuple(number[one] for one in step.depends_on) for step in steps])
+        stop = dag.on_failure.value == "stop"
+        self.dag = dag
+        self.run_id = run_id
+        self.scheduler = Scheduler(graph, [step.when for step in steps], stop_on_failure=stop)
+        self.attempts = [0] * graph.size
+        self.messages: dict[int, str] = {}
+        self.began = [0.0] * graph.size
+        self.over = [0.0] * graph.size
+        self.reused = 0
+        self._finished = 0
+        self._busy_s = 0.0
+        self._parts = parts
+        self._rules = rules
+        self._client = parts.client
+        self._journal = parts.journal
+        self._poller = parts.poller
+        self._ended = bytearray(graph.size)
+        self._watches = Watches(graph, self._ended)
+        self._ready: deque[int] = deque()
+        self._tries: dict[int, int] = {}
+        self._running = 0
+        self._submitting = 0
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._stopping: int | None = None
+        self._pumping = False
+        self._flushing = False
+        self._expected_s = parts.expected_s
+        self._most = min(dag.max_parallel or rules.max_parallel, rules.max_parallel)
+
+    def longest_way_left_s(self) -> float:
+        """The critical path of what has not ended, in seconds, as far as can be guessed now."""
+        count = self._finished or 1
+        typical_s, now = self._busy_s / count, time()
+        left = [
+            0.0
+            if self._ended[step]
+            else max(
+                0.0,
+                self._expected_s.get(self.dag.steps[step].id, typical_s)
+                - (now - began if began else 0.0),
+            )
+            for step, began in enumerate(self.began)
+        ]
+        return self.scheduler.graph.critical_path(left)[0]
+
+    @property
+    def done(self) -> int:
+        """How many steps are over."""
+        return self.scheduler.graph.size - sum(self.scheduler.counts[: State.SUCCEEDED])
+
+    @property
+    def looks(self) -> int:
+        """How often a job's state was asked for."""
+        return self._follower.looks
+
+    @property
+    def took_s(self) -> Mapping[int, float]:
+        """How long jobs took, in seconds, as far as that is known well."""
+        return self._follower.took_s
+
+    async def run(self) -> None:
+        """Run every step that can be run; how each ended is in `scheduler.states`.
+
+        Raises:
+            Terminated: `stop` was called; the run can be resumed.
+            TransientError: the runner cannot be reached any more; the run can be resumed.
+            AuthenticationFailed, AccessDenied, RunnerUnusable: no step can be run there.
+            RunConflict: another process has taken the run over.
+        """
+        self._loop = asyncio.get_running_loop()
+        self._done: asyncio.Future[None] = self._loop.create_future()
+        self._submitter = Submitter(
+            self.run_id, self._client, self._journal, self._rules, self._flush_soon
+        )
+        self._follower = Follower(
+            self._client,
+            self._poller,
+            self._watches,
+            looking=self._rules.submitting,
+            holding=self._rules.waiting,
+            wait_s=self._rules.wait_s,
+            tell=self._job_over,
+            spawn=self._spawn,
+            loop=self._loop,
+        )
+        first = self.scheduler.ready()
+        for step in first.skipped:
+            self._settled(step)
+        self._take(first.ready)
+        self._pump()
+        try:
+            await self._done
+            if self._stopping is not None:
+                await self._stop()
+        finally:
+            self._follower.close()
+            for task in list(self._tasks):
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+            self._journal.flush()
+            await self._journal.stored()
+        if self._stopping is not None:
+            raise Terminated(self._stopping)
+
+    def stop(self, signal_number: int) -> None:
+        """Start nothing more; `run` raises Terminated soon. The second call does nothing."""
+        if self._stopping is None:
+            self._stopping = signal_number
+            if not self._done.done():
+                self._done.set_result(None)
+
+    async def _stop(self) -> None:
+        """Let what was submitted get its job id; cancel the jobs where that is asked for."""
+        deadline = self._loop.time() + _STOP_S
+        while self._submitting and self._loop.time() < deadline:  # noqa: ASYNC110 - 1.5 s at most
+            await asyncio.sleep(0.02)
+        if self._rules.cancel_on_exit and self._client.abilities.cancel:
+            running = [
+                self._client.cancel(job_id)
+                for step, state in enumerate(self.scheduler.states)
+                if state is State.RUNNING
+                and (job_id := self._submitter.job_ids.get(self.dag.steps[step].id))
+            ]
+            await asyncio.wait_for(asyncio.gather(*running, return_exceptions=True), _CANCEL_S)
+
+    # --- what starts when -----------------------------------------------------------------
+
+    def _take(self, ready: Sequence[int]) -> None:
+        """Steps may start; those that an earlier process saw succeed are over already."""
+        past = self._parts.past
+        if not past:
+            self._ready.extend(ready)
+            return
+        todo = deque(ready)
+        while todo:
+            step = todo.popleft()
+            known = past.get(step)
+            if known is None or known.state is not State.SUCCEEDED:
+                self._ready.append(step)
+                continue
+            self.reused += 1
+            self.attempts[step] = known.attempt
+            self.began[step], self.over[step] = known.began, known.ended
+            if known.job_id:
+                self._submitter.job_ids[self.dag.steps[step].id] = known.job_id
+            todo.extend(self._settle(step, State.SUCCEEDED))
+
+    def _pump_soon(self) -> None:
+        if not self._pumping:
+            self._pumping = True
+            self._loop.call_soon(self._pump)
+
+    def _pump(self) -> None:
+        """Start what is ready, as far as the bounds allow; one commit for all of it."""
+        self._pumping = False
+        if self._stopping is not None or self._done.done():
+            return
+        batch: list[int] = []
+        free = min(self._rules.submitting - self._submitting, self._most - self._running)
+        while self._ready and len(batch) < free:
+            step = self._ready.popleft()
+            if self.scheduler.states[step] is State.READY:  # not skipped meanwhile
+                batch.append(step)
+                self._begin(step)
+        if batch:
+            self._submitting += len(batch)
+            self._running += len(batch)
+            if not self._submitter.recoverable:
+                self._journal.flush()
+            for step in batch:
+                self._spawn(self._attempt(step))
+        elif self.scheduler.finished and not self._done.done():
+            self._done.set_result(None)
+        if self._ready and self._running >= self._most:
+            self._poller.hurry(self._loop.time())  # every end makes room: all are waited for
+
+    def _begin(self, step: int) -> None:
+        """Write down that an attempt begins; one that an earlier process began keeps its number."""
+        known = self._parts.past.get(step)
+        now = time()
+        if known is not None and not self.attempts[step]:
+            self.attempts[step] = known.attempt
+            if known.state in {State.READY, State.RUNNING} and self.dag.steps[step].task:
+                self.began[step] = known.began
+                self.scheduler.started(step)
+                return
+        self.attempts[step] += 1
+        self.began[step] = now
+        self._journal.note(events.intent(step, self.attempts[step], now))
+        self._flush_soon()
+        self.scheduler.started(step)
+        self._parts.observer.started(step)
+
+    # --- one step ---------------------------------------------------------------------------
+
+    async def _attempt(self, step: int) -> None:
+        """One attempt, until its job has ended or is the follower's."""
+        what = self.dag.steps[step]
+        task = what.task
+        if task is None:
+            self._submitting -= 1
+            await self._flow(step, what)
+            return
+        known = self._parts.past.get(step)
+        old = known is not None and known.attempt == self.attempts[step]
+        try:
+            if old:
+                assert known is not None  # noqa: S101 - for mypy
+                job = await self._submitter.recover(step, what, known.attempt, known.job_id)
+            else:
+                job = await self._submitter.submit(step, what, self.attempts[step])
+        except (AnswerLost, TimeoutExceeded) as error:
+            self._end(step, State.FAILED, _lost(error))
+            return
+        except RequestRefused as error:
+            self._end(step, State.FAILED, str(error))
+            return
+        finally:
+            self._submitting -= 1
+        if self._ready:
+            self._pump_soon()
+        if job.state in FINAL:
+            self._job_over(step, job)
+            return
+        if what.timeout_s is not None:
+            left_s = max(0.0, self.began[step] + what.timeout_s - time())
+            self._loop.call_later(left_s, self._out_of_time, step, self.attempts[step])
+        expected_s = self._expected_s.get(what.id) if self._expected_s and not old else None
+        await self._follower.follow(
+            step, job.id, kind=task.image_uri, expected_s=expected_s, old=old
+        )
+
+    async def _flow(self, step: int, what: Step) -> None:
+        assert what.flow is not None  # noqa: S101 - a step has a task or a flow
+        problem = await self._parts.run_flow(what.flow, what.timeout_s)
+        self._end(step, State.FAILED if problem else State.SUCCEEDED, problem)
+
+    def _job_over(self, step: int, job: Job) -> None:
+        """The follower's word, or an answer that was final from the start."""
+        self._end(step, _ENDS[job.state], job.message)
+
+    def _out_of_time(self, step: int, attempt: int) -> None:
+        """The attempt has taken as long as it may: cancel it where that is possible, and fail."""
+        if self._ended[step] or self.attempts[step] != attempt or self._done.done():
+            return
+        what = self.dag.steps[step]
+        self._follower.forget(step)
+        cancel = self._client.abilities.cancel
+        if cancel:
+            self._spawn(self._cancel(self._submitter.job_ids[what.id]))
+        left = "it is being cancelled" if cancel else "the runner cannot cancel it: it goes on"
+        self._end(step, State.FAILED, f"took longer than {what.timeout_s:g} s; {left}")
+
+    async def _cancel(self, job_id: str) -> None:
+        with suppress(WorkflowsError):  # whoever looks at the runner sees that it goes on
+            await self._client.cancel(job_id)
+
+    # --- ends -------------------------------------------------------------------------------
+
+    def _end(self, step: int, state: State, message: str = "") -> None:
+        """An attempt is over: the step is, too, unless it has retries left."""
+        now = time()
+        message = redact(message) if message else ""
+        self._running -= 1
+        self._journal.note(
+            events.over(step, self.attempts[step], state, message, self.began[step], now)
+        )
+        self._flush_soon()
+        tries = self._tries.get(step, 0)
+        if state is State.FAILED and tries < self.dag.steps[step].retries:
+            self._tries[step] = tries + 1
+            self.scheduler.again(step)
+            wait_s = min(self._rules.retry_delay_s * 2**tries, 30.0)
+            self._parts.observer.retried(step, message, wait_s)
+            self._loop.call_later(wait_s, self._again, step)
+            return
+        self.over[step] = now
+        self._finished += 1
+        self._busy_s += now - self.began[step]
+        if message:
+            self.messages[step] = message
+        self._take(self._settle(step, state))
+        self._pump_soon()
+
+    def _again(self, step: int) -> None:
+        self._ready.append(step)
+        self._pump_soon()
+
+    def _settle(self, step: int, state: State) -> list[int]:
+        """Tell everybody that a step is over; the answer is what may start now."""
+        change = self.scheduler.ended(step, state)
+        self._settled(step)
+        for skipped in change.skipped:
+            self._settled(skipped)
+        return change.ready
+
+    def _settled(self, step: int) -> None:
+        self._ended[step] = 1
+        self._parts.observer.ended(step)
+        hurried = self._watches.over(step)
+        if hurried:
+            self._follower.hurry(hurried)
+
+    # --- clockwork --------------------------------------------------------------------------
+
+    def _spawn(self, coroutine: Coroutine[None, None, None]) -> None:
+        task = self._loop.create_task(self._guarded(coroutine))
+        self._tasks.add(task)
+
+    async def _guarded(self, coroutine: Coroutine[None, None, None]) -> None:
+        """A task's whole life: what it raises ends the run."""
+        try:
+            await coroutine
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:  # noqa: BLE001 - handed to `run`, which raises it
+            if not self._done.done():
+                self._done.set_exception(error)
+        finally:
+            self._tasks.discard(asyncio.current_task())
+
+    def _flush_soon(self) -> None:
+        if not self._flushing:
+            self._flushing = True
+            self._loop.call_later(_FLUSH_S, self._flush_now)
+
+    def _flush_now(self) -> None:
+        self._flushing = False
+        try:
+            self._journal.flush()
+        except WorkflowsError as error:
+            if not self._done.done():
+                self._done.set_exception(error)
+
+
+def _lost(error: WorkflowsError) -> str:
+    return (
+        f"{error.what}: the job may or may not have been made, and this runner cannot say;"
+        " look there, then run with --resume to submit it again"
+        " (--lost-answers repeat does so by itself)"
+    )

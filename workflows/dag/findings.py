@@ -1,0 +1,69 @@
+"""What is wrong with a DAG file: mistakes with a path while checking, with a line when told."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, NamedTuple
+
+from workflows.core.errors import DagInvalid
+
+Path = tuple[str | int, ...]
+"""Where a value is: keys as they are written, and places in lists from 0."""
+
+MAX_TOLD = 200
+"""Findings that are told; with more, the last one says how many there are."""
+
+
+class Problem(NamedTuple):
+    """A mistake at a path, before anybody has looked for its line."""
+
+    path: Path
+    message: str
+    suggestion: str = ""
+    at_key: bool = False
+    """The key of the path is wrong, not its value."""
+    step: str | None = None
+    """The id of the step it is about."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One mistake: where it is (from 1, column in characters), in which step, what, and the fix."""
+
+    line: int
+    column: int
+    step: str | None
+    message: str
+    suggestion: str = ""
+
+    def text(self, file: str) -> str:
+        """`FILE:line:column: step 'x': message (suggestion)`, for people and editors."""
+        step = f"step {self.step!r}: " if self.step is not None else ""
+        hint = f" ({self.suggestion})" if self.suggestion else ""
+        return f"{file}:{self.line}:{self.column}: {step}{self.message}{hint}"
+
+    def as_dict(self) -> dict[str, Any]:
+        """Line, column, step, message and suggestion, as one flat JSON object."""
+        return asdict(self)
+
+
+def invalid(file: str, findings: list[Finding]) -> DagInvalid:
+    """The error to raise for these findings: all of them, in the order of the file."""
+    ordered = sorted(set(findings), key=lambda one: (one.line, one.column, one.message))
+    told, rest = ordered[:MAX_TOLD], ordered[MAX_TOLD:]
+    if rest:
+        more = f"{len(rest):,} more findings are not shown"
+        told.append(Finding(rest[0].line, rest[0].column, None, more))
+    count = len(ordered)
+    error = DagInvalid(
+        f"{file} has {count:,} mistake{'' if count == 1 else 's'}",
+        why="\n".join(one.text(file) for one in told),
+        fix="mend the file; nothing was run",
+    )
+    error.findings = tuple(told)
+    return error
+
+
+def unreadable(file: str, why: str, fix: str = "") -> DagInvalid:
+    """The error to raise for a file whose content is not to be had."""
+    return DagInvalid(f"cannot read {file}", why=why, fix=fix)

@@ -1,0 +1,120 @@
+"""What a DAG is: steps, what each runs, and what each waits for. Plain values: no I/O, no rules.
+
+Whoever holds a `Dag` of the loader may rely on it: ids are unique, dependencies exist and make no
+cycle, every step has either a task or a flow. What it means to run one:
+
+- A step may start the moment its own dependencies have ended; there are no layers to wait for.
+- A step below a failed one is skipped; branches that do not depend on the failure go on.
+  With `OnFailure.STOP` they do not: nothing more is started, but for steps whose `when` asks.
+- `When` says which endings of the dependencies let a step run; a skipped dependency has ended.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class When(StrEnum):
+    """Which endings of its dependencies let a step run, once all of them have ended."""
+
+    ON_SUCCESS = "on_success"
+    """All succeeded; else the step is skipped."""
+    ALWAYS = "always"
+    """They ended, in whatever way: succeeded, failed, cancelled or skipped."""
+    ON_FAILURE = "on_failure"
+    """At least one failed, was cancelled, or was skipped for a failure above; else not needed."""
+
+
+class OnFailure(StrEnum):
+    """What a failed step means for the branches that do not depend on it."""
+
+    CONTINUE = "continue"
+    """They go on, as in the original."""
+    STOP = "stop"
+    """What runs may end; nothing more is started but `always` and `on_failure` steps."""
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A container to run on the Task Runner; `name` is the job's (`job_name`), the step's id."""
+
+    name: str
+    image_uri: str
+    args: tuple[str, ...] = ()
+    """Texts, some of them `templates.Template`: fill in with `templates.resolve` at run time."""
+
+
+@dataclass(frozen=True, slots=True)
+class FlowCall:
+    """A flow to run instead of a container: its name and parameters (JSON values)."""
+
+    workflow: str
+    parameters: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One node of a DAG: exactly one of `task` and `flow` is there."""
+
+    id: str
+    depends_on: tuple[str, ...] = ()
+    task: Task | None = None
+    flow: FlowCall | None = None
+    description: str = ""
+    timeout_s: float | None = None
+    """Longest time one attempt may take, in seconds; `None` leaves it to the runner."""
+    retries: int = 0
+    """How often the job is run again after it failed."""
+    env: Mapping[str, str] | None = None
+    when: When = When.ON_SUCCESS
+
+
+@dataclass(frozen=True, slots=True)
+class Dag:
+    """A workflow of steps, in the order of the file."""
+
+    name: str
+    steps: tuple[Step, ...]
+    max_parallel: int | None = None
+    """Most steps that run at one time; `None` leaves it to the runner's settings."""
+    on_failure: OnFailure = OnFailure.CONTINUE
+
+
+def fingerprint(dag: Dag) -> str:
+    """64 hexadecimal digits that are the same for the same DAG in any process or version.
+
+    A journal compares it to notice that the file was changed between a run and its resumption.
+    Descriptions do not count, nor how the file is written (YAML or JSON, comments, order of keys);
+    the order of the steps and the values of parameters do.
+    """
+    digest = hashlib.sha256()
+    head = [1, dag.name, dag.max_parallel, dag.on_failure.value]
+    digest.update(_bytes(head))
+    for step in dag.steps:
+        task, flow = step.task, step.flow
+        digest.update(
+            _bytes(
+                [
+                    step.id,
+                    step.depends_on,
+                    None if task is None else [task.name, task.image_uri, task.args],
+                    None if flow is None else [flow.workflow, flow.parameters],
+                    step.timeout_s,
+                    step.retries,
+                    step.env,
+                    step.when.value,
+                ]
+            )
+        )
+    return digest.hexdigest()
+
+
+def _bytes(facts: list[Any]) -> bytes:
+    return json.dumps(facts, sort_keys=True, separators=(",", ":")).encode() + b"\n"

@@ -1,0 +1,152 @@
+"""The fast way from text to plain values: a list of steps in block style is read piece by piece.
+
+A piece is some hundred steps, so that memory holds the file, the steps, and one piece of what the
+parser makes. Cutting is safe without knowing YAML: a cut inside a quoted text, a flow list or
+anything else that spans lines leaves a piece that cannot be parsed, and then the whole text is.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ryaml import loads as ryaml_loads  # type: ignore[attr-defined] # it is exported
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_PIECE = 500  # steps: 0.1 MB of text, some 3 MB of values
+# These begin with a literal, which `re` looks for ten times as fast as for the start of a line.
+_STEPS = re.compile(r"steps:(?<![^\n]steps:)[ \t]*(?:#.*)?\r?\n")
+_FIRST = re.compile(r"(?:[ ]*(?:#.*)?\r?\n)*( *)- ")
+_NEXT_KEY = {True: re.compile(r"\n[^\s#]"), False: re.compile(r"\n[^\s#-]")}
+_INDICATOR = re.compile(r"[&*!](?<![^\s\[{,][&*!])\S")
+# Directives, document marks, tabs, and line ends and marks that are none for cutting by lines.
+_UNUSUAL = ("\n%", "\n---", "\n...", "\t", "\x85", "\u2028", "\u2029", "\ufeff")
+
+
+class Unparsable(Exception):  # it is never shown: it becomes findings
+    """The fast parser refused the text; its words may name a line and a column."""
+
+
+class Source(str):
+    """A number of a JSON text as it is written, where a `float` would lose digits."""
+
+    __slots__ = ()
+
+
+class Outline(NamedTuple):
+    """A text cut up: the keys around the steps, and where the pieces of the steps begin."""
+
+    around: dict[Any, Any]
+    cuts: list[int]
+    steps: int
+
+
+def unusual(text: str) -> bool:
+    """Whether the text may hold YAML that has to be looked at before it is parsed.
+
+    Anchors, aliases, tags and several documents; what looks like one inside a text counts too,
+    which costs time and nothing else.
+    """
+    return (
+        text.startswith(("%", "---", "..."))
+        or any(mark in text for mark in _UNUSUAL)
+        or text.count("\r") != text.count("\r\n")
+        or (any(mark in text for mark in "&*!") and _INDICATOR.search(text) is not None)
+    )
+
+
+def outline(text: str) -> Outline | None:
+    """How to read this YAML text piece by piece; None if it must be read whole."""
+    head = _STEPS.search(text)
+    if head is None or text.find("\nsteps:", head.end() - 1) >= 0:
+        return None
+    first = _FIRST.match(text, head.end())
+    if first is None:
+        return None
+    start = head.end() - 1  # the line end before the steps, which the patterns begin with
+    tail = _NEXT_KEY[bool(first[1])].search(text, start)
+    end = tail.start() + 1 if tail else len(text)
+    item = re.compile(rf"\n{first[1]}-(?=[ \r\n])")
+    starts = [found.start() + 1 for found in item.finditer(text, start, end)]
+    around = _around(text[: head.start()], text[end:])
+    if around is None:
+        return None
+    return Outline(around, [start + 1, *starts[_PIECE::_PIECE], end], len(starts))
+
+
+def _around(before: str, after: str) -> dict[Any, Any] | None:
+    """The keys before and after the steps; None where the two parts are not sound by themselves."""
+    found: dict[Any, Any] = {}
+    for text in (before, after):
+        try:
+            part = _yaml(text)
+        except Unparsable:
+            return None
+        if part is not None:
+            if not isinstance(part, dict) or "steps" in part or part.keys() & found.keys():
+                return None
+            found.update(part)
+    return found
+
+
+def pieces(text: str, cuts: list[int]) -> Iterator[list[Any]]:
+    """The steps, piece by piece.
+
+    Raises:
+        Unparsable: a piece is no list by itself; the whole text may still be sound.
+    """
+    for start, end in itertools.pairwise(cuts):
+        steps = _yaml(text[start:end])
+        if not isinstance(steps, list):
+            raise Unparsable("a piece is no list")
+        yield steps
+
+
+def whole_yaml(text: str) -> Any:
+    """All of a YAML text as plain values.
+
+    Raises:
+        Unparsable: it is not YAML, or holds a key twice.
+    """
+    return _yaml(text)
+
+
+def _yaml(text: str) -> Any:
+    try:
+        return ryaml_loads(text)
+    except (ValueError, TypeError, RecursionError) as error:
+        raise Unparsable(str(error)) from None
+
+
+def whole_json(text: str) -> Any:
+    """All of a JSON text as plain values; fractions are `Source`.
+
+    Raises:
+        Unparsable: it is not JSON, or holds a key twice.
+    """
+    try:
+        return json.loads(
+            text, object_pairs_hook=_mapping, parse_float=Source, parse_constant=_refuse
+        )
+    except json.JSONDecodeError as error:
+        words = f"not readable as JSON: {error.msg[0].lower()}{error.msg[1:]}"
+        raise Unparsable(f"{words} at line {error.lineno} column {error.colno}") from None
+    except RecursionError:
+        raise Unparsable("nested too deep") from None
+    except ValueError as error:
+        raise Unparsable(str(error)) from None
+
+
+def _mapping(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) != len(pairs):
+        raise ValueError("a key is there twice")
+    return made
+
+
+def _refuse(name: str) -> Any:
+    raise ValueError(f"{name} is no JSON")

@@ -1,0 +1,166 @@
+"""What a Task Runner is told and what it answers, as text. Pure.
+
+`POST /job` takes `{"job_name", "imageUri", "args"}` (and `env` where a step has one); answers are
+`{"job": {"jobId": ID, "state": STATE}}`, with or without the outer `job`.
+"""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import quote
+
+import orjson
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+_MAX_MESSAGE = 500
+_MAX_KEY = 200
+_SAFE = re.compile(r"[A-Za-z0-9._~-]+")
+
+
+class JobState(StrEnum):
+    """The states of the protocol, and UNKNOWN for any other word: taken for a running job."""
+
+    NEW = "NEW"
+    QUEUED = "QUEUED"
+    LOADING = "LOADING"
+    RUNNING = "RUNNING"
+    SUCCEEDED = "SUCCEEDED"
+    FAILED = "FAILED"
+    CANCELLING = "CANCELLING"
+    CANCELLED = "CANCELLED"
+    UNKNOWN = "UNKNOWN"
+
+
+_STATES = {state.value: state for state in JobState}
+FINAL = frozenset({JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED})
+
+
+class Job(NamedTuple):
+    """A job as the runner shows it; `word` is its state as written there."""
+
+    id: str
+    state: JobState
+    message: str
+    word: str
+
+
+class Abilities(NamedTuple):
+    """What a runner offers beyond the documented protocol; a plain one has none of it."""
+
+    wait: bool = False  # GET /jobstatus?wait=SECONDS answers when the job has ended
+    cancel: bool = False  # POST /job/cancel?job_id=
+    find: bool = False  # GET /jobs?job_name=
+    idempotency: bool = False  # the same Idempotency-Key gives the same job
+
+
+def order(name: str, image: str, args: Sequence[str], env: Mapping[str, str]) -> bytes:
+    """The body of `POST /job`."""
+    body: dict[str, Any] = {"job_name": name, "imageUri": image, "args": list(args)}
+    if env:
+        body["env"] = dict(env)
+    return orjson.dumps(body)
+
+
+def status_path(job_id: str, wait_s: float = 0) -> str:
+    """Path and query of the question for a job's state."""
+    wait = f"&wait={wait_s:g}" if wait_s else ""
+    return f"/jobstatus?job_id={_quoted(job_id)}{wait}"
+
+
+def cancel_path(job_id: str) -> str:
+    """Path and query of the request to cancel a job."""
+    return f"/job/cancel?job_id={_quoted(job_id)}"
+
+
+def find_path(name: str) -> str:
+    """Path and query of the question for the jobs of a name."""
+    return f"/jobs?job_name={_quoted(name)}"
+
+
+def idempotency_key(run_id: str, step_id: str, attempt: int) -> str:
+    """The same for the same attempt of the same step of the same run, and safe in a header."""
+    key = f"{run_id}:{_quoted(step_id)}:{attempt}"
+    if len(key) > _MAX_KEY:
+        key = sha256(key.encode()).hexdigest()
+    return key
+
+
+def _quoted(text: str) -> str:
+    """For a URL or a header; most ids are safe as they are."""
+    return text if _SAFE.fullmatch(text) else quote(text, safe="-._~")
+
+
+def read_job(body: bytes) -> Job | None:
+    """The job in an answer; None where there is none to be found."""
+    try:
+        found = orjson.loads(body)
+    except ValueError:
+        return None
+    return _job(found)
+
+
+def read_jobs(body: bytes) -> list[Job]:
+    """The jobs in the answer to a search, as the runner orders them."""
+    try:
+        found = orjson.loads(body)
+    except ValueError:
+        return []
+    listed = found.get("jobs") if isinstance(found, dict) else found
+    return [job for one in listed if (job := _job(one))] if isinstance(listed, list) else []
+
+
+def read_abilities(body: bytes) -> Abilities:
+    """What a runner says it can do, flat or below `capabilities`; nothing where it does not say."""
+    try:
+        found = orjson.loads(body)
+    except ValueError:
+        return Abilities()
+    if not isinstance(found, dict):
+        return Abilities()
+    inner = found.get("capabilities")
+    named = inner if isinstance(inner, dict) else found
+    return Abilities(*(named.get(name) is True for name in Abilities._fields))
+
+
+def _job(found: Any) -> Job | None:
+    if not isinstance(found, dict):
+        return None
+    facts = found.get("job", found)
+    if not isinstance(facts, dict):
+        return None
+    job_id, word = facts.get("jobId", facts.get("job_id")), facts.get("state")
+    if type(job_id) is int:
+        job_id = str(job_id)
+    if not isinstance(job_id, str) or not isinstance(word, str) or not job_id:
+        return None
+    state = _STATES.get(word) or _STATES.get(word.strip().upper(), JobState.UNKNOWN)
+    message = ""
+    if state is not JobState.SUCCEEDED:
+        message = _text(facts.get("message") or facts.get("error") or facts.get("reason"))
+    return Job(job_id, state, message, word)
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return ""
+    text = value if isinstance(value, str) else orjson.dumps(value).decode()
+    return text if len(text) <= _MAX_MESSAGE else f"{text[:_MAX_MESSAGE]}…"
+
+
+def quoted(body: bytes) -> str:
+    """An error's body for people: the message in its JSON, or the start of its text."""
+    text = body[: 4 * _MAX_MESSAGE].decode(errors="replace").strip()
+    try:
+        found = orjson.loads(body)
+    except ValueError:
+        return _text(text)
+    if isinstance(found, dict):
+        for name in ("message", "error", "detail"):
+            if found.get(name):
+                return _text(found[name])
+    return _text(text)

@@ -1,0 +1,257 @@
+"""One DAG run from its options to its result: puts engine, client, journal and poller together."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from time import monotonic, time
+from typing import TYPE_CHECKING, Protocol
+
+from workflows.core import environment
+from workflows.core.errors import StepsFailed
+from workflows.core.observability import logger
+from workflows.dag import address, auth, flow_steps
+from workflows.dag.client import Client, Patience
+from workflows.dag.engine import Engine
+from workflows.dag.event_loop import event_loop, quiet_collector, stopped_by_signals
+from workflows.dag.journal import Header
+from workflows.dag.journals import Opened, open_journal
+from workflows.dag.model import fingerprint
+from workflows.dag.options import pace
+from workflows.dag.parts import Observer, Parts, Rules
+from workflows.dag.polling import Poller
+from workflows.dag.scheduler import State
+from workflows.dag.transport import Transport
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from workflows.dag.model import Dag
+    from workflows.dag.options import Options
+    from workflows.dag.polling import Pace
+
+_log = logger("dag")
+_ROWS = 1_000
+_NAMED = 20  # failed steps that an error names
+
+
+def load(path: str, params: Mapping[str, str]) -> Dag:
+    """The DAG of a file, checked.
+
+    Raises:
+        InputError: every mistake of the file; a flow step that cannot be run here.
+    """
+    from workflows.dag import loader  # noqa: PLC0415 - a parser comes with it
+
+    dag = loader.load(path, params)
+    if any(step.flow is not None for step in dag.steps):
+        flow_steps.check()
+    return dag
+
+
+class Display(Observer, Protocol):
+    """An observer that is shown the engine before it starts, and the end."""
+
+    def begin(self, engine: Engine, run_id: str) -> None:
+        """The run is about to start."""
+
+    def finish(self) -> None:
+        """The run is over, however it ended."""
+
+
+@dataclass(slots=True)
+class Summary:
+    """How a run ended. `counts` by state in lower case; times in seconds."""
+
+    run_id: str
+    name: str
+    steps: int
+    counts: dict[str, int]
+    failed: list[dict[str, str]]
+    duration_s: float
+    critical_path_s: float
+    critical_path: list[str]
+    looks: int
+    reused: int
+    succeeded: bool
+    web_url: str | None = None
+
+    def table(self) -> list[dict[str, str]]:
+        """Rows for people: each count, then the failed steps, a thousand at most."""
+        rows = [
+            {"step": "", "state": name, "message": f"{count:,} steps"}
+            for name, count in self.counts.items()
+        ]
+        return rows + self.failed[:_ROWS]
+
+    def error(self) -> StepsFailed:
+        """The error that names the failed steps."""
+        lines = [f"{one['step']}: {one['state']}: {one['message']}" for one in self.failed]
+        skipped = self.counts.get("skipped", 0)
+        count = len(self.failed)
+        if count > _NAMED:
+            lines[_NAMED:] = [f"… and {count - _NAMED} more"]
+        if skipped:
+            lines.append(f"{skipped} step{'s' if skipped > 1 else ''} below were not run")
+        return StepsFailed(
+            f"{count} of {self.steps} steps of {self.name} failed",
+            why="\n".join(lines),
+            fix=f"mend the cause, then go on with --run-id {self.run_id} --resume",
+        )
+
+
+@dataclass(slots=True)
+class DagRun:
+    """A run that has not started; `carry_out` runs it once. `engine` is there while it runs."""
+
+    dag: Dag
+    options: Options
+    display: Display
+    engine: Engine | None = None
+    run_id: str = ""
+    began: float = field(default_factory=time)
+
+    def carry_out(self) -> Summary:
+        """Run to the end and say how it went; failed steps are no exception.
+
+        Raises:
+            WorkflowsError: the run could not begin, or had to stop; it can be resumed.
+            Terminated: SIGTERM or SIGINT arrived; it can be resumed.
+        """
+        options = self.options
+        where = address.parse(options.runner)
+        authorization = auth.choose(options.token, where.origin)
+        _warn_of_expiry(authorization)
+        looks_at = pace(options.poll_interval_s)
+        self.run_id = options.run_id or os.urandom(6).hex()
+        header = Header(
+            self.run_id,
+            self.dag.name,
+            fingerprint(self.dag),
+            [step.id for step in self.dag.steps],
+            str(where),
+            time(),
+        )
+        opened = open_journal(
+            options.journal, header, resume=options.resume, durable=options.durable
+        )
+        ended = ""
+        began = monotonic()
+        try:
+            with quiet_collector(), event_loop() as loop:
+                loop.run_until_complete(self._run(where, authorization, opened, looks_at))
+            summary = self._summary(monotonic() - began)
+            ended = "succeeded" if summary.succeeded else "failed"
+        finally:
+            opened.journal.close(ended)
+            self.display.finish()
+        if self.engine is not None:
+            steps = self.dag.steps
+            took = {steps[step].id: seconds for step, seconds in self.engine.took_s.items()}
+            opened.learned.learn(took)
+        return summary
+
+    async def _run(
+        self,
+        where: address.Address,
+        authorization: auth.Authorization,
+        opened: Opened,
+        looks_at: Pace,
+    ) -> None:
+        options = self.options
+        transport = Transport(where, connections=options.connections)
+        waiting = Transport(where, connections=options.connections)
+        try:
+            client = Client(
+                transport,
+                waiting,
+                authorization,
+                patience=Patience(run_s=options.patience_s),
+                repeat_lost=options.repeat_lost,
+            )
+            await client.discover()
+            parts = Parts(
+                client,
+                opened.journal,
+                Poller(looks_at),
+                self.display,
+                flow_steps.run,
+                opened.past.steps if opened.past else {},
+                opened.learned.durations_s,
+            )
+            rules = Rules(
+                max_parallel=options.max_parallel or Rules().max_parallel,
+                waiting=options.connections,
+                retry_delay_s=options.retry_delay_s,
+                cancel_on_exit=options.cancel_on_exit,
+                repeat_lost=options.repeat_lost,
+                unique_names=options.unique_names,
+            )
+            engine = self.engine = Engine(self.dag, self.run_id, parts, rules)
+            self.display.begin(engine, self.run_id)
+            with stopped_by_signals(engine.stop):
+                await engine.run()
+        finally:
+            transport.close()
+            waiting.close()
+
+    def _summary(self, duration_s: float) -> Summary:
+        engine = self.engine
+        assert engine is not None  # noqa: S101 - it has run
+        states, steps = engine.scheduler.states, self.dag.steps
+        failed = [
+            {
+                "step": steps[number].id,
+                "state": state.name.lower(),
+                "message": engine.messages.get(number, ""),
+            }
+            for number, state in enumerate(states)
+            if state in {State.FAILED, State.CANCELLED}
+        ]
+        took = [
+            max(0.0, over - began) for began, over in zip(engine.began, engine.over, strict=True)
+        ]
+        length, path = engine.scheduler.graph.critical_path(took)
+        counts = engine.scheduler.counts
+        return Summary(
+            run_id=self.run_id,
+            name=self.dag.name,
+            steps=len(steps),
+            counts={state.name.lower(): counts[state] for state in State if counts[state]},
+            failed=failed,
+            duration_s=round(duration_s, 3),
+            critical_path_s=round(length, 3),
+            critical_path=[steps[number].id for number in path],
+            looks=engine.looks,
+            reused=engine.reused,
+            succeeded=engine.scheduler.succeeded,
+        )
+
+
+def _warn_of_expiry(authorization: auth.Authorization) -> None:
+    """A fixed token that has an end: a run that takes longer ends with it."""
+    expires_at = getattr(authorization, "expires_at", None)
+    if expires_at is None:
+        return
+    from datetime import UTC, datetime  # noqa: PLC0415
+
+    at = datetime.fromtimestamp(expires_at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    left_s = expires_at - time()
+    if left_s <= 0:
+        _log.warning("the token of --tr-auth-jwt has expired at %s", at)
+    else:
+        _log.warning(
+            "the token of --tr-auth-jwt expires at %s, in %.0f minutes; a run that takes longer"
+            " fails then (without the flag, Google ID tokens are renewed)",
+            at,
+            left_s / 60,
+        )
+
+
+def default_run_id() -> str:
+    """The id the environment gives this run, or nothing."""
+    return (
+        environment.variable("WORKFLOWS_RUN_ID")
+        or environment.variable("CLOUD_RUN_EXECUTION")
+        or ""
+    )

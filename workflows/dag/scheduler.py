@@ -1,0 +1,223 @@
+"""Which steps may start and which never will: states, dependencies, critical path. Pure.
+
+Steps are numbers (their place in the file); everything is kept in lists, and a whole run costs
+O(steps + edges). Time, the network and retries' waits are the engine's business.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from enum import IntEnum
+from typing import TYPE_CHECKING, NamedTuple
+
+from workflows.dag.model import When
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class State(IntEnum):
+    """Where a step is. Everything from SUCCEEDED on is final."""
+
+    WAITING = 0
+    READY = 1
+    RUNNING = 2
+    SUCCEEDED = 3
+    FAILED = 4
+    CANCELLED = 5
+    SKIPPED = 6  # below a failure, or after it where the workflow stops at the first
+    NOT_NEEDED = 7  # for failures only, and there was none
+
+    @property
+    def final(self) -> bool:
+        """Whether a step stays in this state."""
+        return self >= State.SUCCEEDED
+
+    @property
+    def bad(self) -> bool:
+        """Whether a run with such a step has failed."""
+        return self in _BAD
+
+
+_BAD = frozenset({State.FAILED, State.CANCELLED, State.SKIPPED})
+
+
+class Graph:
+    """Dependencies of every step as numbers, and the other way round.
+
+    Raises:
+        ValueError: a dependency that does not exist, or a cycle; a loaded file has neither.
+    """
+
+    def __init__(self, dependencies: Sequence[Sequence[int]]) -> None:
+        self.size = len(dependencies)
+        self.dependencies = dependencies
+        self.dependents: list[list[int]] = [[] for _ in range(self.size)]
+        for step, needed in enumerate(dependencies):
+            for one in needed:
+                if not 0 <= one < self.size:
+                    raise ValueError(f"step {step} depends on {one}, which does not exist")
+                self.dependents[one].append(step)
+        self.order = self._topological()
+
+    def _topological(self) -> list[int]:
+        left = [len(needed) for needed in self.dependencies]
+        order = [step for step in range(self.size) if not left[step]]
+        for step in order:  # grows while it is walked
+            for below in self.dependents[step]:
+                left[below] -= 1
+                if not left[below]:
+                    order.append(below)
+        if len(order) != self.size:
+            raise ValueError("the steps wait for each other in a circle")
+        return order
+
+    def critical_path(self, durations_s: Sequence[float]) -> tuple[float, list[int]]:
+        """The longest way through, in seconds, and its steps from first to last."""
+        best = [0.0] * self.size
+        came_from = [-1] * self.size
+        for step in self.order:
+            for one in self.dependencies[step]:
+                if best[one] > best[step] or came_from[step] < 0:
+                    best[step], came_from[step] = best[one], one
+            best[step] += durations_s[step]
+        if not self.size:
+            return 0.0, []
+        step = max(range(self.size), key=best.__getitem__)
+        length, path = best[step], []
+        while step >= 0:
+            path.append(step)
+            step = came_from[step]
+        return length, path[::-1]
+
+
+class Change(NamedTuple):
+    """What one ended step brought about; each step is told of once."""
+
+    ready: list[int]
+    skipped: list[int]
+
+
+_NOTHING = Change([], [])
+
+
+class Scheduler:
+    """The states of all steps of one run.
+
+    `ready()` hands out the steps that may start at the beginning (and after `restore`); `ended`
+    says which may start, and which never will, because of that end.
+    """
+
+    def __init__(
+        self, graph: Graph, when: Sequence[When] | None = None, *, stop_on_failure: bool = False
+    ) -> None:
+        self.graph = graph
+        self.states = [State.WAITING] * graph.size
+        self.counts = [0] * len(State)
+        self.counts[State.WAITING] = graph.size
+        self._when = when or [When.ON_SUCCESS] * graph.size
+        self._left = [len(needed) for needed in graph.dependencies]
+        self._bad = bytearray(graph.size)  # a dependency failed, or was skipped for a failure
+        self._unneeded = bytearray(graph.size)  # a dependency was not needed
+        self._stop_on_failure = stop_on_failure
+        self._stopped = False
+
+    @property
+    def finished(self) -> bool:
+        """Whether every step has ended."""
+        counts = self.counts
+        return not (counts[State.WAITING] or counts[State.READY] or counts[State.RUNNING])
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether no step has failed, was cancelled, or was skipped for one that had."""
+        return not any(self.counts[state] for state in _BAD)
+
+    def ready(self) -> Change:
+        """The steps without a dependency: what may start at once, and what never will. Call first.
+
+        A step without a dependency that is for failures only never runs, and ends the others that
+        need it.
+        """
+        change, over = Change([], []), deque[int]()
+        for step in range(self.graph.size):
+            if not self._left[step] and self.states[step] is State.WAITING:
+                self._judge(step, change, over)
+        self._spread(over, change)
+        return change
+
+    def started(self, step: int) -> None:
+        """A ready step is on its way."""
+        self._move(step, State.RUNNING)
+
+    def again(self, step: int) -> None:
+        """A running step is to be started once more (a retry)."""
+        self._move(step, State.READY)
+
+    def ended(self, step: int, state: State) -> Change:
+        """A running or ready step has ended; the answer is what may start, and what never will.
+
+        Raises:
+            ValueError: the state is not final, or the step has one already.
+        """
+        if not state.final or self.states[step].final:
+            raise ValueError(f"step {step}: {self.states[step].name} cannot become {state.name}")
+        self._move(step, state)
+        if state is State.SUCCEEDED and not self.graph.dependents[step]:
+            return _NOTHING
+        change = Change([], [])
+        over = deque([step])
+        if state is not State.SUCCEEDED and self._stop_on_failure and not self._stopped:
+            self._stop(change, over)
+        self._spread(over, change)
+        return change
+
+    def _spread(self, over: deque[int], change: Change) -> None:
+        """Tell the steps below those that are over, and theirs where they are skipped."""
+        states, left = self.states, self._left
+        while over:
+            step = over.popleft()
+            state = states[step]
+            for below in self.graph.dependents[step]:
+                left[below] -= 1
+                if state in _BAD:
+                    self._bad[below] = 1
+                elif state is State.NOT_NEEDED:
+                    self._unneeded[below] = 1
+                if not left[below] and states[below] is State.WAITING:
+                    self._judge(below, change, over)
+
+    def _judge(self, step: int, change: Change, over: deque[int]) -> None:
+        """All dependencies have ended: ready, or over without having run."""
+        when = self._when[step]
+        state = State.READY
+        if when is When.ON_SUCCESS:
+            if self._bad[step] or self._stopped:
+                state = State.SKIPPED
+            elif self._unneeded[step]:
+                state = State.NOT_NEEDED
+        elif when is When.ON_FAILURE and not self._bad[step]:
+            state = State.NOT_NEEDED
+        self._move(step, state)
+        if state is State.READY:
+            change.ready.append(step)
+        else:
+            change.skipped.append(step)
+            over.append(step)
+
+    def _stop(self, change: Change, over: deque[int]) -> None:
+        """The first failure of a workflow that stops there: what has not started is skipped.
+
+        Steps that run always, or for failures, keep their turn.
+        """
+        self._stopped = True
+        for step, state in enumerate(self.states):
+            if state in {State.WAITING, State.READY} and self._when[step] is When.ON_SUCCESS:
+                self._move(step, State.SKIPPED)
+                change.skipped.append(step)
+                over.append(step)
+
+    def _move(self, step: int, state: State) -> None:
+        self.counts[self.states[step]] -= 1
+        self.counts[state] += 1
+        self.states[step] = state

@@ -1,0 +1,64 @@
+"""Which running steps somebody waits for. Pure.
+
+Each waiting step watches one of its unfinished dependencies; when that has ended the others are
+looked at at once, 1, 2, 4, … at a time, until one is found running: that is watched next. The end
+of the run waits for the last steps in the same way. Costs O(edges) in all.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from workflows.dag.scheduler import Graph
+
+_MOST_AT_ONCE = 64
+
+
+class Watches:
+    """Who watches whom. `ended` must say of a step whether it has ended (1) or not (0)."""
+
+    def __init__(self, graph: Graph, ended: bytearray) -> None:
+        sinks = [step for step in range(graph.size) if not graph.dependents[step]]
+        self._needs: list[Sequence[int]] = [*graph.dependencies, sinks]
+        self._ended = ended
+        self._at = [0] * (graph.size + 1)
+        self._burst = [1] * (graph.size + 1)
+        self._watchers: dict[int, list[int]] = {}
+        for step in range(graph.size + 1):
+            self._advance(step)
+
+    def watched(self, step: int) -> bool:
+        """Whether somebody waits for this step first of all."""
+        return step in self._watchers
+
+    def over(self, step: int) -> list[int]:
+        """A step has ended: who watched it turns to others, which are to be looked at now."""
+        watchers = self._watchers.pop(step, None)
+        if watchers is None:
+            return []
+        found: list[int] = []
+        for waiting in watchers:
+            found += self._advance(waiting)
+        return found
+
+    def alive(self, step: int) -> None:
+        """A look has found this step running: the hunt of those who watch it is over."""
+        for waiting in self._watchers.get(step, ()):
+            self._burst[waiting] = 1
+
+    def _advance(self, waiting: int) -> list[int]:
+        """Watch the next unfinished dependency; that one and more, as many as the hunt is wide."""
+        needs, ended = self._needs[waiting], self._ended
+        at, size = self._at[waiting], len(needs)
+        while at < size and ended[needs[at]]:
+            at += 1
+        self._at[waiting] = at
+        if at == size:
+            return []
+        self._watchers.setdefault(needs[at], []).append(waiting)
+        burst = self._burst[waiting]
+        self._burst[waiting] = min(2 * burst, _MOST_AT_ONCE)
+        return [one for one in needs[at : at + burst] if not ended[one]]

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import subprocess
 import sys
 from collections import Counter
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
+
+import pytest
 
 from tests.support import Cli, last_json
 from tests.test_resolve_issue_faults import one_of_each
@@ -108,13 +111,17 @@ def test_killed_before_any_writing_request(stack: Stack, tmp_path: Path) -> None
         assert killed_at(stack, at, tmp_path, drop=True)
 
 
-def test_killed_while_the_agent_works(stack: Stack, tmp_path: Path) -> None:
-    """The agent's own process is gone too once the next run is done, and nothing is doubled."""
+@pytest.mark.parametrize("when", ["agent", "check"])
+def test_killed_while_a_program_of_others_works(stack: Stack, tmp_path: Path, when: str) -> None:
+    """Between requests, in the middle of the agent or the check: nothing is doubled."""
     issue = stack.issue()
     asked = now()
     file = stack.folder / "pid"
-    code = f"import signal\nos.kill(int(pathlib.Path({str(file)!r}).read_text()), signal.SIGKILL)"
-    values = stack.parameters(issue, asked_at=asked, code=code)
+    kill = f"import os, pathlib, signal; pid = int(pathlib.Path({str(file)!r}).read_text())"
+    kill += "; os.kill(pid, signal.SIGKILL)"
+    check = shlex.join([sys.executable, "-c", kill])
+    more = {"code": kill} if when == "agent" else {"check_command": check}
+    values = stack.parameters(issue, asked_at=asked, **more)
     env = Cli(
         tmp_path, stack.variables | {"WORKFLOWS_LEASE_S": "1", "WORKFLOWS_SANDBOX": "off"}
     ).environment({})

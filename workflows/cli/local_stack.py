@@ -11,10 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from workflows.cli import catalog, output, servers
+from workflows.cli import catalog, output
 from workflows.core import environment
 from workflows.core.errors import CommandLineInvalid
-from workflows.tasks.utility import scratch_folder
 
 if TYPE_CHECKING:
     import argparse
@@ -38,7 +37,9 @@ def up(found: argparse.Namespace) -> int:
         CommandLineInvalid: it runs already.
         ProgramMissing: this is not a checkout of the repository.
     """
-    from workflows.local import stack as local  # noqa: PLC0415 - --help needs none of it
+    from workflows.cli import servers  # noqa: PLC0415 - --help needs none of it
+    from workflows.local import stack as local  # noqa: PLC0415
+    from workflows.tasks.utility import scratch_folder  # noqa: PLC0415
 
     state = _state_file()
     if _alive(_state()):

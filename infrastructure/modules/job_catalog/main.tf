@@ -1,6 +1,6 @@
 # Names and mappings, worked out without a provider, so that they can be tested anywhere.
 locals {
-  secret_variables = distinct(concat(local.git, local.gitlab, local.models, local.every_job, local.functions))
+  secret_variables = distinct(concat(local.git, local.gitlab, local.models, local.task_runner, local.every_job, local.functions))
 
   secret_ids = { for variable in local.secret_variables : variable => "${var.prefix}-${lower(replace(variable, "_", "-"))}" }
 

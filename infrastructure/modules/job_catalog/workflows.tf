@@ -43,7 +43,7 @@ locals {
       timeout_seconds = 86400
       memory          = "1Gi"
       cpu             = "1"
-      secrets         = []
+      secrets         = local.task_runner
       environment     = {}
     }
   }
@@ -58,6 +58,8 @@ locals {
     "AWS_SECRET_ACCESS_KEY",
     "LITELLM_API_KEY",
   ]
+  task_runner = ["TR_AUTH_JWT"]
+
   every_job = ["NOTIFY_URLS", "PREFECT_API_KEY", "PREFECT_API_AUTH_STRING"]
   functions = ["GITLAB_WEBHOOK_SECRET"]
 

@@ -17,6 +17,8 @@ def main() -> int:
         return run(sys.argv[1:])
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
+    finally:
+        gc.freeze()  # the process ends: looking through everything once more costs 50 ms
 
 
 if __name__ == "__main__":

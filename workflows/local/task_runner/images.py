@@ -72,8 +72,11 @@ class ImageMap(BaseModel):
             ) from None
 
     def find(self, uri: str) -> Image | None:
-        """The image of this address, else the one without its digest and tag."""
+        """The image of this address, else without its digest, its tag, its registry."""
         bare = uri.partition("@")[0]
         head, slash, last = bare.rpartition("/")
         name = f"{head}{slash}{last.partition(':')[0]}"
-        return self.images.get(uri) or self.images.get(bare) or self.images.get(name)
+        host, _, path = name.partition("/")
+        is_registry = "." in host or ":" in host or host == "localhost"
+        spellings = [uri, bare, name, *([path] if is_registry else [])]
+        return next((self.images[one] for one in spellings if one in self.images), None)

@@ -9,6 +9,7 @@ import time
 from typing import TYPE_CHECKING
 
 import httpx
+import pytest
 
 from workflows.core import process
 
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
 START_S = 120
 
 
-def test_a_label_on_the_running_stack_starts_a_flow(cli: Cli, tmp_path: Path) -> None:
+@pytest.mark.slow
+def test_a_message_to_the_running_stack_starts_a_flow(cli: Cli, tmp_path: Path) -> None:
     """up, status, publish, logs, down: a message becomes an execution that ends well."""
     log = tmp_path / "up.log"
     args = [sys.executable, "-m", "workflows", "local", "up"]

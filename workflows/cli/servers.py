@@ -152,10 +152,10 @@ def wait(text: str) -> int:
     """Say `text`, then stay until SIGINT or SIGTERM."""
     output.say(text)
     try:
-        signal.pause()
+        while True:
+            signal.pause()  # it also returns after a signal that means nothing to us
     except Terminated:
         return 0
-    return 0
 
 
 def _write_private(target: Path, text: str) -> None:

@@ -14,7 +14,7 @@ resolve() {  # TARGET, then what to resolve and how
     target=$1
     shift
     "$uv" pip compile "$@" --universal --python-version 3.11 --generate-hashes \
-        --no-emit-index-url --no-header --quiet -o "$new/requirements.txt"
+        --no-header --quiet -o "$new/requirements.txt"
     if grep -n '://' "$new/requirements.txt"; then
         echo "lock: the lock must hold no address; $target is left as it was" >&2
         exit 1

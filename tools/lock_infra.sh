@@ -7,7 +7,7 @@ new=$(mktemp -d)
 trap 'rm -rf "$new"' EXIT
 
 "$1" pip compile tools/terraform/requirements.in --universal --python-version 3.11 --generate-hashes \
-    --no-emit-index-url --no-header --no-annotate --quiet -o "$new/requirements.txt"
+    --no-header --no-annotate --quiet -o "$new/requirements.txt"
 if grep -n '://' "$new/requirements.txt"; then
     echo "lock-infra: the lock must hold no address; requirements-infra.txt is left as it was" >&2
     exit 1

@@ -19,11 +19,11 @@ from workflows.change.options import ChangeOptions
 from workflows.change.request import Request, request_id
 from workflows.change.text import one_line, slug
 from workflows.core import orchestration
+from workflows.core.commit_text import Person
 from workflows.core.flow import Flow, Run
 from workflows.core.git_names import GitUrl
 from workflows.core.parameters import BranchName, Email, NewBranchName, PersonName
 from workflows.tasks import utility
-from workflows.tasks.git import Person
 
 _MAX_REQUEST = 200_000
 _PERSON = re.compile(r"([^<>\x00-\x1f]+?) <([^@\s<>]+@[^@\s<>]+)>")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import socket
+import sys
 from contextlib import suppress
+from pathlib import Path
 from subprocess import CalledProcessError
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -21,10 +22,8 @@ from tests.change.support import (
 from workflows.change import trees, worktree
 from workflows.change.model import SUBMODULE
 from workflows.change.policy import Limits, judge
+from workflows.core import environment, process
 from workflows.core.errors import ChangeRefused, ProcessFailed
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @pytest.fixture
@@ -278,9 +277,13 @@ def test_folders_deeper_than_a_path_can_say_are_refused(desk: Desk) -> None:
         desk.snapshot()
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root can read everything")
 @pytest.mark.parametrize("name", ["README.md", "src"])
-def test_what_cannot_be_read_is_refused_by_name_and_not_deleted(desk: Desk, name: str) -> None:
+def test_what_cannot_be_read_is_refused_by_name_and_not_deleted(
+    desk: Desk, tmp_path: Path, name: str
+) -> None:
+    if os.geteuid() == 0 and os.access(unreadable(tmp_path), os.R_OK):
+        again_as_one_who_may_not_read_all(tmp_path, name)
+        return
     path = desk.folder / name
     write(desk.folder, "README.md", "new\n")
     path.chmod(0)
@@ -289,6 +292,30 @@ def test_what_cannot_be_read_is_refused_by_name_and_not_deleted(desk: Desk, name
             desk.snapshot()
     finally:
         path.chmod(0o755)
+
+
+def unreadable(folder: Path) -> Path:
+    file = folder / "unreadable"
+    file.touch(mode=0)
+    return file
+
+
+def again_as_one_who_may_not_read_all(folder: Path, name: str) -> None:
+    """The same test in a process whose root has lost that right (setpriv(1), capabilities(7))."""
+    test = "test_what_cannot_be_read_is_refused_by_name_and_not_deleted"
+    done = process.run(
+        [
+            *("setpriv", "--bounding-set", "-dac_override,-dac_read_search", sys.executable),
+            *("-m", "pytest", "-q", "-p", "no:cacheprovider", f"--basetemp={folder / 'again'}"),
+            f"{__file__}::{test}[{name}]",
+        ],
+        env=environment.for_child({"HOME": str(folder)}.items()),
+        cwd=Path(__file__).parent.parent.parent,
+        timeout_s=60,
+        check=False,
+    )
+    assert done.exit_code == 0, done.stdout + done.stderr
+    assert "1 passed" in done.stdout
 
 
 @pytest.mark.parametrize("case", ["gone", "link", "file"])

@@ -17,9 +17,9 @@ from tests.change.support import (
 )
 from tests.support import TOKEN
 from workflows.change import trees, worktree
+from workflows.core.commit_text import Person
 from workflows.core.errors import NothingToCommit
 from workflows.tasks import git
-from workflows.tasks.git import Person
 
 if TYPE_CHECKING:
     from pathlib import Path

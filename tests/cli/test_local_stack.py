@@ -46,6 +46,7 @@ def test_a_message_to_the_running_stack_starts_a_flow(cli: Cli, tmp_path: Path) 
         while httpx.get(branch, headers=headers, trust_env=False).status_code != 200:
             assert time.monotonic() < deadline, cli("local", "logs", "workflow_trigger").stdout
             time.sleep(0.2)
+        assert child.poll() is None, (child.returncode, log.read_text())
         logs = cli("local", "logs")
         trigger_log = cli("local", "logs", "workflow_trigger")
         missing = cli("local", "logs", "nonsense")

@@ -8,7 +8,7 @@ import pytest
 
 from tests.core.untrusted import Place, make_place
 from workflows.core import confinement, environment
-from workflows.core.settings import Sandbox
+from workflows.core.choices import Sandbox
 
 if TYPE_CHECKING:
     from pathlib import Path

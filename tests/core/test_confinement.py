@@ -10,10 +10,10 @@ import pytest
 
 from tests.core.untrusted import SECRET, Place, driver
 from workflows.core import environment
+from workflows.core.choices import Sandbox
 from workflows.core.confinement import scrubbed
 from workflows.core.errors import AgentFailed, ProgramMissing
 from workflows.core.redaction import remember
-from workflows.core.settings import Sandbox
 
 # --- how it ends, and what it said ---------------------------------------------------------------
 

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from workflows.core.choices import LogFormat, LogLevel, PrefectMode
 from workflows.core.errors import SettingsInvalid
-from workflows.core.settings import LogFormat, LogLevel, PrefectMode, Settings, load, table
+from workflows.core.settings import Settings, load, table
 
 SECRET = "tok-hunter2-hunter2"
 BAD = {

@@ -18,6 +18,7 @@ from workflows.core.errors import (
     ResourceNotFound,
     UrlRefused,
 )
+from workflows.core.google_token import GoogleToken
 from workflows.core.redaction import redact
 from workflows.local.serving import serve
 
@@ -168,7 +169,7 @@ def test_on_google_cloud_the_token_is_the_metadata_servers(
         for name in ("GCE_METADATA_HOST", "GCE_METADATA_IP", "GCE_METADATA_ROOT"):
             monkeypatch.setenv(name, host)
         monkeypatch.setattr("google.auth.compute_engine._metadata._GCE_METADATA_HOST", host)
-        tokens = storage._Tokens()
+        tokens = GoogleToken("scope", "Cloud Storage")
 
         first, again, renewed = tokens.headers(), tokens.headers(), tokens.headers(renew=True)
 
@@ -182,4 +183,4 @@ def test_no_credentials_is_an_error_with_a_way_out(monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("NO_GCE_CHECK", "true")
 
     with pytest.raises(AuthenticationFailed, match="gcloud auth application-default login"):
-        storage._Tokens().headers()
+        GoogleToken("scope", "Cloud Storage").headers()

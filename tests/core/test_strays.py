@@ -13,7 +13,7 @@ import pytest
 
 from tests.core.untrusted import Place, driver, make_place, wait_for
 from workflows.core import environment, process
-from workflows.core.settings import Sandbox
+from workflows.core.choices import Sandbox
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -17,7 +17,7 @@ from workflows.core.confinement import Confined, run_confined, scrubbed
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from workflows.core.settings import Sandbox
+    from workflows.core.choices import Sandbox
 
 ROOT = Path(confinement.__file__).parents[2]
 SECRET = "tok-confined-93ab"
@@ -76,7 +76,7 @@ import json, os, sys
 from pathlib import Path
 from workflows.core import confinement, environment, process, signals
 from workflows.core.errors import Terminated
-from workflows.core.settings import Sandbox
+from workflows.core.choices import Sandbox
 
 base, sandbox, *args = sys.argv[1:]
 base = Path(base)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import socket
 import sys
 import threading
 import time
@@ -18,7 +17,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from workflows.core import environment, process
-from workflows.local.serving import serve
+from workflows.local.serving import free_port, listens, serve
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -60,9 +59,7 @@ def serve_function(
     staged: Path, name: str, env: dict[str, str], log_folder: Path
 ) -> Iterator[Served]:
     """`functions-framework` as a process of its own, as in Google Cloud, from the staged folder."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     log = log_folder / f"{name}-{port}.log"
     args = [sys.executable, "-m", "functions_framework", "--host", "127.0.0.1"]
     args += ["--target", TARGETS.get(name, name), "--port", str(port)]
@@ -72,17 +69,11 @@ def serve_function(
     with process.background(args, env=whole, cwd=folder, log=log) as child:
         url = f"http://127.0.0.1:{port}"
         deadline = time.monotonic() + _START_S
-        while not _listens(port):
+        while not listens(port):
             if child.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(f"{name} did not start:\n{log.read_text(errors='replace')}")
             time.sleep(0.02)
         yield Served(url, log)
-
-
-def _listens(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.settimeout(1)
-        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 @dataclass

@@ -9,6 +9,7 @@ import pytest
 
 from tests.support import DEVELOPER_TOKEN, PROJECT, REPORTER_TOKEN, TOKEN, Remote, git_for
 from workflows.core import environment, process
+from workflows.core.commit_text import Person, message_for
 from workflows.core.errors import (
     AccessDenied,
     AuthenticationFailed,
@@ -31,7 +32,7 @@ from workflows.core.errors import (
 from workflows.core.settings import load
 from workflows.local.git_http import create_bare
 from workflows.tasks import git
-from workflows.tasks.git import Depth, Person
+from workflows.tasks.git import Depth
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -452,7 +453,7 @@ def test_a_commit_has_author_and_co_authors(clone: git.Repository) -> None:
 )
 def test_a_message_is_built_from_the_changes(changes: list[tuple[str, str]], subject: str) -> None:
     """One or two files are named, more are counted, and names cannot speak to GitLab."""
-    assert git.message_for(changes).splitlines()[0] == subject
+    assert message_for(changes).splitlines()[0] == subject
 
 
 def test_nothing_to_commit_is_said(clone: git.Repository) -> None:

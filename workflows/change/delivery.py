@@ -30,9 +30,10 @@ if TYPE_CHECKING:
     from workflows.change.options import ChangeOptions
     from workflows.change.request import Request
     from workflows.change.rounds import Made
+    from workflows.core.commit_text import Person
     from workflows.core.flow import Run
     from workflows.core.git_names import GitUrl
-    from workflows.tasks.git import Person, Repository
+    from workflows.tasks.git import Repository
 
 _log = logger("delivery")
 _ROUNDS = 3

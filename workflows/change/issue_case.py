@@ -9,8 +9,8 @@ from workflows.change import prompt
 from workflows.change.request import Request, request_id
 from workflows.change.text import one_line, slug
 from workflows.change.wording import commit_details
+from workflows.core.commit_text import Person
 from workflows.core.errors import AccessDenied, ActorRefused, PermanentError, ResourceNotFound
-from workflows.tasks.git import Person
 from workflows.tasks.gitlab import parse_issue_url
 
 if TYPE_CHECKING:

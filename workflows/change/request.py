@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from workflows.tasks.git import Person
+    from workflows.core.commit_text import Person
 
 TRAILER = "Workflows-Request"
 

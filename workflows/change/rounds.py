@@ -7,7 +7,7 @@ how the project's own checks end.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from workflows.change import checks, paths, policy, seal, trees, worktree
@@ -24,8 +24,9 @@ if TYPE_CHECKING:
     from workflows.change.options import ChangeOptions
     from workflows.change.request import Request
     from workflows.core.agent import Agent, AgentReport
+    from workflows.core.commit_text import Person
     from workflows.core.flow import Run
-    from workflows.tasks.git import Commit, Person, Repository
+    from workflows.tasks.git import Commit, Repository
 
 _log = logger("change")
 _MAX_CI_BYTES = 1_000_000
@@ -145,7 +146,7 @@ def make(shop: Workshop) -> Made:
         if not options.check_command:
             return made
         evidence = run.step("check" + again, _check, shop, made.commit.id)
-        failing = _with(made, evidence)
+        failing = replace(made, evidence=evidence)
         if evidence.passed:
             return failing
         if evidence.timed_out:
@@ -239,11 +240,6 @@ def _check(shop: Workshop, commit_id: str) -> Evidence:
         timeout_s=shop.remaining(),
         on_line=shop.note,
     )
-
-
-def _with(made: Made, evidence: Evidence) -> Made:
-    values = {name: getattr(made, name) for name in Made.__dataclass_fields__}
-    return Made(**(values | {"evidence": evidence}))
 
 
 def _limits(shop: Workshop) -> policy.Limits:

@@ -16,16 +16,18 @@ from typing import TYPE_CHECKING
 
 from workflows.change import paths
 from workflows.change.model import EXECUTABLE, FILE, SYMLINK, Change
+from workflows.core.commit_text import commit_text, identity, message_for
 from workflows.core.errors import ChangeRefused, NothingToCommit
 from workflows.core.redaction import holds_secret
-from workflows.tasks.git import Commit, commit_text, identity, message_for
+from workflows.tasks.git import Commit
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from workflows.core.commit_text import Person
     from workflows.core.process import Completed
-    from workflows.tasks.git import Person, Repository
+    from workflows.tasks.git import Repository
 
 _NO_TREE = {  # the empty tree, which every repository has (by the length of its ids)
     40: "4b825dc642cb6eb9a060e54bf8d69288fbee4904",

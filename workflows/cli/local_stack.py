@@ -55,7 +55,7 @@ def up(found: argparse.Namespace) -> int:
 
 def status(_: argparse.Namespace) -> int:
     """Say what runs and whether it answers; exit code 1 if something does not."""
-    from workflows.local.stack import listens  # noqa: PLC0415
+    from workflows.local.serving import listens  # noqa: PLC0415
 
     facts = _running()
     well = True

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from workflows.cli import flags, output
 from workflows.core import observability, orchestration, signals
 from workflows.core import settings as settings_module
+from workflows.core.choices import PrefectMode
 from workflows.core.errors import Terminated
 from workflows.core.flow import Execution, State
 from workflows.core.progress import LogReporter
@@ -33,7 +34,7 @@ def run_flow(flow: Flow, found: argparse.Namespace, problems: Sequence[str] = ()
     Raises:
         InputError: settings or parameters are not right; nothing was started.
     """
-    wanted = {"prefect_mode": settings_module.PrefectMode(found.prefect)} if found.prefect else {}
+    wanted = {"prefect_mode": PrefectMode(found.prefect)} if found.prefect else {}
     settings = settings_module.load(**wanted)
     live = _is_live(settings, quiet=found.quiet or found.json)
     observability.configure(settings, quiet=found.quiet, brief=live)

@@ -164,6 +164,7 @@ def _backend(found: argparse.Namespace, folder: Path) -> Backend:
 
 
 def _cloud_run(found: argparse.Namespace) -> Backend:
+    from workflows.core.google_token import GoogleToken  # noqa: PLC0415
     from workflows.local.task_runner import cloud_run, cloud_run_api  # noqa: PLC0415
 
     project = found.project or environment.variable("GOOGLE_CLOUD_PROJECT")
@@ -172,7 +173,7 @@ def _cloud_run(found: argparse.Namespace) -> Backend:
     if any(value is not None and value <= 0 for value in (found.job_timeout, found.poll_interval)):
         raise CommandLineInvalid("--job-timeout and --poll-interval must be more than 0")
     endpoint = found.cloud_run_endpoint or cloud_run_api.ENDPOINT
-    token: Callable[[], str] = cloud_run_api.GoogleToken()
+    token: Callable[[], str] = GoogleToken(cloud_run_api.SCOPE, "Cloud Run")
     if _is_here(endpoint):  # a stand-in; a token of Google's must not go there
         token = partial(str, environment.variable("CLOUD_RUN_TOKEN") or "none")
     region = found.region or "us-central1"

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from workflows.core import environment
+from workflows.core import confinement
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from workflows.core.settings import Settings
 
-_NOT_FOR_AGENTS = ("SSH_AUTH_SOCK",)  # whoever may use the socket may log in with the keys behind
 # The same under the names that other libraries read.
 _ALSO = {
     "OPENAI_BASE_URL": ("OPENAI_API_BASE",),
@@ -26,10 +25,8 @@ _ALSO = {
 
 def for_agent(settings: Settings, home: Path, *, provider: str | None) -> dict[str, str]:
     """The environment to start an agent with; with no provider it holds no key at all."""
-    chosen = environment.for_child()
-    for name in _NOT_FOR_AGENTS:
-        chosen.pop(name, None)
-    chosen |= {"HOME": str(home), "NO_COLOR": "1", "TERM": "dumb", "COLUMNS": "120"}
+    quiet = {"NO_COLOR": "1", "TERM": "dumb", "COLUMNS": "120"}
+    chosen = confinement.scrubbed(quiet, home, proxy_passwords=True)  # its model is behind one
     for name, value in (settings.model_variables(provider) if provider else {}).items():
         chosen |= dict.fromkeys((name, *_ALSO.get(name, ())), value)
     return chosen

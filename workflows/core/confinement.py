@@ -25,9 +25,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workflows.core import bubblewrap, environment, keeper, kernel, process, signals
+from workflows.core.choices import Sandbox
 from workflows.core.errors import AgentFailed, ProgramMissing, WorkflowsError
 from workflows.core.observability import logger
-from workflows.core.settings import Sandbox
 from workflows.core.strays import none_left
 from workflows.core.untrusted_output import transcript
 

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from workflows.core import environment, observability, prefect_server, signals
 from workflows.core import settings as settings_module
+from workflows.core.choices import PrefectMode
 from workflows.core.errors import EXIT_TERMINATED, TransientError, WorkflowsError
 from workflows.core.flow import Execution, Outcome, State, is_termination, retry_delays
 from workflows.core.progress import LogReporter
@@ -164,9 +165,9 @@ def _bound_the_end(handed: _Handed | None) -> None:
 def _wanted(settings: Settings) -> bool:
     """Whether to go through Prefect; a warning where it is wanted and cannot be reached."""
     mode = settings.prefect_mode
-    if mode is settings_module.PrefectMode.EPHEMERAL:
+    if mode is PrefectMode.EPHEMERAL:
         return True
-    if mode is settings_module.PrefectMode.OFF or settings.prefect_api_url is None:
+    if mode is PrefectMode.OFF or settings.prefect_api_url is None:
         return False
     return prefect_server.answers(settings.prefect_api_url)
 
@@ -188,7 +189,7 @@ def _begin_in_time(execution: Execution) -> Iterator[None]:
     An alarm is the one thing that ends every kind of waiting Prefect does before a run: a retry
     after the hour that a gateway asked for, a state that is never accepted, four seconds a call.
     """
-    own_server = execution.settings.prefect_mode is settings_module.PrefectMode.EPHEMERAL
+    own_server = execution.settings.prefect_mode is PrefectMode.EPHEMERAL
     limit_s = _OWN_SERVER_S if own_server else execution.settings.prefect_start_s
 
     def on_alarm(_: int, __: FrameType | None) -> None:
@@ -230,7 +231,7 @@ def _prefect_settings(settings: Settings) -> Iterator[None]:
         ps.PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW: "ignore",
         ps.PREFECT_SERVER_ALLOW_EPHEMERAL_MODE: False,
     }
-    if settings.prefect_mode is settings_module.PrefectMode.EPHEMERAL:
+    if settings.prefect_mode is PrefectMode.EPHEMERAL:
         for name, value in prefect_server.BATCH_SETTINGS.items():
             environment.set_default(name, value)
         updates |= {

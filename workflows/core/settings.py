@@ -7,48 +7,14 @@ generated from here. The variables themselves are read by `core.environment`.
 from __future__ import annotations
 
 import json
-from enum import StrEnum
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 from pydantic_core import PydanticCustomError
 
 from workflows.core import environment
+from workflows.core.choices import LogFormat, LogLevel, PrefectMode, Sandbox
 from workflows.core.errors import SettingsInvalid
-
-
-class PrefectMode(StrEnum):
-    """Whether a run is shown in Prefect."""
-
-    AUTO = "auto"
-    OFF = "off"
-    EPHEMERAL = "ephemeral"
-
-
-class LogFormat(StrEnum):
-    """How log lines look; `auto` is JSON in Cloud Run and text elsewhere."""
-
-    AUTO = "auto"
-    TEXT = "text"
-    JSON = "json"
-
-
-class LogLevel(StrEnum):
-    """The least severe log line that is written."""
-
-    DEBUG = "DEBUG"
-    INFO = "INFO"
-    WARNING = "WARNING"
-    ERROR = "ERROR"
-
-
-class Sandbox(StrEnum):
-    """How an agent and a check command are kept apart from the rest of the machine."""
-
-    AUTO = "auto"
-    BUBBLEWRAP = "bubblewrap"
-    OFF = "off"
-
 
 _PROVIDER_FIELDS = {
     "openai": ("openai_api_key", "openai_base_url"),

@@ -11,22 +11,19 @@ import base64
 import hashlib
 import json
 import re
-import threading
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from workflows.core import environment, http
 from workflows.core.errors import (
-    AuthenticationFailed,
-    NetworkError,
     RequestConflict,
     ResourceNotFound,
     TransientError,
     UrlRefused,
 )
-from workflows.core.redaction import remember
+from workflows.core.google_token import GoogleToken
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -34,7 +31,7 @@ if TYPE_CHECKING:
 TIMEOUT_S = 60.0
 RETRIES = 3
 _RETRY_DELAY_S = 0.5
-_SCOPE = "https://www.googleapis.com/auth/devstorage.read_write"
+_token = GoogleToken("https://www.googleapis.com/auth/devstorage.read_write", "Cloud Storage")
 _GOOGLE = "https://storage.googleapis.com"
 _URL = re.compile(r"gs://([a-z0-9][a-z0-9._-]{1,220}[a-z0-9])/([^\r\n]{1,1024})")
 _NOT_FOUND = 404
@@ -183,46 +180,5 @@ def _ask(
 
     if environment.variable("STORAGE_EMULATOR_HOST") is not None:
         return ask({}, ())
-    answer = ask(_TOKENS.headers(), (_UNAUTHORIZED,))
-    return ask(_TOKENS.headers(renew=True), ()) if answer.status == _UNAUTHORIZED else answer
-
-
-class _Tokens:
-    """The default Google credentials and their token, shared by the threads of the process."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._credentials: Any = None
-
-    def headers(self, *, renew: bool = False) -> dict[str, str]:
-        """The Authorization header; a new token if there is none, it ends soon, or `renew`.
-
-        Raises:
-            AuthenticationFailed: no credentials on this machine, or they are not accepted.
-            NetworkError: whoever gives the token could not be reached.
-        """
-        # 0.2 s of imports that a local file does not pay
-        import google.auth  # noqa: PLC0415
-        from google.auth import exceptions  # noqa: PLC0415
-        from google.auth.transport.requests import Request  # noqa: PLC0415
-
-        with self._lock:
-            try:
-                if self._credentials is None:
-                    self._credentials, _ = google.auth.default(scopes=[_SCOPE])
-                if renew or not self._credentials.valid:
-                    self._credentials.refresh(Request())
-            except exceptions.TransportError as error:
-                raise NetworkError("no token from Google", why=str(error)) from error
-            except exceptions.GoogleAuthError as error:
-                raise AuthenticationFailed(
-                    "no token for Cloud Storage",
-                    why=str(error),
-                    fix="run as a service account, or `gcloud auth application-default login`",
-                ) from error
-            token = str(self._credentials.token)
-        remember([token])
-        return {"Authorization": f"Bearer {token}"}
-
-
-_TOKENS = _Tokens()
+    answer = ask(_token.headers(), (_UNAUTHORIZED,))
+    return ask(_token.headers(renew=True), ()) if answer.status == _UNAUTHORIZED else answer

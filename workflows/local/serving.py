@@ -33,6 +33,21 @@ _TICK_S = 1.0  # uvicorn renews its Date header this often
 Tls = tuple[str, str]  # the file of a certificate, and of its key
 
 
+def free_port() -> int:
+    """A port of 127.0.0.1 that nothing uses at this moment."""
+    with socket.socket() as free:
+        free.bind((HOST, 0))
+        port: int = free.getsockname()[1]
+        return port
+
+
+def listens(port: int) -> bool:
+    """Whether something on this machine answers at the port."""
+    with socket.socket() as probe:
+        probe.settimeout(1)
+        return probe.connect_ex((HOST, port)) == 0
+
+
 class ConnectionCut(Exception):
     """Raised by an app to cut the connection in the middle of an answer; it is not logged."""
 

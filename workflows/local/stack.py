@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import json
 import secrets
-import socket
 import sys
 import time
 from contextlib import ExitStack, contextmanager
@@ -27,6 +26,7 @@ from workflows.local.gitlab_server import demo
 from workflows.local.gitlab_server.model import DEVELOPER, Hook
 from workflows.local.gitlab_server.server import GitLabServer
 from workflows.local.model import DEMO_RECORDINGS, RecordedModel
+from workflows.local.serving import free_port, listens
 from workflows.local.task_runner import ImageMap, Processes, TaskRunner
 
 if TYPE_CHECKING:
@@ -190,7 +190,7 @@ def _functions(  # noqa: PLR0913, PLR0917 - what they are wired to
 def _function(
     opened: ExitStack, up: Stack, folder: Path, target: str, env: Mapping[str, str]
 ) -> str:
-    port = _free_port()
+    port = free_port()
     args = [sys.executable, "-m", "functions_framework", "--target", target]
     args += ["--host", "127.0.0.1", "--port", str(port)]
     whole = environment.for_child({"HOME": str(up.folder), "NO_PROXY": "*", **env}.items())
@@ -199,7 +199,7 @@ def _function(
 
 
 def _prefect(opened: ExitStack, up: Stack) -> str:
-    port = _free_port()
+    port = free_port()
     api = f"http://127.0.0.1:{port}/api"
     env = environment.whole() | BATCH_SETTINGS | {"PREFECT_HOME": str(up.folder / "prefect")}
     env |= {"PREFECT_API_URL": api, "PREFECT_UI_API_URL": api}
@@ -231,17 +231,3 @@ def _start(  # noqa: PLR0913, PLR0917 - one process
 
 def _job(flow: str) -> str:
     return f"workflows-{flow.replace('_', '-')}"
-
-
-def _free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
-        return port
-
-
-def listens(port: int) -> bool:
-    """Whether something on this machine answers at the port."""
-    with socket.socket() as probe:
-        probe.settimeout(1)
-        return probe.connect_ex(("127.0.0.1", port)) == 0

@@ -6,12 +6,13 @@ import base64
 from typing import TYPE_CHECKING
 
 from workflows.core import http
-from workflows.core.errors import AuthenticationFailed, RequestRefused, SettingsInvalid
+from workflows.core.errors import RequestRefused, SettingsInvalid
+from workflows.core.google_token import GoogleToken
 
 if TYPE_CHECKING:
     from workflows.core.settings import Settings
 
-_SCOPE = "https://www.googleapis.com/auth/pubsub"
+_token = GoogleToken("https://www.googleapis.com/auth/pubsub", "Pub/Sub")
 _TIMEOUT_S = 30.0
 _API = "https://pubsub.googleapis.com"
 
@@ -33,7 +34,7 @@ def publish(settings: Settings, data: bytes, attributes: dict[str, str]) -> str:
         )
     emulator = settings.pubsub_emulator
     base_url = f"http://{emulator}" if emulator else _API
-    headers = {} if emulator else {"Authorization": f"Bearer {_access_token()}"}
+    headers = {} if emulator else _token.headers()
     message = {"data": base64.b64encode(data).decode(), "attributes": attributes}
     answer = http.request(
         "POST",
@@ -46,22 +47,3 @@ def publish(settings: Settings, data: bytes, attributes: dict[str, str]) -> str:
         return str(answer["messageIds"][0])
     except (KeyError, IndexError, TypeError):
         raise RequestRefused("Pub/Sub named no message id") from None
-
-
-def _access_token() -> str:
-    """A token of whoever google-auth says we are (application default credentials)."""
-    import google.auth  # noqa: PLC0415 - 0.3 s that an emulator does not need
-    import google.auth.exceptions  # noqa: PLC0415
-    import google.auth.transport.requests  # noqa: PLC0415
-
-    try:
-        credentials, _ = google.auth.default(scopes=[_SCOPE])
-        request = google.auth.transport.requests.Request()
-        credentials.refresh(request)  # type: ignore[no-untyped-call]
-    except google.auth.exceptions.GoogleAuthError as error:
-        raise AuthenticationFailed(
-            "there are no credentials for Google Cloud",
-            why=str(error),
-            fix="run `gcloud auth application-default login`, or set PUBSUB_EMULATOR_HOST",
-        ) from error
-    return str(credentials.token)

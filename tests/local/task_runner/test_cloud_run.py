@@ -12,12 +12,13 @@ from starlette.responses import JSONResponse
 
 from tests.local.task_runner.conftest import served
 from workflows.core.errors import AuthenticationFailed
+from workflows.core.google_token import GoogleToken
 from workflows.local.cloud_run import CloudRun
 from workflows.local.gitlab_server.faults import Fault
 from workflows.local.serving import serve
 from workflows.local.task_runner import TaskRunner
 from workflows.local.task_runner.cloud_run import CloudRunJobs, Options, job_id_of
-from workflows.local.task_runner.cloud_run_api import CloudRunApi, GoogleToken
+from workflows.local.task_runner.cloud_run_api import SCOPE, CloudRunApi
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -213,7 +214,7 @@ def test_tokens_come_from_google_auth_and_are_kept(monkeypatch: pytest.MonkeyPat
         # read once, when the module is imported: another test may have been first
         host = url.removeprefix("http://")
         monkeypatch.setattr("google.auth.compute_engine._metadata._GCE_METADATA_HOST", host)
-        token = GoogleToken()
+        token = GoogleToken(SCOPE, "Cloud Run")
 
         assert [token(), token()] == ["ya29.x", "ya29.x"]
         assert len([path for path in asked if path.endswith("/token")]) == 1
@@ -223,6 +224,6 @@ def test_no_credentials_is_said_with_what_to_do(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", "/no/such/file.json")
 
     with pytest.raises(AuthenticationFailed) as caught:
-        GoogleToken()()
+        GoogleToken(SCOPE, "Cloud Run")()
 
     assert "application-default login" in str(caught.value)

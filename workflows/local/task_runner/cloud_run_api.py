@@ -2,58 +2,22 @@
 
 from __future__ import annotations
 
-import threading
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from workflows.core import http
-from workflows.core.errors import AuthenticationFailed, RequestConflict, RequestRefused
+from workflows.core.errors import RequestConflict, RequestRefused
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 Json = dict[str, Any]
 ENDPOINT = "https://run.googleapis.com"
-_SCOPE = "https://www.googleapis.com/auth/cloud-platform"
+SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 _TIMEOUT_S = 30.0
 _RETRIES = 3
 _NOT_FOUND = 404
 _PAGE = 100
-
-
-class GoogleToken:
-    """Access tokens of the application default credentials, refreshed before they expire.
-
-    Calling it asks Google only when there is none that still holds.
-    """
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._credentials: Any = None
-
-    def __call__(self) -> str:
-        """A token that is valid now.
-
-        Raises:
-            AuthenticationFailed: there are no credentials, or Google does not renew them.
-        """
-        import google.auth  # noqa: PLC0415 - 0.2 s that only this backend pays
-        from google.auth.exceptions import GoogleAuthError  # noqa: PLC0415
-        from google.auth.transport.requests import Request  # noqa: PLC0415
-
-        with self._lock:
-            try:
-                if self._credentials is None:
-                    self._credentials, _ = google.auth.default(scopes=[_SCOPE])
-                if not self._credentials.valid:
-                    self._credentials.refresh(Request())
-            except GoogleAuthError as error:
-                raise AuthenticationFailed(
-                    "there is no access token for Cloud Run",
-                    why=str(error),
-                    fix="run with a service account, or `gcloud auth application-default login`",
-                ) from error
-            return str(self._credentials.token)
 
 
 class CloudRunApi:

@@ -9,7 +9,8 @@ import pytest
 
 from workflows.core.errors import AnswerLost, RequestRefused, TimeoutExceeded, UrlRefused
 from workflows.dag import address
-from workflows.dag.transport import MAX_BODY_BYTES, Answer, Transport
+from workflows.dag.connection import MAX_BODY_BYTES, Answer
+from workflows.dag.transport import Transport
 
 
 def ask(reply: bytes, *, times: int = 1, close: bool = False, timeout_s: float = 5) -> list[Answer]:

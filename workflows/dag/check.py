@@ -70,11 +70,15 @@ class Checker:
             return Step("")
         found = self._known(path, raw, fields.STEP_KEYS, named=True)
         timeout, retries, env = found.get("timeout"), found.get("retries"), found.get("env")
-        description = found.get("description")
+        description, needs, when = (
+            found.get("description"),
+            found.get("dependsOn"),
+            found.get("when"),
+        )
         task, flow = self._work(path, found)
         return Step(
             id=self._own_id(),
-            depends_on=self._dependencies(path, found.get("dependsOn")),
+            depends_on=() if needs is None else self._dependencies(path, needs),
             task=task,
             flow=flow,
             description=description
@@ -85,7 +89,9 @@ class Checker:
             if retries is None
             else self._whole((*path, "retries"), retries, fields.STEP[7]),
             env=None if env is None else self._env((*path, "env"), env),
-            when=self._choice((*path, "when"), found.get("when"), When.ON_SUCCESS),
+            when=When.ON_SUCCESS
+            if when is None
+            else self._choice((*path, "when"), when, When.ON_SUCCESS),
         )
 
     def complain(self, path: Path, message: str, fix: str = "", *, at_key: bool = False) -> None:
@@ -254,8 +260,6 @@ class Checker:
 
     def _dependencies(self, path: Path, value: Any) -> tuple[str, ...]:
         """The ids; an empty text stands for one that is wrong, so that places are kept."""
-        if value is None:
-            return ()
         path = (*path, "dependsOn")
         if not self._is(path, value, list, "`dependsOn` must be a list of step ids"):
             return ()

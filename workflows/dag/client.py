@@ -10,9 +10,8 @@ from __future__ import annotations
 import asyncio
 import os
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from time import time
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 from workflows.core.errors import (
     AccessDenied,
@@ -24,6 +23,7 @@ from workflows.core.errors import (
     RunnerUnusable,
     TimeoutExceeded,
     TransientError,
+    WorkflowsError,
 )
 from workflows.core.observability import logger
 from workflows.core.redaction import redact
@@ -31,10 +31,11 @@ from workflows.dag import protocol
 from workflows.dag.protocol import Abilities, Job, JobState
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from workflows.dag.auth import Authorization
-    from workflows.dag.transport import Answer, Transport
+    from workflows.dag.connection import Answer
+    from workflows.dag.transport import Transport
 
 T = TypeVar("T")
 
@@ -54,6 +55,30 @@ class Patience:
 
     start_s: float = 5.0
     run_s: float = 300.0
+
+
+class Request(NamedTuple, Generic[T]):
+    """What is asked, and how its answer is read. `repeat`: sent twice it does no harm.
+
+    The runner may hold its answer for `wait_s` seconds; what may pass is tried again for
+    `patience_s` (None: as the client does).
+    """
+
+    method: str
+    path: str
+    read: Callable[[Answer], T]
+    headers: str = ""
+    body: bytes = b""
+    repeat: bool = True
+    wait_s: float = 0
+    patience_s: float | None = None
+
+
+class Sent(NamedTuple):
+    """How one try went: the Authorization header that was sent, and what came."""
+
+    token: str
+    outcome: Answer | WorkflowsError
 
 
 @dataclass(slots=True)
@@ -105,24 +130,22 @@ class Client:
             good = 200 <= answer.status < 300  # noqa: PLR2004
             return protocol.read_abilities(answer.body) if good else Abilities()
 
-        patience_s = self._patience.start_s
-        self.abilities = await self._exchange(
-            "GET", "/capabilities", read, patience_s=patience_s, repeat=True
-        )
+        asked = Request("GET", "/capabilities", read, patience_s=self._patience.start_s)
+        self.abilities = await self.exchange(asked)
         return self.abilities
 
     def submit(
         self, name: str, image: str, args: Sequence[str], env: Mapping[str, str], key: str
-    ) -> Awaitable[Job]:
-        """Have a job made, once. With the same `key` a runner that knows keys gives the same job.
+    ) -> Request[Job]:
+        """To have a job made, once; a runner that knows keys gives the same job for a `key`.
 
-        Raises, when awaited:
+        Raises, when it is carried out:
             RequestRefused: the runner does not take this job.
             AnswerLost, TimeoutExceeded: unknown whether it was made, and it must not be repeated.
             RunnerUnusable: what answers is no Task Runner.
             TransientError: out of patience.
         """
-        return self._exchange(
+        return Request(
             "POST",
             "/job",
             self._submitted,
@@ -145,15 +168,15 @@ class Client:
             )
         return job if job.state is not JobState.UNKNOWN else self._known(job)
 
-    def look(self, job_id: str, wait_s: float = 0) -> Awaitable[Job]:
-        """The job's state; with `wait_s` the runner may hold its answer until the job has ended.
+    def look(self, job_id: str, wait_s: float = 0) -> Request[Job]:
+        """For the job's state; with `wait_s` the runner may hold its answer until it has ended.
 
-        Raises, when awaited:
+        Raises, when it is carried out:
             RequestRefused: the runner does not know the job, or will not say.
             TransientError: out of patience.
         """
         path = protocol.status_path(job_id, wait_s)
-        return self._exchange("GET", path, self._looked, repeat=True, wait_s=wait_s)
+        return Request("GET", path, self._looked, wait_s=wait_s)
 
     def _looked(self, answer: Answer) -> Job:
         status = answer.status
@@ -181,7 +204,7 @@ class Client:
             self._check(answer, "POST /job/cancel")
 
         path = protocol.cancel_path(job_id)
-        await self._exchange("POST", path, read, repeat=True, patience_s=_CANCEL_PATIENCE_S)
+        await self.exchange(Request("POST", path, read, patience_s=_CANCEL_PATIENCE_S))
 
     async def find(self, name: str) -> list[Job]:
         """The jobs of a name, where the runner offers that.
@@ -194,53 +217,89 @@ class Client:
             self._check(answer, "GET /jobs")
             return protocol.read_jobs(answer.body)
 
-        return await self._exchange("GET", protocol.find_path(name), read, repeat=True)
+        return await self.exchange(Request("GET", protocol.find_path(name), read))
 
-    async def _exchange(  # noqa: PLR0913 - options are keyword-only
+    def begin(
         self,
-        method: str,
-        path: str,
-        read: Callable[[Answer], T],
-        *,
-        headers: str = "",
-        body: bytes = b"",
-        repeat: bool,
-        wait_s: float = 0,
-        patience_s: float | None = None,
-    ) -> T:
-        """Send until `read` gives a value, fails for good, or patience ends.
+        request: Request[T],
+        tell: Callable[[T], None],
+        otherwise: Callable[[Sent | None], None],
+    ) -> None:
+        """Send now, without a task; `tell` is called once with what the first try gives.
+
+        Where that is not so simple, `otherwise` is called in its place, with what came (nothing
+        if it could not be sent now): that is for `exchange` to go on with.
+        """
+        token = self._authorization.current()
+        if self._not_before or (not token and self._authorization.renewable):
+            otherwise(None)
+            return
+
+        def answered(outcome: Answer | WorkflowsError) -> None:
+            if isinstance(outcome, WorkflowsError) or outcome.status != 200:  # noqa: PLR2004
+                otherwise(Sent(token, outcome))
+                return
+            try:
+                found = request.read(outcome)
+            except Exception:  # noqa: BLE001 - `exchange` comes upon it again, where it is seen
+                otherwise(Sent(token, outcome))
+                return
+            tell(found)
+
+        options = self._options(request, token)
+        self._on(request).begin(request.method, request.path, answered, **options)
+
+    def _on(self, request: Request[T]) -> Transport:
+        return self._waiting if request.wait_s else self._transport
+
+    @staticmethod
+    def _options(request: Request[T], token: str) -> dict[str, Any]:
+        return {
+            "headers": _HEADERS + token + request.headers,
+            "body": request.body,
+            "extra_s": request.wait_s,
+            "fresh": not request.repeat,
+        }
+
+    async def exchange(self, request: Request[T], first: Sent | None = None) -> T:
+        """Send until an answer gives a value, fails for good, or patience ends.
 
         NetworkError (nothing was sent) and RemoteUnavailable (the runner said no) are always tried
         again, AnswerLost and TimeoutExceeded with `repeat` only. A token that is refused is
-        renewed once.
+        renewed once. `first` is how a try went that `begin` made.
         """
-        transport = self._waiting if wait_s else self._transport
         tries: _Tries | None = None
+        patience_s = self._patience.run_s if request.patience_s is None else request.patience_s
         while True:
-            if self._not_before:
-                await self._hold_off()
             try:
-                token = self._authorization.current() or await self._authorization.header()
-                answer = await transport.send(
-                    method,
-                    path,
-                    headers=_HEADERS + token + headers,
-                    body=body,
-                    timeout_s=transport.timeout_s + wait_s,
-                    fresh=not repeat,
-                )
-                if answer.status != 401:  # noqa: PLR2004
-                    return read(answer)
-                tries = tries or _Tries(self._patience.run_s if patience_s is None else patience_s)
+                token, outcome = first or await self._sent(request)
+                first = None
+                if isinstance(outcome, WorkflowsError):
+                    raise outcome
+                if outcome.status != 401:  # noqa: PLR2004
+                    return request.read(outcome)
+                tries = tries or _Tries(patience_s)
                 if tries.renewed or not self._authorization.renewable:
-                    return read(answer)
+                    return request.read(outcome)
                 tries.renewed = True
                 await self._authorization.renew(token)
             except TransientError as error:
-                if isinstance(error, AnswerLost | TimeoutExceeded) and not repeat:
+                if isinstance(error, AnswerLost | TimeoutExceeded) and not request.repeat:
                     raise
-                tries = tries or _Tries(self._patience.run_s if patience_s is None else patience_s)
+                tries = tries or _Tries(patience_s)
                 await self._pause(tries, error)
+
+    async def _sent(self, request: Request[T]) -> Sent:
+        """One try."""
+        if self._not_before:
+            await self._hold_off()
+        token = self._authorization.current() or await self._authorization.header()
+        options = self._options(request, token)
+        try:
+            answer = await self._on(request).send(request.method, request.path, **options)
+        except WorkflowsError as error:
+            return Sent(token, error)
+        return Sent(token, answer)
 
     async def _hold_off(self) -> None:
         """Wait while the runner has asked all of us to."""
@@ -320,6 +379,8 @@ def _retry_after(text: str) -> float | None:
     try:
         asked = float(text)
     except ValueError:
+        from email.utils import parsedate_to_datetime  # noqa: PLC0415 - 5 ms, hardly ever needed
+
         try:
             asked = parsedate_to_datetime(text).timestamp() - time()
         except ValueError:

@@ -14,15 +14,10 @@ from contextlib import suppress
 from time import time
 from typing import TYPE_CHECKING
 
-from workflows.core.errors import (
-    AnswerLost,
-    RequestRefused,
-    Terminated,
-    TimeoutExceeded,
-    WorkflowsError,
-)
+from workflows.core.errors import Terminated, WorkflowsError
 from workflows.core.redaction import redact
 from workflows.dag import journal as events
+from workflows.dag.background import Background
 from workflows.dag.following import Follower
 from workflows.dag.protocol import FINAL, Job, JobState
 from workflows.dag.scheduler import Graph, Scheduler, State
@@ -30,8 +25,9 @@ from workflows.dag.submission import Submitter
 from workflows.dag.watching import Watches
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
+    from workflows.dag.journal import StepPast
     from workflows.dag.model import Dag, Step
     from workflows.dag.parts import Parts, Rules
 
@@ -77,7 +73,6 @@ class Engine:
         self._tries: dict[int, int] = {}
         self._running = 0
         self._submitting = 0
-        self._tasks: set[asyncio.Task[None]] = set()
         self._stopping: int | None = None
         self._pumping = False
         self._flushing = False
@@ -125,9 +120,16 @@ class Engine:
             RunConflict: another process has taken the run over.
         """
         self._loop = asyncio.get_running_loop()
-        self._done: asyncio.Future[None] = self._loop.create_future()
+        self._background = Background()
+        self._done = self._background.done
         self._submitter = Submitter(
-            self.run_id, self._client, self._journal, self._rules, self._flush_soon
+            self.run_id,
+            self._client,
+            self._journal,
+            self._rules,
+            background=self._background,
+            made=self._made,
+            failed=self._not_made,
         )
         self._follower = Follower(
             self._client,
@@ -137,7 +139,7 @@ class Engine:
             holding=self._rules.waiting,
             wait_s=self._rules.wait_s,
             tell=self._job_over,
-            spawn=self._spawn,
+            background=self._background,
             loop=self._loop,
         )
         first = self.scheduler.ready()
@@ -151,9 +153,7 @@ class Engine:
                 await self._stop()
         finally:
             self._follower.close()
-            for task in list(self._tasks):
-                task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
+            await self._background.close()
             self._journal.flush()
             await self._journal.stored()
         if self._stopping is not None:
@@ -163,8 +163,7 @@ class Engine:
         """Start nothing more; `run` raises Terminated soon. The second call does nothing."""
         if self._stopping is None:
             self._stopping = signal_number
-            if not self._done.done():
-                self._done.set_result(None)
+            self._background.finish()
 
     async def _stop(self) -> None:
         """Let what was submitted get its job id; cancel the jobs where that is asked for."""
@@ -205,7 +204,7 @@ class Engine:
     def _pump_soon(self) -> None:
         if not self._pumping:
             self._pumping = True
-            self._loop.call_soon(self._pump)
+            self._loop.call_soon(self._background.call, self._pump)
 
     def _pump(self) -> None:
         """Start what is ready, as far as the bounds allow; one commit for all of it."""
@@ -225,9 +224,9 @@ class Engine:
             if not self._submitter.recoverable:
                 self._journal.flush()
             for step in batch:
-                self._spawn(self._attempt(step))
-        elif self.scheduler.finished and not self._done.done():
-            self._done.set_result(None)
+                self._attempt(step)
+        elif self.scheduler.finished:
+            self._background.finish()
         if self._ready and self._running >= self._most:
             self._poller.hurry(self._loop.time())  # every end makes room: all are waited for
 
@@ -250,41 +249,49 @@ class Engine:
 
     # --- one step ---------------------------------------------------------------------------
 
-    async def _attempt(self, step: int) -> None:
-        """One attempt, until its job has ended or is the follower's."""
+    def _attempt(self, step: int) -> None:
+        """One attempt: its job is made, or found again."""
         what = self.dag.steps[step]
-        task = what.task
-        if task is None:
+        if what.task is None:
             self._submitting -= 1
-            await self._flow(step, what)
+            self._background.spawn(self._flow(step, what))
             return
+        known = self._known(step)
+        if known is not None:
+            self._submitter.recover(step, what, known.attempt, known.job_id)
+        else:
+            self._submitter.begin(step, what, self.attempts[step])
+
+    def _known(self, step: int) -> StepPast | None:
+        """What an earlier process wrote of this very attempt."""
         known = self._parts.past.get(step)
-        old = known is not None and known.attempt == self.attempts[step]
-        try:
-            if old:
-                assert known is not None  # noqa: S101 - for mypy
-                job = await self._submitter.recover(step, what, known.attempt, known.job_id)
-            else:
-                job = await self._submitter.submit(step, what, self.attempts[step])
-        except (AnswerLost, TimeoutExceeded) as error:
-            self._end(step, State.FAILED, _lost(error))
-            return
-        except RequestRefused as error:
-            self._end(step, State.FAILED, str(error))
-            return
-        finally:
-            self._submitting -= 1
+        return known if known is not None and known.attempt == self.attempts[step] else None
+
+    def _not_made(self, step: int, message: str) -> None:
+        """The submitter's word: there is no job."""
+        self._submitting -= 1
+        self._end(step, State.FAILED, message)
+
+    def _made(self, step: int, job: Job) -> None:
+        """The submitter's word: the attempt has a job."""
+        self._submitting -= 1
+        self._flush_soon()
         if self._ready:
             self._pump_soon()
         if job.state in FINAL:
             self._job_over(step, job)
             return
+        what = self.dag.steps[step]
         if what.timeout_s is not None:
             left_s = max(0.0, self.began[step] + what.timeout_s - time())
             self._loop.call_later(left_s, self._out_of_time, step, self.attempts[step])
-        expected_s = self._expected_s.get(what.id) if self._expected_s and not old else None
-        await self._follower.follow(
-            step, job.id, kind=task.image_uri, expected_s=expected_s, old=old
+        old = self._known(step) is not None
+        self._follower.follow(
+            step,
+            job.id,
+            kind=what.task.image_uri if what.task else "",
+            expected_s=None if old else self._expected_s.get(what.id),
+            old=old,
         )
 
     async def _flow(self, step: int, what: Step) -> None:
@@ -304,7 +311,7 @@ class Engine:
         self._follower.forget(step)
         cancel = self._client.abilities.cancel
         if cancel:
-            self._spawn(self._cancel(self._submitter.job_ids[what.id]))
+            self._background.spawn(self._cancel(self._submitter.job_ids[what.id]))
         left = "it is being cancelled" if cancel else "the runner cannot cancel it: it goes on"
         self._end(step, State.FAILED, f"took longer than {what.timeout_s:g} s; {left}")
 
@@ -360,22 +367,6 @@ class Engine:
 
     # --- clockwork --------------------------------------------------------------------------
 
-    def _spawn(self, coroutine: Coroutine[None, None, None]) -> None:
-        task = self._loop.create_task(self._guarded(coroutine))
-        self._tasks.add(task)
-
-    async def _guarded(self, coroutine: Coroutine[None, None, None]) -> None:
-        """A task's whole life: what it raises ends the run."""
-        try:
-            await coroutine
-        except asyncio.CancelledError:
-            raise
-        except BaseException as error:  # noqa: BLE001 - handed to `run`, which raises it
-            if not self._done.done():
-                self._done.set_exception(error)
-        finally:
-            self._tasks.discard(asyncio.current_task())
-
     def _flush_soon(self) -> None:
         if not self._flushing:
             self._flushing = True
@@ -386,13 +377,4 @@ class Engine:
         try:
             self._journal.flush()
         except WorkflowsError as error:
-            if not self._done.done():
-                self._done.set_exception(error)
-
-
-def _lost(error: WorkflowsError) -> str:
-    return (
-        f"{error.what}: the job may or may not have been made, and this runner cannot say;"
-        " look there, then run with --resume to submit it again"
-        " (--lost-answers repeat does so by itself)"
-    )
+            self._background.fail(error)

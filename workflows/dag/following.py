@@ -1,11 +1,12 @@
 """From a job's id to its end: long polls where the runner offers them, well-timed looks elsewhere.
 
 No task and no timer per job: one timer for all, set to the next look that the poller wants. A job
-whose kind is known to take no time is looked at in the task that submitted it.
+whose kind is known to take no time is looked at as soon as it is submitted.
 """
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from workflows.core.errors import RequestRefused, ResourceNotFound
@@ -13,9 +14,10 @@ from workflows.dag.protocol import FINAL, Job, JobState
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable, Coroutine, Hashable, Sequence
+    from collections.abc import Callable, Hashable, Sequence
 
-    from workflows.dag.client import Client
+    from workflows.dag.background import Background
+    from workflows.dag.client import Client, Request, Sent
     from workflows.dag.polling import Poller
     from workflows.dag.watching import Watches
 
@@ -26,7 +28,7 @@ class Follower:
     """Follows the jobs of running steps and tells the end of each, once, by `tell`.
 
     `looking` requests are on their way at one time at most, and `holding` long polls of `wait_s`
-    seconds each. `spawn` starts a task whose failure ends the run.
+    seconds each.
     """
 
     def __init__(  # noqa: PLR0913 - what it works with
@@ -39,7 +41,7 @@ class Follower:
         holding: int,
         wait_s: float,
         tell: Callable[[int, Job], None],
-        spawn: Callable[[Coroutine[None, None, None]], None],
+        background: Background,
         loop: asyncio.AbstractEventLoop,
     ) -> None:
         self.looks = 0
@@ -51,7 +53,7 @@ class Follower:
         self._most_holding = holding if client.abilities.wait else 0
         self._wait_s = wait_s
         self._tell = tell
-        self._spawn = spawn
+        self._background = background
         self._loop = loop
         self._jobs: dict[int, str] = {}
         self._unknown: dict[int, int] = {}
@@ -65,7 +67,7 @@ class Follower:
         if self._timer is not None:
             self._timer.cancel()
 
-    async def follow(
+    def follow(
         self,
         step: int,
         job_id: str,
@@ -74,30 +76,35 @@ class Follower:
         expected_s: float | None = None,
         old: bool = False,
     ) -> None:
-        """See to it that the job's end is told; may return long before that.
+        """See to it that the job's end is told.
 
         `old`: it was submitted some time ago, by an earlier process.
         """
         self._jobs[step] = job_id
         if self._holding < self._most_holding:
-            await self._hold(step, job_id)
+            self._holding += 1
+            self._background.spawn(self._hold(step, job_id))
             return
         began = self._loop.time()
-        probe = False
-        if old or (expected_s is None and self._poller.at_once(kind)):
-            probe = not old
-            self._looking += 1
-            try:
-                job = await self._ask(step, job_id)
-            finally:
-                self._looking -= 1
-            if self._jobs.get(step) is not job_id:
+        probe = not old and expected_s is None and self._poller.at_once(kind)
+        if not (old or probe):
+            self._plan(step, began, kind, expected_s, probe=False)
+            return
+
+        def seen(job: Job) -> None:
+            if job.state not in FINAL:
+                self._plan(step, began, kind, expected_s, probe=probe)
                 return
-            if job.state in FINAL:
-                if probe:
-                    self._poller.learn(kind, (self._loop.time() - began) / 2)
-                self._over(step, job)
-                return
+            if probe:
+                self._poller.learn(kind, (self._loop.time() - began) / 2)
+            self._over(step, job)
+
+        self._look(step, job_id, seen)
+
+    def _plan(
+        self, step: int, began: float, kind: Hashable, expected_s: float | None, *, probe: bool
+    ) -> None:
+        """The poller says from now on when to look."""
         self._poller.started(
             step,
             began,
@@ -128,10 +135,10 @@ class Follower:
 
     async def _hold(self, step: int, job_id: str) -> None:
         """Long polls, one after the other, until the job has ended."""
-        self._holding += 1
         try:
             while True:
-                job = await self._ask(step, job_id, self._wait_s)
+                self.looks += 1
+                job = await self._asked(step, job_id, self._client.look(job_id, self._wait_s))
                 if self._jobs.get(step) is not job_id:
                     return
                 if job.state in FINAL:
@@ -140,27 +147,49 @@ class Follower:
         finally:
             self._holding -= 1
 
-    async def _look(self, step: int, job_id: str) -> None:
-        """One look at a job that the poller found due."""
-        try:
-            job = await self._ask(step, job_id)
-        finally:
-            self._looking -= 1
-        if self._jobs.get(step) is job_id:
-            now = self._loop.time()
-            if job.state in FINAL:
-                self.took_s[step] = self._poller.ended(step, now)
-                self._over(step, job)
-            else:
-                self._watches.alive(step)
-                self._poller.alive(step, now)
-        self.wake()
-
-    async def _ask(self, step: int, job_id: str, wait_s: float = 0) -> Job:
-        """The job; as failed where the runner does not know it, or will not say."""
+    def _look(self, step: int, job_id: str, tell: Callable[[Job], None]) -> None:
+        """One look; `tell` is called later, unless the job is of no interest any more."""
         self.looks += 1
+        self._looking += 1
+
+        def seen(job: Job) -> None:
+            self._looking -= 1
+            if self._jobs.get(step) is job_id:
+                tell(job)
+            self.wake()
+
+        async def on(first: Sent | None) -> None:
+            try:
+                job = await self._asked(step, job_id, request, first)
+            except BaseException:
+                self._looking -= 1
+                raise
+            seen(job)
+
+        request = self._client.look(job_id)
+        background = self._background
+        self._client.begin(
+            request,
+            lambda job: background.call(seen, job),
+            lambda first: background.spawn(on(first)),
+        )
+
+    def _seen(self, step: int, job: Job) -> None:
+        """What a look has shown that the poller found due."""
+        now = self._loop.time()
+        if job.state in FINAL:
+            self.took_s[step] = self._poller.ended(step, now)
+            self._over(step, job)
+        else:
+            self._watches.alive(step)
+            self._poller.alive(step, now)
+
+    async def _asked(
+        self, step: int, job_id: str, request: Request[Job], first: Sent | None = None
+    ) -> Job:
+        """The job; as failed where the runner does not know it, or will not say."""
         try:
-            return await self._client.look(job_id, wait_s)
+            return await self._client.exchange(request, first)
         except ResourceNotFound as error:
             self._unknown[step] = times = self._unknown.get(step, 0) + 1
             gone = times > _UNKNOWN_LOOKS
@@ -188,6 +217,5 @@ class Follower:
             step = self._poller.take(now)
             if step is None:
                 break
-            self._looking += 1
-            self._spawn(self._look(step, self._jobs[step]))
+            self._look(step, self._jobs[step], partial(self._seen, step))
         self.wake()

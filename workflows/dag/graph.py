@@ -21,14 +21,11 @@ _BATCH = 2048
 
 def problems(steps: Sequence[Step]) -> list[Problem]:
     """Everything that is wrong between the steps."""
-    places: dict[str, int] = {}
+    places = {step.id: index for index, step in enumerate(steps)}
     found: list[Problem] = []
-    for index, step in enumerate(steps):
-        first = places.setdefault(step.id, index)
-        if first != index and step.id:
-            where = f"it is the id of step number {first + 1} too"
-            at = ("steps", index, "id")
-            found.append(Problem(at, "duplicate id", where, step=step.id))
+    if len(places) < len(steps):
+        found += _duplicates(steps)
+        places = {step.id: index for index, step in reversed(list(enumerate(steps)))}
     places.pop("", None)
     found += _dependencies(steps, places)
     edges = [
@@ -41,8 +38,19 @@ def problems(steps: Sequence[Step]) -> list[Problem]:
     return found
 
 
+def _duplicates(steps: Sequence[Step]) -> Iterator[Problem]:
+    places: dict[str, int] = {}
+    for index, step in enumerate(steps):
+        first = places.setdefault(step.id, index)
+        if first != index and step.id:
+            where = f"it is the id of step number {first + 1} too"
+            at = ("steps", index, "id")
+            yield Problem(at, "duplicate id", where, step=step.id)
+
+
 def _dependencies(steps: Sequence[Step], places: dict[str, int]) -> Iterator[Problem]:
     guesses = 0
+    known = places.keys()
     for index, step in enumerate(steps):
         ids = step.depends_on
         if not ids:
@@ -51,8 +59,8 @@ def _dependencies(steps: Sequence[Step], places: dict[str, int]) -> Iterator[Pro
                 at = ("steps", index, "when")
                 yield Problem(at, says, "name it in `dependsOn`", step=step.id)
             continue
-        known = places.keys()
-        if known >= set(ids) and step.id not in ids and len(set(ids)) == len(ids):
+        apart = set(ids)
+        if known >= apart and step.id not in apart and len(apart) == len(ids):
             continue
         seen: set[str] = set()
         for place, name in enumerate(ids):
@@ -172,9 +180,9 @@ def _references(
     """Templates that name a step which is no dependency, so that its job may not have begun."""
     doubtful: list[tuple[int, int, int]] = []  # step, arg, step it names
     for index, step in enumerate(steps):
-        if step.task is None:
+        if step.task is None or not references(step.task.args):
             continue
-        own = set(edges[index]) if references(step.task.args) else set()
+        own = set(edges[index])
         for arg, text in enumerate(step.task.args):
             for name in references((text,)):
                 path = ("steps", index, "task", "args", arg)

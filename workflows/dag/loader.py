@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 # Ways to write a whole number or boolean that its value does not tell. Each pattern begins with
 # its literal, which `re` looks for ten times as fast as for a word's beginning.
 _OTHER_SPELLINGS = [
-    re.compile(rf"{re.escape(start)}(?<![\w.]{re.escape(start)})")
+    (start[0], re.compile(rf"{re.escape(start)}(?<![\w.]{re.escape(start)})"))
     for start in ("0x", "0o", "0b", "+", "-0", "True", "TRUE", "False", "FALSE")
 ]
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
@@ -112,7 +112,7 @@ def _collector_off() -> Iterator[None]:
 
 def _spelt_otherwise(text: str) -> bool:
     """Whether a number or boolean may be written in a way that its value does not tell."""
-    return any(pattern.search(text) for pattern in _OTHER_SPELLINGS)
+    return any(first in text and pattern.search(text) for first, pattern in _OTHER_SPELLINGS)
 
 
 class _Raw(NamedTuple):
@@ -175,8 +175,7 @@ class _Loading:
 
     def _read(self, *, piecewise: bool) -> _Raw:
         """The plain values, after a look at whatever could make too many of them."""
-        bound = limits.node_bound(self._text)
-        if bound > limits.MAX_NODES:
+        if limits.more_nodes_than(limits.MAX_NODES, self._text):
             self._refuse([limits.too_many_nodes(limits.MAX_NODES)])
         if self._is_json:
             if _SURROGATE.search(self._text) or limits.may_be_deep(self._text):
@@ -194,7 +193,7 @@ class _Loading:
                 self._refuse([limits.too_many_steps(cut.steps)])
             pieces = parse.pieces(self._text, cut.cuts)
             return _Raw(cut.around, (step for piece in pieces for step in piece))
-        if bound > limits.MAX_NODES_AT_ONCE:
+        if limits.more_nodes_than(limits.MAX_NODES_AT_ONCE, self._text):
             self._refuse([limits.too_many_nodes(limits.MAX_NODES_AT_ONCE)])
         if unusual or deep:
             self._look()

@@ -12,10 +12,11 @@ cycle, every step has either a task or a flow. What it means to run one:
 from __future__ import annotations
 
 import hashlib
-import json
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import orjson
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,8 +42,7 @@ class OnFailure(StrEnum):
     """What runs may end; nothing more is started but `always` and `on_failure` steps."""
 
 
-@dataclass(frozen=True, slots=True)
-class Task:
+class Task(NamedTuple):
     """A container to run on the Task Runner; `name` is the job's (`job_name`), the step's id."""
 
     name: str
@@ -59,8 +59,7 @@ class FlowCall:
     parameters: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """One node of a DAG: exactly one of `task` and `flow` is there."""
 
     id: str
@@ -88,33 +87,25 @@ class Dag:
 
 
 def fingerprint(dag: Dag) -> str:
-    """64 hexadecimal digits that are the same for the same DAG in any process or version.
+    """64 hexadecimal digits that are the same for the same DAG in any process.
 
     A journal compares it to notice that the file was changed between a run and its resumption.
     Descriptions do not count, nor how the file is written (YAML or JSON, comments, order of keys);
     the order of the steps and the values of parameters do.
     """
-    digest = hashlib.sha256()
-    head = [1, dag.name, dag.max_parallel, dag.on_failure.value]
-    digest.update(_bytes(head))
+    facts: list[Any] = [[2, dag.name, dag.max_parallel, dag.on_failure.value]]
     for step in dag.steps:
-        task, flow = step.task, step.flow
-        digest.update(
-            _bytes(
-                [
-                    step.id,
-                    step.depends_on,
-                    None if task is None else [task.name, task.image_uri, task.args],
-                    None if flow is None else [flow.workflow, flow.parameters],
-                    step.timeout_s,
-                    step.retries,
-                    step.env,
-                    step.when.value,
-                ]
+        flow = step.flow
+        facts.append(
+            (
+                step.id,
+                step.depends_on,
+                None if step.task is None else tuple(step.task),
+                None if flow is None else (flow.workflow, flow.parameters),
+                step.timeout_s,
+                step.retries,
+                step.env,
+                step.when.value,
             )
         )
-    return digest.hexdigest()
-
-
-def _bytes(facts: list[Any]) -> bytes:
-    return json.dumps(facts, sort_keys=True, separators=(",", ":")).encode() + b"\n"
+    return hashlib.sha256(orjson.dumps(facts, option=orjson.OPT_SORT_KEYS)).hexdigest()

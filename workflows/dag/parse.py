@@ -25,6 +25,7 @@ _NEXT_KEY = {True: re.compile(r"\n[^\s#]"), False: re.compile(r"\n[^\s#-]")}
 _INDICATOR = re.compile(r"[&*!](?<![^\s\[{,][&*!])\S")
 # Directives, document marks, tabs, and line ends and marks that are none for cutting by lines.
 _UNUSUAL = ("\n%", "\n---", "\n...", "\t", "\x85", "\u2028", "\u2029", "\ufeff")
+_RARE = {mark: mark[-1] for mark in _UNUSUAL}  # a character alone is found ten times as fast
 
 
 class Unparsable(Exception):  # it is never shown: it becomes findings
@@ -53,7 +54,7 @@ def unusual(text: str) -> bool:
     """
     return (
         text.startswith(("%", "---", "..."))
-        or any(mark in text for mark in _UNUSUAL)
+        or any(rare in text and mark in text for mark, rare in _RARE.items())
         or text.count("\r") != text.count("\r\n")
         or (any(mark in text for mark in "&*!") and _INDICATOR.search(text) is not None)
     )

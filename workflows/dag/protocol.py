@@ -37,6 +37,7 @@ class JobState(StrEnum):
 
 
 _STATES = {state.value: state for state in JobState}
+_TOLD = frozenset({JobState.FAILED, JobState.CANCELLED})  # with the runner's message
 FINAL = frozenset({JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED})
 
 
@@ -140,7 +141,7 @@ def _job(found: Any) -> Job | None:
         return None
     state = _STATES.get(word) or _STATES.get(word.strip().upper(), JobState.UNKNOWN)
     message = ""
-    if state is not JobState.SUCCEEDED:
+    if state in _TOLD:
         message = _text(facts.get("message") or facts.get("error") or facts.get("reason"))
     return Job(job_id, state, message, word)
 

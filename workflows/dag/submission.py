@@ -5,30 +5,37 @@ from __future__ import annotations
 from time import time
 from typing import TYPE_CHECKING
 
-from workflows.core.errors import AnswerLost, RequestRefused
+from workflows.core.errors import AnswerLost, RequestRefused, TimeoutExceeded, WorkflowsError
 from workflows.dag import journal as events
 from workflows.dag.protocol import Job, JobState, idempotency_key
 from workflows.dag.templates import resolve
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable
 
-    from workflows.dag.client import Client
+    from workflows.dag.background import Background
+    from workflows.dag.client import Client, Request, Sent
     from workflows.dag.journal import Journal
     from workflows.dag.model import Step
     from workflows.dag.parts import Rules
 
 
 class Submitter:
-    """Submits jobs of one run and writes their ids down; `job_ids` by step id, for templates."""
+    """Submits jobs of one run and writes their ids down; `job_ids` by step id, for templates.
 
-    def __init__(
+    Each attempt's job is told by `made`, or by `failed` why there is none: one of them, once.
+    """
+
+    def __init__(  # noqa: PLR0913 - what it works with
         self,
         run_id: str,
         client: Client,
         journal: Journal,
         rules: Rules,
-        flush_soon: Callable[[], None],
+        *,
+        background: Background,
+        made: Callable[[int, Job], None],
+        failed: Callable[[int, str], None],
     ) -> None:
         self.job_ids: dict[str, str] = {}
         abilities = client.abilities
@@ -37,46 +44,76 @@ class Submitter:
         self._client = client
         self._journal = journal
         self._rules = rules
-        self._flush_soon = flush_soon
+        self._background = background
+        self._tell = made
+        self._failed = failed
 
-    async def submit(self, step: int, what: Step, attempt: int) -> Job:
-        """The attempt's new job.
-
-        Raises:
-            RequestRefused, AnswerLost, TimeoutExceeded: as the client says.
-        """
+    def begin(self, step: int, what: Step, attempt: int) -> None:
+        """Submit the attempt's new job."""
         if not (self._journal.synchronous or self.recoverable):
-            await self._journal.stored()
-        job = await self._ask(what, attempt, self._name(what, attempt))
-        self._note(step, what, attempt, job)
-        return job
+            self._background.spawn(self._after_journal(step, what, attempt))
+            return
+        try:
+            request = self._request(what, attempt)
+        except RequestRefused as error:
+            self._failed(step, str(error))
+            return
+        background = self._background
+        self._client.begin(
+            request,
+            lambda job: background.call(self._made, step, what, attempt, job),
+            lambda first: background.spawn(self._exchange(step, what, attempt, request, first)),
+        )
 
-    async def recover(self, step: int, what: Step, attempt: int, job_id: str) -> Job:
-        """The job of an attempt that an earlier process began; `job_id` is empty if it got none.
-
-        Raises:
-            AnswerLost: nobody can say whether it was submitted, and it must not be repeated.
-        """
+    def recover(self, step: int, what: Step, attempt: int, job_id: str) -> None:
+        """The job of an attempt that an earlier process began; `job_id` is empty if it got none."""
         if job_id:
             self.job_ids[what.id] = job_id
-            return Job(job_id, JobState.UNKNOWN, "", "")
-        if not self.recoverable and not self._rules.repeat_lost:
-            raise AnswerLost("an earlier process was cut off while it submitted this step")
-        name = self._name(what, attempt)
-        found: list[Job] = []
-        if self.recoverable and not self._client.abilities.idempotency:
-            found = await self._client.find(name)
-        job = found[0] if found else await self._ask(what, attempt, name)
-        self._note(step, what, attempt, job)
-        return job
+            self._tell(step, Job(job_id, JobState.UNKNOWN, "", ""))
+        elif self.recoverable or self._rules.repeat_lost:
+            find = self.recoverable and not self._client.abilities.idempotency
+            self._background.spawn(self._exchange(step, what, attempt, find=find))
+        else:
+            lost = AnswerLost("an earlier process was cut off while it submitted this step")
+            self._failed(step, _unknown(lost))
 
-    def _ask(self, what: Step, attempt: int, name: str) -> Awaitable[Job]:
+    async def _after_journal(self, step: int, what: Step, attempt: int) -> None:
+        """Nothing is submitted before it is stored that it will be."""
+        await self._journal.stored()
+        await self._exchange(step, what, attempt)
+
+    async def _exchange(  # noqa: PLR0913 - options of one exchange
+        self,
+        step: int,
+        what: Step,
+        attempt: int,
+        request: Request[Job] | None = None,
+        first: Sent | None = None,
+        *,
+        find: bool = False,
+    ) -> None:
+        """The long way, with whatever waits and tries it takes; `find`: there may be a job."""
+        try:
+            found = await self._client.find(self._name(what, attempt)) if find else []
+            if found:
+                job = found[0]
+            else:
+                job = await self._client.exchange(request or self._request(what, attempt), first)
+        except (AnswerLost, TimeoutExceeded) as error:
+            self._failed(step, _unknown(error))
+        except RequestRefused as error:
+            self._failed(step, str(error))
+        else:
+            self._made(step, what, attempt, job)
+
+    def _request(self, what: Step, attempt: int) -> Request[Job]:
         assert what.task is not None  # noqa: S101 - flows have no job
         try:
             args = resolve(what.task.args, self.job_ids)
         except KeyError as error:
             raise RequestRefused(f"step {error} has no job id: it was not submitted") from None
         key = idempotency_key(self._run_id, what.id, attempt)
+        name = self._name(what, attempt)
         return self._client.submit(name, what.task.image_uri, args, what.env or {}, key)
 
     def _name(self, what: Step, attempt: int) -> str:
@@ -85,7 +122,15 @@ class Submitter:
             return name
         return f"{name}-{idempotency_key(self._run_id, what.id, attempt).replace(':', '-')}"
 
-    def _note(self, step: int, what: Step, attempt: int, job: Job) -> None:
+    def _made(self, step: int, what: Step, attempt: int, job: Job) -> None:
         self.job_ids[what.id] = job.id
         self._journal.note(events.submitted(step, attempt, job.id, time()))
-        self._flush_soon()
+        self._tell(step, job)
+
+
+def _unknown(error: WorkflowsError) -> str:
+    return (
+        f"{error.what}: the job may or may not have been made, and this runner cannot say;"
+        " look there, then run with --resume to submit it again"
+        " (--lost-answers repeat does so by itself)"
+    )

@@ -57,13 +57,15 @@ def resolve(args: tuple[str, ...], job_ids: Mapping[str, str]) -> tuple[str, ...
         KeyError: a step that is not in `job_ids`; the loader has checked that each one is a
             dependency, and so has been started (or skipped, which an `always` step must expect).
     """
-    if not any(type(arg) is Template for arg in args):
+    if Template not in map(type, args):
         return args
     return tuple(_filled(arg, job_ids) if isinstance(arg, Template) else arg for arg in args)
 
 
 def references(args: tuple[str, ...]) -> list[str]:
     """The ids of the steps whose job ids these args need, in order, with repetitions."""
+    if Template not in map(type, args):
+        return []
     found = []
     for arg in args:
         if type(arg) is Template:

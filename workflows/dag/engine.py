@@ -19,10 +19,11 @@ from workflows.core.redaction import redact
 from workflows.dag import journal as events
 from workflows.dag.background import Background
 from workflows.dag.following import Follower
+from workflows.dag.polling import Poller
 from workflows.dag.protocol import FINAL, Job, JobState
 from workflows.dag.scheduler import Graph, Scheduler, State
 from workflows.dag.submission import Submitter
-from workflows.dag.watching import Watches
+from workflows.dag.watching import Levels, Watches
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -66,9 +67,9 @@ class Engine:
         self._rules = rules
         self._client = parts.client
         self._journal = parts.journal
-        self._poller = parts.poller
         self._ended = bytearray(graph.size)
         self._watches = Watches(graph, self._ended)
+        self._poller = Poller(parts.pace, Levels(graph, self._ended).ahead)
         self._ready: deque[int] = deque()
         self._tries: dict[int, int] = {}
         self._running = 0

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from workflows.dag.client import Client
     from workflows.dag.journal import Journal, StepPast
     from workflows.dag.model import FlowCall
-    from workflows.dag.polling import Poller
+    from workflows.dag.polling import Pace
 
 
 class Observer(Protocol):
@@ -47,7 +47,7 @@ class Parts:
 
     client: Client
     journal: Journal
-    poller: Poller
+    pace: Pace
     observer: Observer
     run_flow: Callable[[FlowCall, float | None], Awaitable[str]]
     past: Mapping[int, StepPast] = field(default_factory=dict)

@@ -1,29 +1,37 @@
 """When to look at which job. Pure: the clock's time is given in, jobs are the steps' numbers.
 
-Measured best (docs/decisions/0011-dag-polling.md): look every half of a typical job's time, first
-after that, and closely only at jobs that somebody waits for (`watching.py`); the others are
-looked at `SLOW` times more rarely, which bounds how late a failure among them is seen. What is
-typical is learned from the jobs of the same image in this run, and from earlier runs.
+Measured best (docs/decisions/0011-dag-polling.md): look every quarter of a typical job's time,
+first after that, more often where few jobs run, and closely only at jobs that somebody waits for
+(`watching.py`) and that the end of the run may depend on; the others are looked at more rarely,
+30 s after the last look at the latest. What is typical is learned from the jobs of the same image
+in this run, and from earlier runs.
 """
 
 from __future__ import annotations
 
 import heapq
-from bisect import bisect_left, insort
-from collections import deque
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Hashable
+from workflows.dag.typical import Typical
 
-SLOW = 4.0
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable
+
+SLOW = 3.0
+"""How much more rarely a job is looked at that nobody waits for."""
 BASE_S = 1.0
+_PART = 0.25  # of a typical job's time, from one look to the next
+_MANY = 16  # fewer jobs than that are looked at more often: each matters more, and costs less
+_SLACK_PART = 0.5  # of it, for each level that the job is ahead of others
+_MOST_LEVELS = 10
 _PROBE_S = 0.002  # before anything is known one job is looked at, at ages growing from here
 _PROBE_GROWTH = 1.5
 _NO_TIME_S = 0.05  # no container is that quick; the time of a request is in it
-_OVERDUE = 16.0  # a job much older than the typical one is looked at every 1/16 of its age
-_SAMPLE = 101
+_GUESSING = 16.0  # while nothing is known: no more often than every 1/16 of a job's age
+_OVERDUE = 50.0  # a job much older than the typical one: every 1/50 of its age
+_MUCH = 0.9  # shorter than was thought: plans are made anew
 _EARLY = 0.95  # of the time a step took in earlier runs: when to look first
 
 
@@ -37,32 +45,10 @@ class Pace:
     ceiling_s: float = 30.0
 
 
-class _Typical:
-    """The median of the last `_SAMPLE` durations of a kind of job."""
-
-    def __init__(self) -> None:
-        self._last: deque[float] = deque()
-        self._sorted: list[float] = []
-
-    def add(self, duration_s: float) -> None:
-        if len(self._last) == _SAMPLE:
-            del self._sorted[bisect_left(self._sorted, self._last.popleft())]
-        self._last.append(duration_s)
-        insort(self._sorted, duration_s)
-
-    @property
-    def known(self) -> bool:
-        return bool(self._sorted)
-
-    @property
-    def median_s(self) -> float:
-        return self._sorted[len(self._sorted) // 2]
-
-
 @dataclass(slots=True, eq=False)
 class _Running:
     started: float
-    kind: _Typical
+    kind: Typical
     expected_s: float | None
     watched: bool
     probe: bool
@@ -72,13 +58,19 @@ class _Running:
 
 
 class Poller:
-    """The running jobs and when each is to be looked at next."""
+    """The running jobs and when each is to be looked at next.
 
-    def __init__(self, pace: Pace) -> None:
+    `ahead` says of a job how many levels of the graph it is ahead of the steps that the end of
+    the run waits for longest.
+    """
+
+    def __init__(self, pace: Pace, ahead: Callable[[int], int] = lambda _: 0) -> None:
         self._pace = pace
+        self._ahead = ahead
+        self._all = Typical()
         self._jobs: dict[int, _Running] = {}
         self._heap: list[tuple[float, int]] = []
-        self._kinds: dict[Hashable, _Typical] = {}
+        self._kinds: dict[Hashable, Typical] = {}
         self._hurried = False
         self._last_now = 0.0
 
@@ -91,17 +83,14 @@ class Poller:
             return False
         typical = self._kinds.get(kind)
         if typical is None:
-            self._kinds[kind] = _Typical()
+            self._kinds[kind] = Typical()
             return True
-        return typical.known and typical.median_s < _NO_TIME_S and not self._pace.floor_s
+        median_s = typical.median_s
+        return median_s is not None and median_s < _NO_TIME_S and not self._pace.floor_s
 
     def learn(self, kind: Hashable, duration_s: float) -> None:
         """A job of this kind, not known here, took this long."""
-        typical = self._kinds[kind]
-        first = not typical.known
-        typical.add(duration_s)
-        if first and self._jobs:
-            self._faster(typical, self._last_now)
+        self._learn(self._kinds[kind], duration_s, self._last_now)
 
     def started(  # noqa: PLR0913 - options are keyword-only
         self,
@@ -117,11 +106,11 @@ class Poller:
         """A job runs since `began`; if that is not `now` it was looked at meanwhile."""
         typical = self._kinds.get(kind)
         if typical is None:
-            typical = self._kinds[kind] = _Typical()
+            typical = self._kinds[kind] = Typical()
         self._last_now = now
         running = _Running(began, typical, expected_s, watched, probe, now)
         self._jobs[job] = running
-        at = now + self._interval(running, now)
+        at = now + self._interval(job, running, now)
         if expected_s is not None and self._pace.fixed_s is None:
             at = max(began + expected_s * _EARLY, now + self._pace.floor_s)
         self._plan(job, running, at)
@@ -151,17 +140,13 @@ class Poller:
         running = self._jobs[job]
         running.alive = now
         running.looking = False
-        self._plan(job, running, now + self._interval(running, now))
+        self._plan(job, running, now + self._interval(job, running, now))
 
     def ended(self, job: int, now: float) -> float:
         """A job has ended; the answer is how long it took, as well as can be known, in seconds."""
         running = self._jobs.pop(job)
         took_s = (running.alive + now) / 2 - running.started
-        kind = running.kind
-        before_s = 2 * self._pace.base_s if not kind.known else kind.median_s
-        kind.add(took_s)
-        if kind.median_s < before_s / 2:
-            self._faster(kind, now)
+        self._learn(running.kind, took_s, now)
         return took_s
 
     def gone(self, job: int) -> None:
@@ -177,7 +162,7 @@ class Poller:
         if running.looking:
             return
         since = max(running.alive, running.started)
-        at = now if look else max(now, since + self._interval(running, now))
+        at = now if look else max(now, since + self._interval(job, running, now))
         if at < running.next_at and not (self._early(running, at) and not look):
             self._plan(job, running, at)
 
@@ -204,27 +189,44 @@ class Poller:
         running.next_at = at
         heapq.heappush(self._heap, (at, job))
 
-    def _interval(self, running: _Running, now: float) -> float:
+    def _interval(self, job: int, running: _Running, now: float) -> float:
         """Seconds from one look at this job to the next."""
         pace = self._pace
         if pace.fixed_s is not None:
             return pace.fixed_s
         age_s = now - running.started
-        if running.kind.known:
-            wait_s = running.kind.median_s / 2
-            wait_s = max(wait_s, min(age_s / _OVERDUE, pace.base_s))
+        median_s = running.kind.median_s
+        if median_s is not None:
+            few = min(1.0, math.sqrt(len(self._jobs) / _MANY))
+            wait_s = max(median_s * _PART * few, age_s / _OVERDUE)
+            if not self._hurried:
+                levels = min(self._ahead(job), _MOST_LEVELS)
+                unit_s = min(median_s, self._all.median_s or median_s)
+                wait_s = max(wait_s, levels * _SLACK_PART * unit_s)
         elif running.probe:
             wait_s = min(max(age_s * (_PROBE_GROWTH - 1), _PROBE_S), pace.base_s)
         else:
-            wait_s = pace.base_s
+            wait_s = max(pace.base_s, age_s / _GUESSING)
         if not (running.watched or self._hurried):
             wait_s *= SLOW
         return min(max(wait_s, pace.floor_s), pace.ceiling_s)
 
-    def _faster(self, kind: _Typical, now: float) -> None:
-        """The typical job is shorter than was thought: bring forward what is due too late."""
+    def _learn(self, kind: Typical, duration_s: float, now: float) -> None:
+        """A job of this kind took this long: what is typical may be shorter than was thought."""
+        before_s = kind.median_s
+        jobs = self._jobs.values()
+        if kind.add(duration_s):
+            kind.judge(now - one.started for one in jobs if one.kind is kind)
+        if self._all.add(duration_s):
+            self._all.judge(now - one.started for one in jobs)
+        after_s = kind.median_s
+        if after_s is not None and (before_s is None or after_s < before_s * _MUCH):
+            self._faster(kind, now)
+
+    def _faster(self, kind: Typical, now: float) -> None:
+        """Bring forward what is due too late."""
         for job, running in self._jobs.items():
             if running.kind is kind and not running.looking:
-                at = max(now, running.alive + self._interval(running, now))
+                at = max(now, running.alive + self._interval(job, running, now))
                 if at < running.next_at and not self._early(running, at):
                     self._plan(job, running, at)

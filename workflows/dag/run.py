@@ -19,7 +19,6 @@ from workflows.dag.journals import Opened, open_journal
 from workflows.dag.model import fingerprint
 from workflows.dag.options import pace
 from workflows.dag.parts import Observer, Parts, Rules
-from workflows.dag.polling import Poller
 from workflows.dag.scheduler import State
 from workflows.dag.transport import Transport
 
@@ -173,7 +172,7 @@ class DagRun:
             parts = Parts(
                 client,
                 opened.journal,
-                Poller(looks_at),
+                looks_at,
                 self.display,
                 flow_steps.run,
                 opened.past.steps if opened.past else {},

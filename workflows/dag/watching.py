@@ -62,3 +62,40 @@ class Watches:
         burst = self._burst[waiting]
         self._burst[waiting] = min(2 * burst, _MOST_AT_ONCE)
         return [one for one in needs[at : at + burst] if not ended[one]]
+
+
+class Levels:
+    """How far a step is ahead of others: what has fewer steps below it has more time.
+
+    Counted when first asked for; costs O(steps + edges) in all.
+    """
+
+    def __init__(self, graph: Graph, ended: bytearray) -> None:
+        self._graph = graph
+        self._ended = ended
+        self._below: list[int] = []
+        self._open: list[list[int]] = []
+
+    def ahead(self, step: int) -> int:
+        """How many levels fewer are below this step than below some step that has not ended."""
+        if not self._below:
+            self._count()
+        levels, ended = self._open, self._ended
+        while levels:
+            highest = levels[-1]
+            while highest and ended[highest[-1]]:
+                highest.pop()
+            if highest:
+                break
+            levels.pop()
+        return max(0, len(levels) - 1 - self._below[step])
+
+    def _count(self) -> None:
+        graph = self._graph
+        below = self._below = [0] * graph.size
+        for step in reversed(graph.order):
+            for other in graph.dependents[step]:
+                below[step] = max(below[step], below[other] + 1)
+        self._open = [[] for _ in range(max(below) + 1)]
+        for step, level in enumerate(below):
+            self._open[level].append(step)

@@ -57,6 +57,7 @@ class Stack:
     """What runs. `variables` let a client or the `workflows` command talk to it."""
 
     folder: Path
+    cloud_run: CloudRun
     parts: list[Part] = field(default_factory=list)
     variables: dict[str, str] = field(default_factory=dict)
 
@@ -78,13 +79,13 @@ def running(folder: Path, flows: Sequence[str], *, prefect: bool = False) -> Ite
         ProgramMissing: this is not a checkout of the repository (the functions' sources are in it).
         RuntimeError: a part did not start; its log says why.
     """
-    up = Stack(folder)
+    cloud = CloudRun(folder / "cloud-run")
+    up = Stack(folder, cloud)
     up.logs.mkdir(parents=True)
     with ExitStack() as opened:
         staged = _stage_functions(folder / "functions")
         model_url = opened.enter_context(RecordedModel(DEMO_RECORDINGS).serve()) + "/v1"
         gitlab, bot_token, hook = _gitlab(opened, up)
-        cloud = CloudRun(folder / "cloud-run")
         cloud_url = opened.enter_context(cloud.serve())
         env = {
             "GITLAB_URL": gitlab.url,

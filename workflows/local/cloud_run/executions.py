@@ -25,12 +25,21 @@ _CLOSE_GRACE_S = 1.0
 
 @dataclass
 class Task:
-    """One task of an execution; `exit_codes` has an entry for each attempt that ended."""
+    """One task of an execution; `exit_codes` has an entry for each attempt that ended.
+
+    `start_time` is when the process of the first attempt had started.
+    """
 
     index: int
     exit_codes: list[int] = field(default_factory=list)
     state: str = "waiting"  # waiting, running, succeeded, failed, cancelled
     message: str = ""
+    start_time: str = ""
+    completion_time: str = ""
+
+    def started(self) -> None:
+        """A process of this task runs."""
+        self.start_time = self.start_time or now()
 
 
 class Execution:
@@ -93,6 +102,8 @@ class Execution:
             self._attempts(task, argv, secret)
         except (WorkflowsError, OSError, ValueError, KeyError) as error:
             task.state, task.message = "failed", f"The container could not be started: {error}"
+        finally:
+            task.completion_time = now()
 
     def _attempts(self, task: Task, argv: list[str], secret: Callable[[str, str], str]) -> None:
         for attempt in range(self.spec.max_retries + 1):
@@ -141,6 +152,7 @@ class Execution:
             log=self._log_file(task.index),
             timeout_s=self.spec.timeout_s,
             stop=stop,
+            on_start=lambda _: task.started(),
         )
 
     def cancel(self) -> None:
@@ -225,7 +237,10 @@ class Execution:
             "execution": self.id,
             "index": task.index,
             "retried": max(len(task.exit_codes) - 1, 0),
+            "createTime": self.create_time,
         }
+        times = {"startTime": task.start_time, "completionTime": task.completion_time}
+        found |= {name: value for name, value in times.items() if value}
         if task.exit_codes:
             last = task.exit_codes[-1]
             result: Json = {"exitCode": 128 - last if last < 0 else last}

@@ -98,6 +98,14 @@ def alive(number: int) -> bool:
         return False
 
 
+def gone(pids: list[int]) -> bool:
+    """Whether all have ended; what was killed may take a moment to be gone."""
+    deadline = time.monotonic() + 10
+    while any(map(alive, pids)) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return not any(map(alive, pids))
+
+
 # --- jobs ------------------------------------------------------------------------------------
 
 
@@ -338,10 +346,7 @@ def test_cancel_is_sigterm_then_sigkill_for_the_whole_group(cloud: Cloud) -> Non
 
     assert time.monotonic() - started >= 0.5
     assert cloud.run_.executions[0].exit_codes == [-9]
-    deadline = time.monotonic() + 10
-    while any(map(alive, pids)) and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert not any(map(alive, pids))
+    assert gone(pids)
     shown = cloud.get(f"jobs/first/executions/{execution}")
     assert shown["conditions"][0]["executionReason"] == "CANCELLED"
     assert shown["cancelledCount"] == 1
@@ -356,7 +361,7 @@ def test_leaving_stops_what_runs(tmp_path: Path) -> None:
         pids = eventually(execution.folder / "task-0-attempt-0" / "up").split()
 
     assert execution.state == "cancelled"
-    assert not any(alive(int(pid)) for pid in pids)
+    assert gone([int(pid) for pid in pids])
 
 
 def test_executions_are_listed_newest_first_by_pages(cloud: Cloud) -> None:

@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 
 import httpx
 
+from workflows.local.serving import PLAIN_HTTP
+
 _TIMEOUT_S = 30.0
 
 
@@ -94,7 +96,8 @@ def acknowledge(url: str, subscription: str, pulled: list[Pulled]) -> None:
 
 
 def _ask(method: str, url: str, body: Any, *, there: bool = False) -> Any:
-    answer = httpx.request(method, url, json=body, timeout=_TIMEOUT_S, trust_env=False)
+    with httpx.Client(timeout=_TIMEOUT_S, trust_env=False, verify=PLAIN_HTTP) as client:
+        answer = client.request(method, url, json=body)
     if there and answer.status_code == httpx.codes.CONFLICT:
         return {}
     answer.raise_for_status()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import httpx
 
 from workflows.core import environment, process
-from workflows.local.serving import HOST
+from workflows.local.serving import HOST, PLAIN_HTTP
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -87,6 +87,6 @@ def running(found: Emulator, folder: Path, *, port: int = 0) -> Iterator[str]:
 
 def _answers(url: str) -> bool:
     try:
-        return httpx.get(url, timeout=2, trust_env=False).is_success
+        return httpx.get(url, timeout=2, trust_env=False, verify=PLAIN_HTTP).is_success
     except httpx.HTTPError:
         return False

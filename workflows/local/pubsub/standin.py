@@ -16,7 +16,7 @@ from starlette.routing import Route
 from workflows.local.pubsub import rules
 from workflows.local.pubsub.broker import Broker, Subscription, ack_id_of
 from workflows.local.pubsub.rules import Refused
-from workflows.local.serving import Faults, Seen, Watched, serve
+from workflows.local.serving import PLAIN_HTTP, Faults, Seen, Watched, serve
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -99,7 +99,9 @@ class StandIn:
     def _pusher(self, one: Subscription) -> None:
         """Post what is due, one message after the other, until the end."""
         broker = self.broker
-        with httpx.Client(timeout=one.policy.ack_deadline_s, trust_env=False) as client:
+        timeout_s, endpoint = one.policy.ack_deadline_s, one.policy.endpoint
+        trust = PLAIN_HTTP if endpoint.startswith("http://") else True
+        with httpx.Client(timeout=timeout_s, trust_env=False, verify=trust) as client:
             while not self._stopping.is_set() and one.name in broker.subscriptions:
                 with broker.changed:
                     held = broker.take(one)

@@ -14,6 +14,7 @@ NAMES = (
     "embedded_gitlab",
     "trigger_cold_start",
     "trigger_throughput",
+    "chain_latency",
     "dag_overhead",
     "dag_makespan",
     "dag_peers",

@@ -3,7 +3,7 @@
 # Needs root, buildah and runc (Debian: apt-get install buildah runc); minutes, so nightly.
 # PYTHON_IMAGE names the base. Without it a base is made by debootstrap, whose Python is Debian's:
 # that proves the Dockerfile's steps, user, paths and entrypoint, not the real base.
-# TARGETS says which images ("workflows" alone is the default; "workflows agent" takes 3 GB more).
+# TARGETS says which images ("workflows task-runner" is the default; "agent" takes 3 GB more).
 set -eu
 cd "$(dirname "$0")/../.."
 python=$1
@@ -51,7 +51,7 @@ pull=""
 [ -n "$base" ] || { make_base; pull=--pull-never; }
 use_certificate
 echo "base: $base"
-for target in ${TARGETS:-workflows}; do
+for target in ${TARGETS:-workflows task-runner}; do
     timed "build-$target" $images bud --isolation chroot --layers $pull $mounts \
         --build-arg "PYTHON_IMAGE=$base" --target "$target" -t "localhost/$target" .
     $images rm "check-$target" >/dev/null 2>&1 || true

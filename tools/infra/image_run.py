@@ -1,8 +1,8 @@
 """Runs a built image in runc, as Cloud Run would: `image_run.py ROOT INSPECTED`.
 
-ROOT is the mounted file system, INSPECTED what buildah says of the image. Proves that hello_world
-pushes, as the user the image names, to the embedded git server; that SIGTERM ends it in time; that
-bytecode is there and neither a secret nor pip's cache is.
+ROOT is the mounted file system, INSPECTED what buildah says of the image. Proves, as the user the
+image names, that hello_world pushes to the embedded git server, or that the Task Runner carries out
+a DAG; that SIGTERM ends it in time; that bytecode is there and neither a secret nor pip's cache is.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 
 from workflows.core import environment, process
 from workflows.local.git_http import Account, GitServer
-from workflows.local.serving import serve
+from workflows.local.serving import free_port, listens, serve
 
 PROJECT = "acme/shop"
 TOKEN = "glpat-image-check"  # noqa: S105 - of a server that lives as long as this check
@@ -26,6 +26,7 @@ UID = 10001
 _TIMEOUT_S = 120.0
 _MAX_STOP_S = 5.0
 _SIGTERM_CODE = 143
+_DAG = Path(__file__).parents[2] / "dags" / "fork_join_dag.yaml"
 
 
 class Container:
@@ -43,6 +44,11 @@ class Container:
     def terminate(self) -> None:
         """Send SIGTERM to the first process."""
         _runc("kill", self.name, "TERM")
+
+    def user(self) -> int:
+        """The user id of its first process, as the machine outside sees it."""
+        pid = json.loads(_runc("state", self.name).stdout)["pid"]
+        return Path(f"/proc/{pid}").stat().st_uid
 
     def _write(self, args: list[str]) -> None:
         (self._folder / "config.json").unlink(missing_ok=True)
@@ -116,6 +122,36 @@ def stops(container: Container, server: GitServer, url: str) -> str:
     return f"SIGTERM ended it in {at - asked:.2f} s, exit code {code}"
 
 
+def serves(container: Container) -> str:
+    """The Task Runner carries out a DAG; SIGTERM ends it."""
+    port, ended = free_port(), list[process.Completed]()
+    flags = ["--backend", "mock", "--host", "127.0.0.1", "--port", str(port)]
+    thread = threading.Thread(target=lambda: ended.append(container.run(flags)))
+    begun = time.monotonic()
+    thread.start()
+    while not listens(port):
+        if ended or time.monotonic() - begun > _TIMEOUT_S:
+            raise SystemExit(f"the Task Runner does not listen: {ended}")
+        time.sleep(0.02)
+    up_s, user = time.monotonic() - begun, container.user()
+    dag = ["dag", "run", "--dag-path", str(_DAG), "--journal", "none", "--tr-auth-jwt", "none"]
+    args = [sys.executable, "-m", "workflows", *dag, "--tr-hostname", f"http://127.0.0.1:{port}"]
+    done = process.run(args, env=environment.for_child(), timeout_s=_TIMEOUT_S, check=False)
+    asked = time.monotonic()
+    container.terminate()
+    thread.join(_TIMEOUT_S)
+    stop_s = time.monotonic() - asked
+    if done.exit_code != 0 or user != UID:
+        raise SystemExit(f"the DAG: {done.exit_code}, as {user}\n{done.stderr or done.stdout}")
+    if not ended or stop_s > _MAX_STOP_S:
+        raise SystemExit(f"SIGTERM: {ended or 'it still runs'} after {stop_s:.1f} s")
+    return (
+        f"the Task Runner listened as {user} in {up_s:.2f} s, carried out {_DAG.name} in"
+        f" {done.duration_s:.2f} s, and SIGTERM ended it in {stop_s:.2f} s,"
+        f" exit code {ended[0].exit_code}"
+    )
+
+
 def is_clean(container: Container, root: Path, config: dict[str, Any]) -> str:
     """The user is not root; nothing is in the image that must not be."""
     user = container.run(["-u"], entrypoint=["id"]).stdout.strip()
@@ -140,11 +176,14 @@ def main(root: Path, inspected: Path) -> int:
         container = Container(Path(folder), root, config)
         repositories = Path(folder) / "repositories"
         repositories.mkdir()
+        print(f"ok      {is_clean(container, root, config)}", flush=True)
+        if "task-runner" in config["Entrypoint"]:
+            print(f"ok      {serves(container)}", flush=True)
+            return 0
         server = GitServer(repositories, [Account("maintainer", TOKEN)])
         server.create_repository(PROJECT)
         with serve(server.app) as base_url:
             url = f"{base_url}/{PROJECT}.git"
-            print(f"ok      {is_clean(container, root, config)}", flush=True)
             print(f"ok      {pushes(container, url)}", flush=True)
             print(f"ok      {stops(container, server, url)}", flush=True)
     return 0

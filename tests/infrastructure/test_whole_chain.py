@@ -1,4 +1,4 @@
-"""The whole chain for real: label, webhook, Pub/Sub, trigger, Cloud Run, flow, merge request."""
+"""The whole chain for real: webhook or caller, Pub/Sub, trigger, Cloud Run, flow, GitLab."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import json
 import shlex
 import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.infrastructure import support
-from tests.infrastructure.support import serve_function, until
+from tests.infrastructure.support import post, serve_function, until
 from tests.stack import BOT_TOKEN, CHECK, FILES, Stack, people_of
 from tests.test_resolve_issue_faults import one_of_each
 from workflows.local import pubsub
@@ -35,6 +35,8 @@ AGENT = (
     "import pathlib; pathlib.Path('price.py').write_text('def price() -> int:\\n    return 7\\n')"
 )
 ENDED_S = 120
+CALLER = "a-callers-identity-token"
+AUTHORIZED = {"Authorization": f"Bearer {CALLER}"}
 
 
 @dataclass
@@ -45,6 +47,7 @@ class Whole:
     cloud: CloudRun
     pubsub_url: str
     trigger: Served
+    env: dict[str, str]
 
     def label(self, issue: Issue) -> None:
         """What a person does."""
@@ -57,6 +60,10 @@ class Whole:
         until(lambda: len(self.cloud.executions) >= executions, timeout_s=ENDED_S)
         for execution in list(self.cloud.executions):
             self.cloud.wait(execution, ENDED_S)
+
+    def run_ids(self) -> list[str | tuple[str, str]]:
+        """Of each execution."""
+        return [one.spec.env["WORKFLOWS_RUN_ID"] for one in self.cloud.executions]
 
 
 @pytest.fixture
@@ -89,6 +96,11 @@ def whole(tmp_path: Path, staged: Path) -> Iterator[Whole]:
             },
             max_retries=0,
         )
+        cloud.add_job(
+            support.JOBS["hello_world"],
+            env={"WORKFLOW_NAME": "hello_world", "GITLAB_URL": url, "GITLAB_TOKEN": BOT_TOKEN},
+            max_retries=0,
+        )
         for topic in (support.TOPIC, support.DEAD_TOPIC):
             pubsub.create_topic(queue_url, topic)
         pubsub.create_pull_subscription(queue_url, support.DEAD, support.DEAD_TOPIC)
@@ -115,7 +127,24 @@ def whole(tmp_path: Path, staged: Path) -> Iterator[Whole]:
         hook = Hook(id=1, url=webhook.url, created_at=lab.now(), events={"issues_events"})
         hook.signing_token = SIGNING
         project.hooks[1] = hook
-        yield Whole(Stack(lab, url, project, tmp_path, people), cloud, queue_url, trigger)
+        yield Whole(Stack(lab, url, project, tmp_path, people), cloud, queue_url, trigger, env)
+
+
+@pytest.fixture
+def publisher(whole: Whole, staged: Path) -> Iterator[tuple[str, Served]]:
+    """The publisher's public address, where only who holds CALLER comes in, and the function."""
+    folder = whole.stack.folder
+    with (
+        serve_function(staged, "http_publisher", whole.env, folder) as function,
+        support.only_for(CALLER, function.url) as url,
+    ):
+        yield url, function
+
+
+def hello(whole: Whole, branch: str) -> dict[str, Any]:
+    """What a caller asks for."""
+    url = f"{whole.stack.url}/{whole.stack.project.path}.git"
+    return {"workflow": "hello_world", "parameters": {"git_url": url, "branch": branch}}
 
 
 def test_a_label_becomes_a_merge_request(whole: Whole) -> None:
@@ -158,3 +187,55 @@ def test_a_bad_message_stops_nothing(whole: Whole) -> None:
     until(lambda: len(whole.trigger.lines("ERROR")) == 1)
     letters = pubsub.pull(whole.pubsub_url, support.DEAD)
     assert [letter.data for letter in letters] == [b"{broken"]
+
+
+def test_a_callers_request_becomes_a_branch(whole: Whole, publisher: tuple[str, Served]) -> None:
+    """HTTP caller -> function -> Pub/Sub -> function -> Cloud Run -> flow -> branch on GitLab."""
+    url, _ = publisher
+
+    answer = post(url, json=hello(whole, "from-a-caller"), headers=AUTHORIZED)
+    whole.settle(1)
+
+    assert answer.status_code == 202
+    (execution,) = whole.cloud.executions
+    assert execution.state == "succeeded", execution.log()
+    assert whole.run_ids() == [f"message-{answer.json()['messageId']}"]
+    assert "from-a-caller" in whole.stack.branches()
+
+
+def test_a_request_with_the_same_key_runs_once(whole: Whole, publisher: tuple[str, Served]) -> None:
+    """Two messages, for the caller cannot know whether the first came through; one execution."""
+    url, _ = publisher
+    headers = AUTHORIZED | {"Idempotency-Key": "order-7"}
+
+    answers = [post(url, json=hello(whole, "once"), headers=headers) for _ in range(2)]
+    until(lambda: [one for one in whole.trigger.lines("INFO") if "before" in one["message"]])
+    whole.settle(1)
+
+    assert len({answer.json()["messageId"] for answer in answers}) == 2
+    assert len(whole.cloud.executions) == 1
+    assert "once" in whole.stack.branches()
+
+
+def test_a_stranger_starts_nothing(whole: Whole, publisher: tuple[str, Served]) -> None:
+    url, _ = publisher
+
+    refused = post(url, json=hello(whole, "from-a-stranger"))
+    post(url, json=hello(whole, "from-a-caller"), headers=AUTHORIZED)
+    whole.settle(1)
+
+    assert refused.status_code == 403
+    assert "from-a-stranger" not in whole.stack.branches()
+    assert len(whole.cloud.executions) == 1
+
+
+def test_no_function_logs_the_callers_token(whole: Whole, publisher: tuple[str, Served]) -> None:
+    url, function = publisher
+
+    post(url, json=hello(whole, "quiet"), headers=AUTHORIZED)
+    post(url, json={"workflow": CALLER}, headers=AUTHORIZED)
+    whole.settle(1)
+
+    logs = function.log.read_text() + whole.trigger.log.read_text()
+    assert "published for a caller" in logs
+    assert CALLER not in logs + whole.cloud.executions[0].log()

@@ -184,6 +184,9 @@ def test_edited_and_system_comments_ask_for_nothing() -> None:
         "Hello @Workflows-Bot.",
         "(@workflows-bot)",
         "/workflows resolve",
+        "`one` @workflows-bot `two`",
+        "a lone ` @workflows-bot",
+        "x ``` @workflows-bot ``",
     ],
 )
 def test_a_mention_in_a_review_of_the_bots_work_asks_for_its_issue(text: str) -> None:
@@ -199,11 +202,18 @@ def test_a_mention_in_a_review_of_the_bots_work_asks_for_its_issue(text: str) ->
         "@workflows-bot-x",
         "me@workflows-bot",
         "`@workflows-bot`",
+        "``a ` @workflows-bot``",
         "> @workflows-bot x",
     ],
 )
 def test_what_is_no_mention_is_none(text: str) -> None:
     assert isinstance(outcome(review_event(text)), Ignored)
+
+
+@pytest.mark.parametrize("hostile", ["`" * 900_000, "x` `` " * 150_000, "`x" * 450_001])
+def test_a_comment_of_backticks_holds_nobody_up(hostile: str) -> None:
+    """As long as GitLab lets a comment be; anybody may write one. Quadratic, it took hours."""
+    assert wanted(review_event(f"@workflows-bot {hostile}")).trigger == "review"
 
 
 @pytest.mark.parametrize(

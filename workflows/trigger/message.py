@@ -188,7 +188,10 @@ def _parameters(given: Any, word: str, findings: list[str]) -> dict[str, Any]:
             found[name] = value
         elif isinstance(given, list):
             before = found[name]
-            found[name] = [*(before if isinstance(before, list) else [before]), value]
+            if isinstance(before, list):
+                before.append(value)
+            else:
+                found[name] = [before, value]
         else:
             findings.append(f"{name} is given twice")
     return {name: value for name, value in found.items() if value is not None}
@@ -253,11 +256,11 @@ def _shown(value: Any) -> str:
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise MessageRefused(f"{_shown(twice)} is given twice in one object")
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in found:
+            raise MessageRefused(f"{_shown(name)} is given twice in one object")
+        found[name] = value
     return found
 
 

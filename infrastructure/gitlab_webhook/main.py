@@ -85,7 +85,7 @@ def gitlab_webhook(request: Request) -> Answer:
     if isinstance(found, webhook.Ignored):
         return _ignored("INFO", found.because)
     now = time.time()
-    limited = limits.decide(found, _HERE.store, _HERE.most, now=now)
+    limited = limits.take(found, _HERE.store, _HERE.most, now=now)
     if limited is not None:
         return _ignored("WARNING", limited)
     return _publish(found, now)
@@ -110,8 +110,9 @@ def _publish(wanted: webhook.Wanted, now: float) -> Answer:
         except (cloud.Transient, cloud.Refused) as error:
             if left and isinstance(error, cloud.Transient):
                 continue
+            limits.give_back(wanted, _HERE.store, now=now)
             cloud.log("ERROR", f"not published: {error}", **facts)
             return {"error": "the topic could not be reached; resend the event"}, 503
-    limits.note(wanted, _HERE.store, now=now)
+    limits.note(wanted, _HERE.store)
     cloud.log("INFO", f"published for: {wanted.trigger}", **facts, message_id=number)
     return {"message_id": number}, 202

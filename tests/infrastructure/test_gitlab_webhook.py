@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -185,6 +186,29 @@ def test_an_issue_may_start_so_many_runs_an_hour(hooked: Hooked) -> None:
     assert len(hooked.messages()) == 3
     assert hooked.statuses() == ["200", "202", "202", "202", "200", "200"]
     assert "3 times within an hour" in hooked.function.lines("WARNING")[-1]["message"]
+
+
+def test_asking_all_at_once_starts_no_more(hooked: Hooked) -> None:
+    """The topic is slow, so that all are looked at before one of them was published."""
+    assert hooked.cloud.pubsub.stand_in is not None
+    comments.write(hooked.lab, hooked.issue(), hooked.dave, "/workflows resolve")
+    assert len(hooked.messages()) == 1
+    body = hooked.hook.log[0]["delivery"].body
+
+    def ask(number: int) -> int:
+        headers = {"X-Gitlab-Token": TOKEN, "Idempotency-Key": f"{hooked.project.id}-{number}"}
+        return post(hooked.function.url, content=body, headers=headers).status_code
+
+    faults = hooked.cloud.pubsub.stand_in.faults
+    faults.latency_s = 1.0
+    try:
+        with ThreadPoolExecutor(8) as pool:
+            answers = list(pool.map(ask, range(8)))
+    finally:
+        faults.latency_s = 0.0
+
+    assert sorted(answers) == [200] * 6 + [202] * 2
+    assert len(hooked.messages()) == 2
 
 
 def test_a_topic_that_fails_once_is_tried_again(hooked: Hooked) -> None:

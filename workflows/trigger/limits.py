@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict, deque
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     from workflows.trigger.webhook import Wanted
 
 WINDOW_S = 3_600.0
@@ -26,12 +29,19 @@ class RateStore(Protocol):
         """Whether this event was let through before."""
         ...
 
-    def count(self, key: str, *, since: float) -> int:
-        """How often something was started under this key since then."""
+    def take(self, most: Mapping[str, int], *, since: float, now: float) -> str | None:
+        """Count one start under every key, or under none: then the key that is at its most.
+
+        Looking and counting are one act, however many ask at once.
+        """
         ...
 
-    def add(self, event: str, keys: tuple[str, ...], *, now: float) -> None:
-        """Note that this event was let through, under these keys."""
+    def give_back(self, keys: Iterable[str], *, at: float) -> None:
+        """Undo what was taken at this time."""
+        ...
+
+    def note(self, event: str) -> None:
+        """Remember that this event was let through."""
         ...
 
 
@@ -43,21 +53,30 @@ class Limits:
     per_user: int = 30
 
 
-def decide(wanted: Wanted, store: RateStore, limits: Limits, *, now: float) -> str | None:
-    """Why `wanted` must not be started now; None if it may. Changes nothing in the store."""
+def take(wanted: Wanted, store: RateStore, limits: Limits, *, now: float) -> str | None:
+    """Why `wanted` must not be started now; None if it may, and then it counts.
+
+    What came of it is said by `note`, or by `give_back` with the same `now`.
+    """
     if store.seen(wanted.dedupe_key):
         return "this event was let through before"
-    since = now - WINDOW_S
-    if store.count(_issue(wanted), since=since) >= limits.per_issue:
+    most = {_issue(wanted): limits.per_issue, _user(wanted): limits.per_user}
+    full = store.take(most, since=now - WINDOW_S, now=now)
+    if full == _issue(wanted):
         return f"issue {wanted.issue} was started {limits.per_issue} times within an hour"
-    if store.count(_user(wanted), since=since) >= limits.per_user:
+    if full == _user(wanted):
         return f"user {wanted.user} started {limits.per_user} runs within an hour"
     return None
 
 
-def note(wanted: Wanted, store: RateStore, *, now: float) -> None:
+def note(wanted: Wanted, store: RateStore) -> None:
     """Remember that `wanted` was started; only once it was, or a second try would be refused."""
-    store.add(wanted.dedupe_key, (_issue(wanted), _user(wanted)), now=now)
+    store.note(wanted.dedupe_key)
+
+
+def give_back(wanted: Wanted, store: RateStore, *, now: float) -> None:
+    """It was not started after all, and does not count."""
+    store.give_back((_issue(wanted), _user(wanted)), at=now)
 
 
 def _issue(wanted: Wanted) -> str:
@@ -82,22 +101,32 @@ class MemoryStore:
         with self._lock:
             return key in self._events
 
-    def count(self, key: str, *, since: float) -> int:
-        """How often something was started under this key since then."""
+    def take(self, most: Mapping[str, int], *, since: float, now: float) -> str | None:
+        """Count one start under every key, or name the key that is at its most."""
         with self._lock:
-            times = self._times.get(key, deque())
-            while times and times[0] < since:
-                times.popleft()
-            return len(times)
-
-    def add(self, event: str, keys: tuple[str, ...], *, now: float) -> None:
-        """Note that this event was let through; the oldest are forgotten first."""
-        with self._lock:
-            self._events[event] = None
-            for key in keys:
+            for key, limit in most.items():
+                times = self._times.get(key, deque())
+                while times and times[0] < since:
+                    times.popleft()
+                if len(times) >= limit:
+                    return key
+            for key in most:
                 self._times.setdefault(key, deque()).append(now)
                 self._times.move_to_end(key)
-            while len(self._events) > self.most_keys:
-                self._events.popitem(last=False)
             while len(self._times) > self.most_keys:
                 self._times.popitem(last=False)
+        return None
+
+    def give_back(self, keys: Iterable[str], *, at: float) -> None:
+        """Undo what was taken at this time."""
+        with self._lock:
+            for key in keys:
+                with suppress(KeyError, ValueError):  # forgotten meanwhile
+                    self._times[key].remove(at)
+
+    def note(self, event: str) -> None:
+        """Remember that this event was let through; the oldest are forgotten first."""
+        with self._lock:
+            self._events[event] = None
+            while len(self._events) > self.most_keys:
+                self._events.popitem(last=False)

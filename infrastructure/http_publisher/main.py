@@ -6,11 +6,13 @@
 | `WORKFLOW_JOBS` | the workflows there are, as the trigger function has them |
 
 Who may call is IAM's to say (roles/run.invoker); the function itself lets everybody in.
-A request with an `Idempotency-Key` that comes again starts nothing twice.
+A request with an `Idempotency-Key` that comes again starts nothing twice. The key belongs to what
+was asked for: the same key with another body, of another caller maybe, is another request.
 """
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -64,9 +66,9 @@ def http_publisher(request: Request) -> Answer:
     key = request.headers.get("Idempotency-Key", "")
     if len(key) > _MAX_KEY or not (key.isascii() and key.isprintable()):
         return {"findings": [f"Idempotency-Key is longer than {_MAX_KEY} or no plain text"]}, 400
-    if key:
-        attributes[dispatch.ATTRIBUTE_DEDUPE] = f"http:{key}"
     data = message.build(start.workflow, wanted.parameters)
+    if key:
+        attributes[dispatch.ATTRIBUTE_DEDUPE] = f"http:{hashlib.sha256(data).hexdigest()}:{key}"
     try:
         number = cloud.publish(
             *(_HERE.pubsub, _HERE.topic, data, attributes), timeout_s=_PUBLISH_TIMEOUT_S

@@ -28,6 +28,7 @@ MAX_DEPTH = 16
 MAX_FINDINGS = 20
 _SHAPES = {"workflow": "parameters", "job_name": "args"}
 _WORKFLOW = re.compile(r"[a-z][a-z0-9_-]{0,62}")
+_NO_NAME = re.compile(r"[^A-Za-z0-9_.-].*", re.DOTALL)
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 
 
@@ -200,9 +201,9 @@ def _parameters(given: Any, word: str, findings: list[str]) -> dict[str, Any]:
 def _flags(words: list[Any], findings: list[str]) -> list[tuple[str, Any]]:
     """`--name=value` words as pairs."""
     pairs: list[tuple[str, Any]] = []
-    for word in words:
+    for number, word in enumerate(words, 1):
         if not isinstance(word, str) or not word.startswith("--") or word == "--":
-            findings.append(f"{_shown(word)} in args must be --name=value, one word")
+            findings.append(f"word {number} of args must be --name=value, one word")
             continue
         name, equals, value = word[2:].partition("=")
         if equals:
@@ -249,10 +250,10 @@ def _too_deep(value: Any) -> bool:
     return True
 
 
-def _shown(value: Any) -> str:
-    """A name from outside for a message: short, printable."""
-    shown = repr(value)
-    return ascii(shown[:60])[1:-1] + ("…" if len(shown) > 60 else "")  # noqa: PLR2004
+def _shown(name: str) -> str:
+    """A name from outside for a message: as far as it looks like one, for a value may follow."""
+    shown = _NO_NAME.sub("", name)[:60]
+    return f"'{shown}'" if shown == name else f"'{shown}…'"
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -62,6 +62,19 @@ def test_no_hidden_markup_is_left_however_it_is_nested(text: str) -> None:
     assert visible(seen) == seen
 
 
+@pytest.mark.parametrize(
+    "hostile",
+    ["![" * 500_000, "![" * 500_000 + "]", "<!" * 250_000 + "<!---->" + "-- -->" * 80_000],
+    ids=["alts", "one end", "layers"],
+)
+def test_a_comment_as_long_as_may_be_is_read(hostile: str) -> None:
+    """Anybody may write one. In quadratic time each took half an hour, deaf to SIGTERM."""
+    seen = visible(hostile)
+
+    assert "<!--" not in seen
+    assert visible(seen) == seen
+
+
 LINES = [
     ("fix it @all now", "fix it all now"),
     ("closes #12 and fixes group/project#3", "closes 12 and fixes group/project3"),

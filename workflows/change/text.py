@@ -12,7 +12,7 @@ import unicodedata
 
 _COMMENT = re.compile(r"<!---?>|<!--.*?(?:-->|\Z)", re.DOTALL)
 _LINK_DEFINITION = re.compile(r"^ {0,3}\[[^\]\n]*\]:[ \t]*[#<][^\n]*$", re.MULTILINE)
-_IMAGE_ALT = re.compile(r"!\[[^\]\n]*\](?=[(\[])")
+_ALT_END = re.compile(r"[\]\n]|\Z")
 _LINK_TITLE = re.compile(r"(\]\([^()\s]+)\s+(?:\"[^\"\n]*\"|'[^'\n]*'|\([^()\n]*\))\s*\)")
 _ATTRIBUTE = re.compile(
     r"\s(?:alt|title|aria-[\w-]+|data-[\w-]+|placeholder|style|hidden)(?:\s*=\s*"
@@ -20,6 +20,7 @@ _ATTRIBUTE = re.compile(
     re.IGNORECASE,
 )
 _TAG = re.compile(r"<[a-zA-Z][^<>]{0,2000}>")
+_MOST_LAYERS = 50  # of hidden markup around hidden markup; nobody writes two
 _KEPT = {"\n", "\t"}
 _HIDDEN_CATEGORIES = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 _FILLERS = "\u115f\u1160\u3164\uffa0\u2800\u034f"  # letters and marks that show nothing
@@ -33,17 +34,34 @@ def visible(text: str) -> str:
     """`text` as a person sees it on the page: without hidden markup and invisible characters.
 
     Idempotent. Comments go from code as well: which text is code depends on the renderer.
+    Anybody may write a megabyte, so every step takes linear time.
     """
     text = without_invisible(text.replace("\r\n", "\n").replace("\r", "\n"))
-    before = None
+    before, layers = None, 0
     while before != text:  # taking something out may join two halves of the next
-        before = text
+        before, layers = text, layers + 1
+        if layers > _MOST_LAYERS:
+            text = text.replace("<", "")  # what is still left can begin nothing
         text = _COMMENT.sub("", text)
         text = _LINK_DEFINITION.sub("", text)
-        text = _IMAGE_ALT.sub("![]", text)
+        text = _without_alts(text)
         text = _LINK_TITLE.sub(r"\1)", text)
         text = _TAG.sub(lambda tag: _ATTRIBUTE.sub("", tag.group()), text)
     return text.strip()
+
+
+def _without_alts(text: str) -> str:
+    """`text` with `![]` for each `![…]` that a `(` or `[` follows."""
+    kept, at, look, end = [], 0, 0, -1
+    while (start := text.find("![", look)) >= 0:
+        look = start + 2
+        if end < look:  # else the same bracket ends this one too
+            found = _ALT_END.search(text, look)
+            end = found.start() if found else len(text)
+        if text.startswith(("](", "]["), end):
+            kept += [text[at:start], "![]"]
+            at = look = end + 1
+    return "".join([*kept, text[at:]])
 
 
 def without_invisible(text: str) -> str:

@@ -6,7 +6,7 @@ import re
 import unicodedata
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from workflows.change.text import bounded, code, fenced, one_line, slug, visible
@@ -75,6 +75,10 @@ def test_a_comment_as_long_as_may_be_is_read(hostile: str) -> None:
     assert visible(seen) == seen
 
 
+def test_a_long_line_without_a_link_is_read() -> None:
+    assert one_line("a+" * 500_000).startswith("a+a+")
+
+
 LINES = [
     ("fix it @all now", "fix it all now"),
     ("closes #12 and fixes group/project#3", "closes 12 and fixes group/project3"),
@@ -99,6 +103,8 @@ def test_a_line_of_ours_mentions_and_closes_nothing(text: str, line: str) -> Non
 
 
 @given(st.text(alphabet="ab@#!~%/:<>`\n\u200b1", max_size=60))
+@example("://1")
+@example("1://a")
 def test_a_line_is_one_inert_line(text: str) -> None:
     line = one_line(text)
 

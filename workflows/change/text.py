@@ -27,7 +27,7 @@ _FILLERS = "\u115f\u1160\u3164\uffa0\u2800\u034f"  # letters and marks that show
 _REFERENCE = re.compile(r"[@#!~%&$^](?=[\w\"'{\[(])|\[[a-z_]+:(?=[^\]\n]*\])")
 _CLOSING = re.compile(r"\b(?:clos|fix|resolv|implement)", re.IGNORECASE)
 _TRACKER_KEY = re.compile(r"\b([A-Z][A-Z0-9_]+)-(?=\d)")  # `SHOP-12`: another tracker's issue
-_SCHEME = re.compile(r"\b[a-z][a-z0-9+.-]*://", re.IGNORECASE)
+_SCHEME_BACKWARDS = re.compile(r"//:[a-z0-9+.-]*", re.IGNORECASE)  # of reversed text: linear
 
 
 def visible(text: str) -> str:
@@ -94,7 +94,7 @@ def one_line(text: str, limit: int = 200) -> str:
     before = None
     while before != line:  # taking something out may join two halves of the next
         before = line
-        line = _SCHEME.sub("", _REFERENCE.sub("", line)).strip(" /")
+        line = _SCHEME_BACKWARDS.sub("", _REFERENCE.sub("", line)[::-1])[::-1].strip(" /")
     if _CLOSING.search(line):
         line = _TRACKER_KEY.sub(r"\1 ", line)
     return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"

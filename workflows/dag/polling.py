@@ -217,7 +217,7 @@ class Poller:
         jobs = self._jobs.values()
         if kind.add(duration_s):
             kind.judge(now - one.started for one in jobs if one.kind is kind)
-        if self._all.add(duration_s):
+        if len(self._kinds) > 1 and self._all.add(duration_s):
             self._all.judge(now - one.started for one in jobs)
         after_s = kind.median_s
         if after_s is not None and (before_s is None or after_s < before_s * _MUCH):

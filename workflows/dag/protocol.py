@@ -102,7 +102,15 @@ def read_job(body: bytes) -> Job | None:
         found = orjson.loads(body)
     except ValueError:
         return None
-    return _job(found)
+    try:  # what nearly all answers are
+        facts = found["job"]
+        job_id, word = facts["jobId"], facts["state"]
+        state = _STATES[word]
+    except (KeyError, TypeError):
+        return _job(found)
+    if state in _TOLD or type(job_id) is not str or not job_id:
+        return _job(found)
+    return Job(job_id, state, "", word)
 
 
 def read_jobs(body: bytes) -> list[Job]:

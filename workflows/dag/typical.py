@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections import deque
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-_SAMPLE = 2_000
-_OFTEN = 10  # it is judged anew when a tenth more is known
+_SAMPLE = 1_000
+_OFTEN = 5  # it is judged anew when a fifth more is known
 
 
 class Typical:
@@ -23,25 +22,30 @@ class Typical:
     def __init__(self) -> None:
         self.median_s: float | None = None
         """None until half of them have ended, as well as can be known."""
-        self._ended: deque[float] = deque(maxlen=_SAMPLE)
+        self._ended: list[float] = []
+        self._each = 1  # of so many that ended one is kept
         self._count = 0
         self._judge_at = 1
 
     def add(self, duration_s: float) -> bool:
         """One more has ended; whether it is time to `judge`."""
-        self._ended.append(duration_s)
         self._count += 1
+        if not self._count % self._each:
+            self._ended.append(duration_s)
+            if len(self._ended) > _SAMPLE:
+                del self._ended[::2]
+                self._each *= 2
         return self._count >= self._judge_at
 
     def judge(self, ages_s: Iterable[float]) -> None:
         """Estimate anew; `ages_s` are of the jobs of this kind that run now."""
-        self._judge_at = self._count + 1 + min(self._count, _SAMPLE) // _OFTEN
+        self._judge_at = self._count + 1 + self._count // _OFTEN
         running = sorted(ages_s)
         ended = sorted(self._ended)
-        everybody, left = len(ended) + len(running), 1.0
+        left = 1.0
         for place, duration_s in enumerate(ended):
-            still = everybody - place - bisect_left(running, duration_s)
-            left *= 1 - 1 / still
+            older = len(running) - bisect_left(running, duration_s)
+            left *= 1 - self._each / ((len(ended) - place) * self._each + older)
             if left <= 0.5:  # noqa: PLR2004 - the median
                 self.median_s = duration_s
                 return

@@ -94,8 +94,11 @@ class Levels:
         graph = self._graph
         below = self._below = [0] * graph.size
         for step in reversed(graph.order):
+            level = 0
             for other in graph.dependents[step]:
-                below[step] = max(below[step], below[other] + 1)
+                if below[other] >= level:
+                    level = below[other] + 1
+            below[step] = level
         self._open = [[] for _ in range(max(below) + 1)]
         for step, level in enumerate(below):
             self._open[level].append(step)

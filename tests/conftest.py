@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.gcs import Bucket, running_gcs
+from tests.prefect_server import prefect_server
 from tests.stack import BOT_TOKEN, FILES, Stack, people_of
 from tests.support import DEVELOPER_TOKEN, PROJECT, REPORTER_TOKEN, TOKEN, Cli, Remote
 from workflows.core import environment
@@ -109,3 +110,10 @@ def gcs(gcs_server: str, monkeypatch: pytest.MonkeyPatch) -> Bucket:
     """A bucket of this test's own in Cloud Storage's stand-in, where `gs://` leads."""
     monkeypatch.setenv("STORAGE_EMULATOR_HOST", gcs_server)
     return Bucket.create(gcs_server)
+
+
+@pytest.fixture(scope="session")
+def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The API URL of a running Prefect server, one for each worker."""
+    with prefect_server(tmp_path_factory.mktemp("prefect")) as url:
+        yield url

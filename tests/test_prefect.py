@@ -1,6 +1,6 @@
 """hello_world under a real Prefect server: what is seen there, and what happens when it fails.
 
-One server for the file: it takes seconds to start.
+One server for all: it takes seconds to start.
 """
 
 from __future__ import annotations
@@ -8,93 +8,31 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import sqlite3
 import sys
 import threading
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from starlette.applications import Starlette
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from tests.prefect_server import prefect_server, query, run_named, tasks_of, wait_for
 from tests.support import TOKEN, Cli, Remote, last_json
 from tests.test_hello_world import Watched
-from workflows.core import environment, http, process
+from workflows.core import http, process
 from workflows.local.serving import serve
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
     from starlette.requests import Request
 
 pytestmark = pytest.mark.prefect
-_START_LIMIT_S = 120
-
-
-@contextmanager
-def prefect_server(home: Path) -> Iterator[str]:
-    """`workflows local prefect` on a free port; yields the API URL."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    env = environment.for_child({"HOME": str(home), "PREFECT_HOME": str(home)}.items())
-    args = [sys.executable, "-m", "workflows", "local", "prefect", "--port", str(port)]
-    with process.background(args, env=env, log=home / "server.log") as child:
-        api = f"http://127.0.0.1:{port}/api"
-        wait_for(lambda: answers(api) or child.poll() is not None, _START_LIMIT_S)
-        assert child.poll() is None, (home / "server.log").read_text()
-        yield api
-
-
-def answers(api: str) -> bool:
-    """Whether the server is up."""
-    try:
-        http.request("GET", f"{api}/health", timeout_s=2)
-    except Exception:  # noqa: BLE001 - not yet
-        return False
-    return True
-
-
-def wait_for(condition: Callable[[], object], limit_s: float = 30) -> None:
-    """Look until the condition holds; fails the test after `limit_s` seconds."""
-    deadline = time.monotonic() + limit_s
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.1)
-
-
-@pytest.fixture(scope="module")
-def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The API URL of a running Prefect server."""
-    with prefect_server(tmp_path_factory.mktemp("prefect")) as url:
-        yield url
-
-
-def query(api: str, what: str, **body: Any) -> list[dict[str, Any]]:
-    """`POST /what/filter`."""
-    found: list[dict[str, Any]] = http.request(
-        "POST", f"{api}/{what}/filter", timeout_s=10, json_body=body
-    ).json()
-    return found
-
-
-def run_named(api: str, title: str) -> dict[str, Any]:
-    """The newest flow run of this name, in a final state."""
-    filters = {"flow_runs": {"name": {"any_": [title]}}, "sort": "START_TIME_DESC"}
-    wait_for(lambda: any(r["end_time"] for r in query(api, "flow_runs", **filters)[:1]))
-    return query(api, "flow_runs", **filters)[0]
-
-
-def tasks_of(api: str, run: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """Task runs of a flow run by step name, once all are final."""
-    filters = {"flow_runs": {"id": {"any_": [run["id"]]}}}
-    wait_for(lambda: all(t["end_time"] for t in query(api, "task_runs", **filters)))
-    return {t["name"]: t for t in query(api, "task_runs", **filters)}
 
 
 def own_project(remote: Remote, name: str) -> Remote:

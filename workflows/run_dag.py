@@ -106,7 +106,7 @@ def body(parameters: Parameters, run_: Run) -> Result:
     with run_.progress(dag.name, len(dag.steps)) as show:
         display = Lines(lambda text: _log.info("%s", text), show)
         summary = _carry_out(dag, options, display, parameters.report)
-        show(summary.steps, summary.table())
+        show(summary.steps, summary.table(), report.markdown(summary))
     if not summary.succeeded:
         raise summary.error()
     return Result(

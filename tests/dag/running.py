@@ -48,7 +48,7 @@ def write(folder: Path, what: Dag) -> Path:
         }
         for one in what.steps
     ]
-    file = folder / "dag.json"
+    file = folder / f"{folder.name}.json"
     file.write_text(json.dumps({"name": what.name, "steps": steps}))
     return file
 

@@ -102,9 +102,14 @@ class Reporter(Protocol):
 
 
 class Progress(Protocol):
-    """Is told how many parts are done, as often as one likes, and at the end a table of them."""
+    """Is told how many parts are done, as often as one likes; at the end what is to stay.
 
-    def __call__(self, done: int, rows: list[dict[str, str]] | None = None, /) -> None:
+    That is a table of the parts, and a report in Markdown.
+    """
+
+    def __call__(
+        self, done: int, rows: list[dict[str, str]] | None = None, report: str = "", /
+    ) -> None:
         """Remember it; it is shown at most once a second."""
         ...
 
@@ -256,7 +261,7 @@ class PlainSteps:
     @contextmanager
     def progress(self, title: str, total: int) -> Iterator[Progress]:
         """Nothing to show it in; the reporter tells."""
-        yield lambda _done, _rows=None: None
+        yield lambda _done, _rows=None, _report="": None
 
 
 def retry_delays(settings: Settings) -> list[float]:

@@ -1,4 +1,4 @@
-"""A long step's progress in Prefect: one bar, and a table at the end, written by a side thread.
+"""A long step's progress in Prefect: one bar, at the end a table and a report, by a side thread.
 
 Artifact calls are synchronous HTTP requests, so they are made at most once a second whatever the
 caller does, and never in its way.
@@ -44,15 +44,19 @@ class _Board:
         self._total = total
         self._done = 0
         self._rows: list[dict[str, str]] | None = None
+        self._report = ""
         self._artifact: Any = None
 
-    def tell(self, done: int, rows: list[dict[str, str]] | None = None, /) -> None:
+    def tell(
+        self, done: int, rows: list[dict[str, str]] | None = None, report: str = "", /
+    ) -> None:
         self._done = done
         if rows is not None:
             self._rows = rows
+        self._report = report or self._report
 
     def write_on(self) -> None:
-        """Write what has changed, once a second; at the end the table too."""
+        """Write what has changed, once a second; at the end table and report too."""
         shown = -1
         while True:
             ended = self.over.wait(_EVERY_S)
@@ -63,6 +67,8 @@ class _Board:
             if ended:
                 with suppress(Exception):
                     self._table()
+                with suppress(Exception):
+                    self._page()
                 return
 
     def _bar(self, percent: float) -> None:
@@ -86,3 +92,10 @@ class _Board:
             rows = [{key: redact(text) for key, text in row.items()} for row in self._rows]
             made: Any = create_table_artifact
             made(rows, key="dag-steps", description=self._title)
+
+    def _page(self) -> None:
+        from prefect.artifacts import create_markdown_artifact  # noqa: PLC0415
+
+        if self._report:
+            made: Any = create_markdown_artifact
+            made(redact(self._report), key="dag-report", description=self._title)

@@ -1,6 +1,7 @@
 """A page about one run that needs nothing else: counts, failures, Gantt, critical path.
 
-Everything from outside is escaped; there is no script, and nothing is fetched.
+Everything from outside is escaped; there is no script, and nothing is fetched. The same in short
+as Markdown, for where pages are not shown.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 _MOST_BARS = 2_000
 _MOST_IN_GRAPH = 300
+_MOST_IN_SHORT = 100
 _ROW, _WIDTH, _LABEL = 18, 900, 220
 _COLOURS = {
     State.SUCCEEDED: "#2e7d32",
@@ -55,17 +57,42 @@ def page(engine: Engine, summary: Summary) -> str:
     return "".join(parts)
 
 
+def markdown(summary: Summary) -> str:
+    """The run in short: its facts, the critical path, the failures with the runner's words."""
+    facts = [f"| {name} | {value} |" for name, value in _rows(summary)]
+    path = " → ".join(f"`{step}`" for step in _short(summary.critical_path))
+    lines = ["| | |", "| --- | --- |", *facts, ""]
+    lines += [f"Critical path, {summary.critical_path_s:.2f} s: {path}"] if path else []
+    for one in summary.failed[:_MOST_IN_SHORT]:
+        lines += ["", f"### `{one['step']}`: {one['state']}", ""]
+        lines += [f"    {line}" for line in one["message"].splitlines()]  # a block of code
+    if len(summary.failed) > _MOST_IN_SHORT:
+        lines += ["", f"… and {len(summary.failed) - _MOST_IN_SHORT:,} more failures"]
+    return redact("\n".join(lines) + "\n")
+
+
+def _short(path: Sequence[str]) -> list[str]:
+    if len(path) <= _MOST_IN_SHORT:
+        return list(path)
+    half = _MOST_IN_SHORT // 2
+    return [*path[:half], "…", *path[-half:]]
+
+
 def _text(text: str) -> str:
     return escape(redact(text))
 
 
-def _facts(summary: Summary) -> str:
+def _rows(summary: Summary) -> list[tuple[str, str]]:
     rows = [("run", summary.run_id), ("steps", f"{summary.steps:,}")]
     rows += [(name.replace("_", " "), f"{count:,}") for name, count in summary.counts.items()]
     rows += [("wall time", f"{summary.duration_s:.2f} s"), ("looks", f"{summary.looks:,}")]
     if summary.reused:
         rows.append(("taken over from before", f"{summary.reused:,}"))
-    cells = "".join(f"<tr><th>{_text(a)}</th><td>{_text(b)}</td></tr>" for a, b in rows)
+    return rows
+
+
+def _facts(summary: Summary) -> str:
+    cells = "".join(f"<tr><th>{_text(a)}</th><td>{_text(b)}</td></tr>" for a, b in _rows(summary))
     return f"<table>{cells}</table>"
 
 

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from workflows.cli import catalog, output
+from workflows.cli import output
 from workflows.core.errors import CommandLineInvalid, DagInvalid, WorkflowsError
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def parameters(words: Sequence[str]) -> dict[str, str]:
 
 
 def loaded(file: str, words: Sequence[str]) -> Dag:
-    """The DAG of a file, with the parameters of the command line; flows are the catalogue's.
+    """The DAG of a file, with the parameters of the command line.
 
     Raises:
         DagInvalid, CommandLineInvalid: as `loader.load` and `parameters` say.
@@ -46,7 +46,7 @@ def loaded(file: str, words: Sequence[str]) -> Dag:
     given = parameters(words)
     from workflows.dag import loader  # noqa: PLC0415 - parsers come with it
 
-    return loader.load(file, given, flows=tuple(catalog.FLOWS))
+    return loader.load(file, given)
 
 
 def validate(file: str, words: Sequence[str], *, as_json: bool) -> int:

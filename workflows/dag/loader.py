@@ -40,7 +40,10 @@ _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 def load(
     path: str, params: Mapping[str, str] | None = None, *, flows: Collection[str] | None = None
 ) -> Dag:
-    """Read and check the file; `params` fill in `{{ params.x }}`, `flows` are those there are.
+    """Read and check the file; `params` fill in `{{ params.x }}`.
+
+    Flow steps must name one of `flows`, or, where that is not given, one of this program's own,
+    and give it parameters that it takes.
 
     Raises:
         DagInvalid: with all findings; without one if the file cannot be read at all.
@@ -170,6 +173,10 @@ class _Loading:
         if not made and not checker.problems:
             checker.complain(("steps",), "there are no steps", "write at least one")
         checker.problems += graph.problems(made)
+        if self._flows is None and any(step.flow is not None for step in made):
+            from workflows.dag import flow_parameters  # noqa: PLC0415 - most files have no flows
+
+            checker.problems += flow_parameters.problems(made, checker.problems)
         name = PurePosixPath(self._file).stem if head.name is None else head.name
         return Dag(name, made, head.max_parallel, head.on_failure)
 

@@ -104,9 +104,16 @@ def check_parameters(given: Mapping[str, Any], known: Mapping[str, dict[str, Any
     ]
     for name, value in given.items():
         expected = known.get(name, {}).get("kind", "")
-        if expected and not _fits(value, expected):
-            findings.append(f"{name} must be {_WORDS[expected]}, not {_shown(value)}")
+        if problem := misfit(value, expected):
+            findings.append(f"{name} {problem}")
     return findings + check(dict(given))
+
+
+def misfit(value: Any, expected: str) -> str:
+    """What is wrong with a value where this kind is expected; empty if nothing is."""
+    if not expected or _fits(value, expected):
+        return ""
+    return f"must be {_WORDS[expected]}, not {_shown(value)}"
 
 
 def run_id(message_id: str, attributes: Mapping[str, str]) -> str:

@@ -20,7 +20,7 @@ from workflows.dag import journal as events
 from workflows.dag.background import Background
 from workflows.dag.following import Follower
 from workflows.dag.polling import Poller
-from workflows.dag.protocol import FINAL, Job, JobState
+from workflows.dag.protocol import FINAL, Job, JobState, idempotency_key
 from workflows.dag.scheduler import Graph, Scheduler, State
 from workflows.dag.submission import Submitter
 from workflows.dag.watching import Levels, Watches
@@ -237,7 +237,7 @@ class Engine:
         now = time()
         if known is not None and not self.attempts[step]:
             self.attempts[step] = known.attempt
-            if known.state in {State.READY, State.RUNNING} and self.dag.steps[step].task:
+            if known.state in {State.READY, State.RUNNING}:
                 self.began[step] = known.began
                 self.scheduler.started(step)
                 return
@@ -296,8 +296,10 @@ class Engine:
         )
 
     async def _flow(self, step: int, what: Step) -> None:
-        assert what.flow is not None  # noqa: S101 - a step has a task or a flow
-        problem = await self._parts.run_flow(what.flow, what.timeout_s)
+        run_flow = self._parts.run_flow
+        assert what.flow is not None and run_flow is not None  # noqa: S101, PT018 - no task
+        key = idempotency_key(self.run_id, what.id, self.attempts[step])
+        problem = await run_flow(what.flow, what.timeout_s, key)
         self._end(step, State.FAILED if problem else State.SUCCEEDED, problem)
 
     def _job_over(self, step: int, job: Job) -> None:

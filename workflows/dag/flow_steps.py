@@ -41,7 +41,7 @@ def check() -> None:
     raise SettingsInvalid(f"{LOCATION}={where!r} cannot be used", why=why, fix="set it to local")
 
 
-async def run(flow: FlowCall, timeout_s: float | None) -> str:
+async def run(flow: FlowCall, timeout_s: float | None, _key: str) -> str:
     """Run the flow to its end; what went wrong, or nothing.
 
     Its environment is ours without the name and id of this run. Cancelling kills its whole group.

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Mapping
 
     from workflows.dag.client import Client
     from workflows.dag.journal import Journal, StepPast
@@ -27,6 +27,17 @@ class Observer(Protocol):
         """An attempt failed; the next begins in `wait_s` seconds."""
 
 
+class RunFlow(Protocol):
+    """Carries out a flow step and returns its problem; empty if it went well.
+
+    The same key is the same attempt of the same step, whichever process asks.
+    """
+
+    def __call__(self, flow: FlowCall, timeout_s: float | None, key: str, /) -> Awaitable[str]:
+        """Run it, or go on with what an earlier process began."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Rules:
     """How a run is carried out. Times in seconds."""
@@ -43,12 +54,12 @@ class Rules:
 
 @dataclass(slots=True)
 class Parts:
-    """What an engine works with; `run_flow` carries out a flow step and returns its problem."""
+    """What an engine works with; `run_flow` is there if a step is a flow."""
 
     client: Client
     journal: Journal
     pace: Pace
     observer: Observer
-    run_flow: Callable[[FlowCall, float | None], Awaitable[str]]
+    run_flow: RunFlow | None
     past: Mapping[int, StepPast] = field(default_factory=dict)
     expected_s: Mapping[str, float] = field(default_factory=dict)

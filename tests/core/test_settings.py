@@ -9,6 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from workflows.core.choices import LogFormat, LogLevel, PrefectMode
+from workflows.core.dag_settings import DagSettings
 from workflows.core.errors import SettingsInvalid
 from workflows.core.settings import Settings, load, table
 
@@ -195,11 +196,14 @@ def test_json_logs_where_cloud_run_reads_them(
     assert load().json_logs is json_logs
 
 
-def test_the_table_lists_every_setting_in_order() -> None:
+def test_the_table_lists_every_setting_those_of_dag_runs_last() -> None:
     """The table for the docs has a row for each field: variable, default, description."""
     rows = {variable: (default, text) for variable, default, text in table()}
 
-    assert list(rows) == [str(field.validation_alias) for field in Settings.model_fields.values()]
+    fields = Settings.model_fields.values()
+    dag = [str(field.validation_alias) for field in DagSettings.model_fields.values()]
+    assert sorted(rows) == sorted(str(field.validation_alias) for field in fields)
+    assert list(rows)[-len(dag) :] == dag
     shown = ("GIT_TOKEN", "GIT_USERNAME", "NOTIFY_URLS", "LOG_LEVEL", "WORKFLOWS_PREFECT")
     assert [rows[name][0] for name in shown] == ["", "oauth2", "", "INFO", "auto"]
     assert rows["WORKFLOWS_ALLOW_LOCAL_REPOSITORIES"][0] == "false"

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from workflows.cli import output
 from workflows.core import environment
-from workflows.core.errors import CommandLineInvalid
+from workflows.core.errors import CommandLineInvalid, SettingsInvalid
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable
 
     from workflows.local.task_runner.auth import TokenCheck
     from workflows.local.task_runner.backend import Backend
@@ -165,33 +162,22 @@ def _backend(found: argparse.Namespace, folder: Path) -> Backend:
 
 
 def _cloud_run(found: argparse.Namespace) -> Backend:
-    from workflows.core.google_token import GoogleToken  # noqa: PLC0415
-    from workflows.local.task_runner import cloud_run, cloud_run_api  # noqa: PLC0415
+    from workflows.core import cloud_run as core_api  # noqa: PLC0415 - httpx comes with it
+    from workflows.local.task_runner import cloud_run  # noqa: PLC0415
 
     project = found.project or environment.variable("GOOGLE_CLOUD_PROJECT")
     if not project:
         raise CommandLineInvalid("which project?", fix="add --project ID")
     if any(value is not None and value <= 0 for value in (found.job_timeout, found.poll_interval)):
         raise CommandLineInvalid("--job-timeout and --poll-interval must be more than 0")
-    endpoint = found.cloud_run_endpoint or cloud_run_api.ENDPOINT
-    token: Callable[[], str] = GoogleToken(cloud_run_api.SCOPE, "Cloud Run")
-    if _is_here(endpoint):  # a stand-in; a token of Google's must not go there
-        token = partial(str, environment.variable("CLOUD_RUN_TOKEN") or "none")
     region = found.region or "us-central1"
-    api = cloud_run_api.CloudRunApi(project, region, token, endpoint=endpoint)
+    try:
+        api = core_api.connect(project, region, found.cloud_run_endpoint or "")
+    except SettingsInvalid as error:
+        raise CommandLineInvalid(error.what, fix=error.fix) from None
     options = cloud_run.Options(
         service_account=found.service_account or "",
         timeout_s=found.job_timeout or cloud_run.Options.timeout_s,
         poll_s=found.poll_interval or cloud_run.Options.poll_s,
     )
     return cloud_run.CloudRunJobs(api, options)
-
-
-def _is_here(endpoint: str) -> bool:
-    """Whether an address is on this machine; another must be encrypted."""
-    parts = urlsplit(endpoint)
-    if parts.hostname in {"127.0.0.1", "::1", "localhost"}:
-        return True
-    if parts.scheme != "https":
-        raise CommandLineInvalid(f"{endpoint!r} is no address", fix="begin it with https://")
-    return False

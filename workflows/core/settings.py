@@ -9,11 +9,12 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_core import PydanticCustomError
 
 from workflows.core import environment
 from workflows.core.choices import LogFormat, LogLevel, PrefectMode, Sandbox
+from workflows.core.dag_settings import DagSettings
 from workflows.core.errors import SettingsInvalid
 
 _PROVIDER_FIELDS = {
@@ -26,10 +27,8 @@ _PROVIDER_FIELDS = {
 PROVIDERS = tuple(_PROVIDER_FIELDS)
 
 
-class Settings(BaseModel):
+class Settings(DagSettings):
     """Everything Workflows reads from its environment. Secrets are `SecretStr`."""
-
-    model_config = ConfigDict(frozen=True)
 
     git_token: SecretStr | None = Field(
         None,
@@ -162,25 +161,6 @@ class Settings(BaseModel):
         pattern=r"^https?://\S+$",
         validation_alias="LITELLM_API_BASE",
         description="Address of the LiteLLM proxy for the provider `litellm`.",
-    )
-    tr_auth_jwt: SecretStr | None = Field(
-        None,
-        validation_alias="TR_AUTH_JWT",
-        description="Token for the Task Runner, `none` to send none; not set: Google ID tokens.",
-    )
-    check_state_duration_s: float | None = Field(
-        None,
-        ge=0,
-        le=86_400,
-        validation_alias="WORKFLOW_CHECK_STATE_DURATION_SEC",
-        description="Time between two looks at a job of a DAG run, in seconds; not set: as the"
-        " jobs' durations suggest.",
-    )
-    flow_steps: str = Field(
-        "local",
-        pattern="^(local|cloud)$",
-        validation_alias="WORKFLOWS_FLOW_STEPS",
-        description="Where steps of a DAG that are flows run: `local`, as child processes.",
     )
     retries: int = Field(
         3,
@@ -383,9 +363,11 @@ def _line(variable: str, message: str) -> str:
 
 
 def table() -> list[tuple[str, str, str]]:
-    """Every setting as (variable, default, description), in the order of declaration."""
+    """Every setting as (variable, default, description), as declared, those of DAG runs last."""
     rows = []
-    for field in Settings.model_fields.values():
+    fields = Settings.model_fields
+    for name in sorted(fields, key=DagSettings.model_fields.__contains__):
+        field = fields[name]
         default = field.default
         shown = "" if default in (None, (), {}) else str(default).lower()
         if isinstance(default, LogLevel):

@@ -1,7 +1,7 @@
-"""A step that is one of the flows: the `workflows` program once more, as a child on this machine.
+"""A step that is one of the flows: a child process here, or an execution of the flow's own job.
 
-Flows are safe to run twice, so a step that was cut off is run again when the run is resumed. As a
-Cloud Run Job it would need a job per flow; that is not configured here.
+Flows are safe to run twice: one that was cut off here is run again when the run is resumed. In
+Cloud Run it goes on without us, and is found again by its run id.
 """
 
 from __future__ import annotations
@@ -9,49 +9,66 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from typing import TYPE_CHECKING, Any
+from contextlib import suppress
+from hashlib import sha256
+from typing import TYPE_CHECKING
 
 from workflows.core import environment, process
 from workflows.core.errors import SettingsInvalid
 from workflows.core.redaction import redact
+from workflows.dag import flow_parameters
+from workflows.trigger import message
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from workflows.dag.model import FlowCall
+    from workflows.dag.parts import RunFlow
 
 LOCATION = "WORKFLOWS_FLOW_STEPS"  # `local` (default) or `cloud`
-_LIMIT_S = 36_000.0
+LIMIT_S = 36_000.0
+_STOP_S = 2.5  # from SIGTERM, which the flow cleans up after, to SIGKILL
 _KEPT_BYTES = 256 * 1024
-_OURS = frozenset({"WORKFLOW_NAME", "WORKFLOWS_RUN_ID", "CLOUD_RUN_EXECUTION"})
+_OURS = ("WORKFLOW_NAME", "WORKFLOW_PARAMETERS", "WORKFLOWS_RUN_URL", "CLOUD_RUN_EXECUTION")
 
 
-def check() -> None:
-    """See that flow steps can be run here.
+def chosen(flows: Collection[str]) -> RunFlow:
+    """What carries out steps that are these flows.
 
     Raises:
-        SettingsInvalid: they are to run as Cloud Run Jobs, or somewhere unheard of.
+        SettingsInvalid: they cannot be run as the environment says.
     """
     where = environment.variable(LOCATION) or "local"
     if where == "local":
-        return
-    why = (
-        "running flow steps as Cloud Run Jobs is not configured in this version"
-        if where == "cloud"
-        else "there is `local` only"
-    )
-    raise SettingsInvalid(f"{LOCATION}={where!r} cannot be used", why=why, fix="set it to local")
+        return run
+    if where != "cloud":
+        raise SettingsInvalid(
+            f"{LOCATION}={where!r} cannot be used",
+            why="there are `local` and `cloud`",
+            fix="set it to one of them, or leave it out",
+        )
+    from workflows.dag.cloud_flows import CloudFlows  # noqa: PLC0415 - httpx comes with it
+
+    return CloudFlows(flows).run
 
 
-async def run(flow: FlowCall, timeout_s: float | None, _key: str) -> str:
-    """Run the flow to its end; what went wrong, or nothing.
+def run_id(key: str) -> str:
+    """The id of the flow's own run, which WORKFLOWS_RUN_ID accepts: readable, and as unique."""
+    readable = "".join(c if c.isalnum() or c in "._-" else "." for c in key[:80])
+    return f"{readable}.{sha256(key.encode()).hexdigest()[:16]}"
 
-    Its environment is ours without the name and id of this run. Cancelling kills its whole group.
+
+async def run(flow: FlowCall, timeout_s: float | None, key: str) -> str:
+    """Run the flow here, to its end; what went wrong, or nothing.
+
+    Its environment is ours without what is about this run. Cancelling stops its whole group.
     """
     env = {name: value for name, value in environment.whole().items() if name not in _OURS}
-    words = [sys.executable, "-m", "workflows", "run", flow.workflow, "--json", "--quiet"]
-    words += [
-        f"--{name.replace('_', '-')}={_text(value)}" for name, value in flow.parameters.items()
-    ]
-    limit_s = _LIMIT_S if timeout_s is None else timeout_s
+    env["WORKFLOWS_RUN_ID"] = run_id(key)
+    name = flow.workflow.replace("-", "_")
+    words = [sys.executable, "-m", "workflows", "run", name, "--json", "--quiet"]
+    words += message.arguments(flow_parameters.given(flow))
+    limit_s = LIMIT_S if timeout_s is None else timeout_s
     async with process.streaming(words, env=env) as child:
         assert child.stdin is not None  # noqa: S101 - streaming() makes three pipes
         child.stdin.close()
@@ -60,8 +77,22 @@ async def run(flow: FlowCall, timeout_s: float | None, _key: str) -> str:
                 out, err = await asyncio.gather(_tail(child.stdout), _tail(child.stderr))
                 code = await child.wait()
         except TimeoutError:
-            return f"the flow {flow.workflow} took longer than {limit_s:g} s and was ended"
-    return "" if code == 0 else _problem(flow.workflow, code, out, err)
+            await _stopped(child)
+            return f"the flow {name} took longer than {limit_s:g} s and was ended"
+        except asyncio.CancelledError:
+            await _stopped(child)
+            raise
+    return "" if code == 0 else _problem(name, code, out, err)
+
+
+async def _stopped(child: asyncio.subprocess.Process) -> None:
+    """Ask the flow to end, which removes what it has left lying about."""
+    with suppress(ProcessLookupError):
+        child.terminate()
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_STOP_S):
+            await asyncio.gather(_tail(child.stdout), _tail(child.stderr))
+            await child.wait()
 
 
 async def _tail(stream: asyncio.StreamReader | None) -> str:
@@ -81,9 +112,3 @@ def _problem(name: str, code: int, out: str, err: str) -> str:
     except (ValueError, AttributeError):
         said = err.strip()[-500:]
     return redact(f"the flow {name} ended with exit code {code}" + (f": {said}" if said else ""))
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, str):
-        return value
-    return json.dumps(value)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 from workflows.core import environment
 from workflows.core.errors import StepsFailed
 from workflows.core.observability import logger
-from workflows.dag import address, auth, flow_steps
+from workflows.dag import address, auth
 from workflows.dag.client import Client, Patience
 from workflows.dag.engine import Engine
 from workflows.dag.event_loop import event_loop, quiet_collector, stopped_by_signals
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from workflows.dag.model import Dag
     from workflows.dag.options import Options
+    from workflows.dag.parts import RunFlow
     from workflows.dag.polling import Pace
 
 _log = logger("dag")
@@ -43,9 +44,22 @@ def load(path: str, params: Mapping[str, str]) -> Dag:
     from workflows.dag import loader  # noqa: PLC0415 - a parser comes with it
 
     dag = loader.load(path, params)
-    if any(step.flow is not None for step in dag.steps):
-        flow_steps.check()
+    flow_runner(dag)
     return dag
+
+
+def flow_runner(dag: Dag) -> RunFlow | None:
+    """What carries out its flow steps; None where there are none.
+
+    Raises:
+        SettingsInvalid: they cannot be run as the environment says.
+    """
+    flows = {step.flow.workflow for step in dag.steps if step.flow is not None}
+    if not flows:
+        return None
+    from workflows.dag import flow_steps  # noqa: PLC0415 - most workflows have none
+
+    return flow_steps.chosen(flows)
 
 
 class Display(Observer, Protocol):
@@ -174,7 +188,7 @@ class DagRun:
                 opened.journal,
                 looks_at,
                 self.display,
-                flow_steps.run,
+                flow_runner(self.dag),
                 opened.past.steps if opened.past else {},
                 opened.learned.durations_s,
             )

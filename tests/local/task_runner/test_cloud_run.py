@@ -11,6 +11,7 @@ import pytest
 from starlette.responses import JSONResponse
 
 from tests.local.task_runner.conftest import served
+from workflows.core.cloud_run import SCOPE, CloudRunApi
 from workflows.core.errors import AuthenticationFailed
 from workflows.core.google_token import GoogleToken
 from workflows.local.cloud_run import CloudRun
@@ -18,7 +19,6 @@ from workflows.local.gitlab_server.faults import Fault
 from workflows.local.serving import serve
 from workflows.local.task_runner import TaskRunner
 from workflows.local.task_runner.cloud_run import CloudRunJobs, Options, job_id_of
-from workflows.local.task_runner.cloud_run_api import SCOPE, CloudRunApi
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

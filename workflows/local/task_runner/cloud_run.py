@@ -16,6 +16,7 @@ from functools import partial
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
+from workflows.core import cloud_run
 from workflows.core.errors import PermanentError, RequestRefused, TransientError, WorkflowsError
 from workflows.core.redaction import redact
 from workflows.local.task_runner.jobs import State
@@ -23,7 +24,7 @@ from workflows.local.task_runner.jobs import State
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from workflows.local.task_runner.cloud_run_api import CloudRunApi, Json
+    from workflows.core.cloud_run import CloudRunApi, Json
     from workflows.local.task_runner.jobs import Job, Jobs
 
 _THREADS = 16
@@ -248,16 +249,9 @@ def job_id_of(image: str) -> str:
 
 def verdict(execution: Json) -> tuple[State, str]:
     """What the conditions of an execution mean for the job, and their message."""
-    completed: Json = next(
-        (one for one in execution.get("conditions") or [] if one.get("type") == "Completed"), {}
-    )
-    message = str(completed.get("message") or "")
-    state = completed.get("state")
-    if state == "CONDITION_SUCCEEDED":
-        return State.SUCCEEDED, message
-    if state == "CONDITION_FAILED":
-        cancelled = completed.get("executionReason") == "CANCELLED"
-        return (State.CANCELLED if cancelled else State.FAILED), message
+    ended, message = cloud_run.completion(execution)
+    if ended:
+        return State[ended.upper()], message
     return (State.LOADING if execution.get("startTime") else State.QUEUED), ""
 
 

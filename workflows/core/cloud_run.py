@@ -1,12 +1,14 @@
-"""The five calls of the Cloud Run API (v2) that the Task Runner needs, over REST."""
+"""The calls of the Cloud Run API (v2) that start, watch and cancel executions, over REST."""
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
-from workflows.core import http
-from workflows.core.errors import RequestConflict, RequestRefused
+from workflows.core import environment, http
+from workflows.core.errors import RequestConflict, RequestRefused, SettingsInvalid
+from workflows.core.google_token import GoogleToken
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,6 +20,7 @@ _TIMEOUT_S = 30.0
 _RETRIES = 3
 _NOT_FOUND = 404
 _PAGE = 100
+_HERE = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 class CloudRunApi:
@@ -94,3 +97,34 @@ class CloudRunApi:
         )
         found: Json = answer.json()
         return found
+
+
+def connect(project: str, region: str, endpoint: str = "") -> CloudRunApi:
+    """The API with Google's tokens; a stand-in on this machine never gets one of those.
+
+    Raises:
+        SettingsInvalid: another machine's address that is not https.
+    """
+    endpoint = endpoint or ENDPOINT
+    parts = urlsplit(endpoint)
+    token: Callable[[], str] = GoogleToken(SCOPE, "Cloud Run")
+    if parts.hostname in _HERE:
+        token = partial(str, environment.variable("CLOUD_RUN_TOKEN") or "none")
+    elif parts.scheme != "https":
+        raise SettingsInvalid(f"{endpoint!r} is no address", fix="begin it with https://")
+    return CloudRunApi(project, region, token, endpoint=endpoint)
+
+
+def completion(execution: Json) -> tuple[str, str]:
+    """How an execution ended (`succeeded`, `failed`, `cancelled`; empty: it has not), and why."""
+    completed: Json = next(
+        (one for one in execution.get("conditions") or [] if one.get("type") == "Completed"), {}
+    )
+    message = str(completed.get("message") or "")
+    state = completed.get("state")
+    if state == "CONDITION_SUCCEEDED":
+        return "succeeded", message
+    if state == "CONDITION_FAILED":
+        cancelled = completed.get("executionReason") == "CANCELLED"
+        return ("cancelled" if cancelled else "failed"), message
+    return "", message

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _MAX_MESSAGE = 500
 _MAX_KEY = 200
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _SAFE = re.compile(r"[A-Za-z0-9._~-]+")
 
 
@@ -151,13 +152,19 @@ def _job(found: Any) -> Job | None:
     message = ""
     if state in _TOLD:
         message = _text(facts.get("message") or facts.get("error") or facts.get("reason"))
-    return Job(job_id, state, message, word)
+    return Job(job_id, state, message, _printable(word))
+
+
+def _printable(text: str) -> str:
+    """Without control characters: a runner's words must not steer a terminal."""
+    return text if text.isprintable() else _CONTROLS.sub("", text)
 
 
 def _text(value: Any) -> str:
     if value is None:
         return ""
     text = value if isinstance(value, str) else orjson.dumps(value).decode()
+    text = _printable(text)
     return text if len(text) <= _MAX_MESSAGE else f"{text[:_MAX_MESSAGE]}…"
 
 

@@ -1,0 +1,194 @@
+"""When jobs are looked at, for made-up runs: what holds whatever the constants are tuned to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from workflows.dag.options import FIXED_INTERVAL, pace
+from workflows.dag.polling import Pace, Poller
+from workflows.dag.scheduler import Graph
+from workflows.dag.watching import Watches
+
+_SOON_S = 1e-6  # sums of floats
+_SECONDS = st.floats(0.01, 60) | st.floats(0.01, 0.5)
+_quick = settings(max_examples=50, deadline=None)
+
+
+@dataclass(frozen=True)
+class Made:
+    """A job of a made-up run: when it starts and how long it takes, in seconds."""
+
+    start: float
+    takes: float
+    kind: int
+    watched: bool
+
+
+@dataclass
+class Seen:
+    """What a simulation looked at, and when: the times of looks at each job, its start first."""
+
+    looks: dict[int, list[float]] = field(default_factory=dict)
+    ended: dict[int, float] = field(default_factory=dict)
+
+
+_MADE = st.builds(Made, st.floats(0, 60), _SECONDS, st.integers(0, 2), st.booleans())
+_RUNS = st.lists(_MADE, min_size=1, max_size=8)
+
+
+@st.composite
+def _paces(draw: st.DrawFn) -> Pace:
+    floor_s = draw(st.sampled_from([0.0, 0.05, 2.0]))
+    return Pace(base_s=draw(st.floats(0.2, 20)), floor_s=floor_s, ceiling_s=floor_s + 20)
+
+
+def simulate(jobs: list[Made], how: Pace, *, watch: bool = True) -> Seen:
+    """Follow these jobs to their ends, by the poller's wishes and no time of requests."""
+    poller, seen = Poller(how), Seen()
+    starts = sorted(range(len(jobs)), key=lambda job: jobs[job].start)
+    while len(seen.ended) < len(jobs):
+        at = poller.next_at()
+        if starts and (at is None or jobs[starts[0]].start <= at):
+            job = starts.pop(0)
+            one = jobs[job]
+            watched = one.watched or not watch
+            probe = poller.at_once(one.kind)
+            begin = (job, one.start, one.start)
+            poller.started(*begin, kind=one.kind, watched=watched, probe=probe)
+            seen.looks[job] = [one.start]
+            continue
+        assert at is not None, "a job runs and nobody will look at it"
+        job_at = poller.take(at)
+        assert job_at is not None
+        seen.looks[job_at].append(at)
+        if at >= jobs[job_at].start + jobs[job_at].takes:
+            poller.ended(job_at, at)
+            seen.ended[job_at] = at
+        else:
+            poller.alive(job_at, at)
+    return seen
+
+
+def gaps(seen: Seen) -> list[float]:
+    return [after - before for times in seen.looks.values() for before, after in pairwise(times)]
+
+
+@_quick
+@given(_RUNS, _paces())
+def test_every_job_is_looked_at_until_it_has_ended(jobs: list[Made], how: Pace) -> None:
+    seen = simulate(jobs, how)
+
+    assert set(seen.ended) == set(range(len(jobs)))
+
+
+@_quick
+@given(_RUNS, _paces())
+def test_no_job_is_left_alone_for_longer_than_the_ceiling(jobs: list[Made], how: Pace) -> None:
+    assert max(gaps(simulate(jobs, how))) <= how.ceiling_s + _SOON_S
+
+
+@_quick
+@given(_RUNS, _paces())
+def test_no_job_is_looked_at_again_before_the_floor(jobs: list[Made], how: Pace) -> None:
+    assert min(gaps(simulate(jobs, how))) >= how.floor_s - _SOON_S
+
+
+@_quick
+@given(_RUNS, st.floats(0.5, 30))
+def test_a_fixed_interval_is_kept_whatever_is_known(jobs: list[Made], fixed_s: float) -> None:
+    how = Pace(fixed_s=fixed_s, floor_s=fixed_s)
+
+    found = gaps(simulate(jobs, how))
+    assert found == pytest.approx([fixed_s] * len(found))
+
+
+@pytest.mark.parametrize("text", ["10", "2.5", "0.2"])
+def test_the_old_variable_fixes_every_interval(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setenv(FIXED_INTERVAL, text)
+    jobs = [Made(0, 25, 0, watched=True), Made(3, 0.1, 0, watched=False)]
+
+    found = gaps(simulate(jobs, pace(None)))
+
+    assert found == pytest.approx([float(text)] * len(found))
+
+
+@_quick
+@given(_RUNS, _paces())
+def test_the_end_of_a_job_nobody_waits_for_is_seen_within_the_ceiling(
+    jobs: list[Made], how: Pace
+) -> None:
+    seen = simulate(jobs, how)
+
+    late = [seen.ended[job] - one.start - one.takes for job, one in enumerate(jobs)]
+    assert max(late) <= how.ceiling_s + _SOON_S
+
+
+@_quick
+@given(_SECONDS, st.floats(0.2, 5))
+def test_unwatched_jobs_are_looked_at_no_more_than_so_much_more_rarely(
+    takes: float, base_s: float
+) -> None:
+    """The price of watching only some: a failure is seen `SLOW` times as late at most."""
+    from workflows.dag.polling import SLOW
+
+    how = Pace(base_s=base_s, ceiling_s=1e9)
+    known = [Made(0, takes, 0, watched=True)] * 3
+    jobs = [*known, Made(4_000, takes, 0, watched=False)]
+
+    seen, close = simulate(jobs, how), simulate(jobs, how, watch=False)
+
+    widest = max(after - before for before, after in pairwise(seen.looks[3]))
+    closest = max(after - before for before, after in pairwise(close.looks[3]))
+    assert widest <= SLOW * closest + _SOON_S
+
+
+@_quick
+@given(_paces(), st.floats(0, 400))
+def test_a_job_that_somebody_starts_to_wait_for_is_looked_at_at_once(how: Pace, at: float) -> None:
+    poller = Poller(how)
+    poller.started(0, 0.0, 0.0, kind="a", watched=False)
+    poller.watch(0, at, look=True)
+
+    due = poller.next_at()
+    assert due is not None
+    assert due <= max(at, _SOON_S)
+
+
+@st.composite
+def _graphs(draw: st.DrawFn) -> Graph:
+    count = draw(st.integers(1, 15))
+    return Graph(
+        [
+            tuple(draw(st.lists(st.integers(0, step - 1), unique=True, max_size=4)) if step else ())
+            for step in range(count)
+        ]
+    )
+
+
+@_quick
+@given(_graphs(), st.data())
+def test_whoever_waits_watches_something_that_has_not_ended(
+    graph: Graph, data: st.DataObject
+) -> None:
+    """In whatever order steps end, each waiting step, and the run, has its eye on one of them."""
+    ended = bytearray(graph.size)
+    watches = Watches(graph, ended)
+    for _ in range(graph.size):
+        free = [
+            step
+            for step, needs in enumerate(graph.dependencies)
+            if not ended[step] and all(ended[need] for need in needs)
+        ]
+        step = data.draw(st.sampled_from(free))
+        ended[step] = 1
+        watches.over(step)
+        for below, needs in enumerate(graph.dependencies):
+            left = [need for need in needs if not ended[need]]
+            assert not left or ended[below] or any(map(watches.watched, left))
+        sinks = [one for one in range(graph.size) if not graph.dependents[one] and not ended[one]]
+        assert not sinks or any(map(watches.watched, sinks))

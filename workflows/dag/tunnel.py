@@ -48,7 +48,7 @@ def proxy_for(address: Address) -> Proxy | None:
     Raises:
         SettingsInvalid: its value is not `http://[user:password@]host[:port]`.
     """
-    if address.here or _excepted(address.host):
+    if address.here or _excepted(address):
         return None
     name = "https_proxy" if address.secure else "http_proxy"
     names = [name, name.upper(), "all_proxy", "ALL_PROXY"]
@@ -73,11 +73,13 @@ def proxy_for(address: Address) -> Proxy | None:
     return Proxy(parts.hostname, parts.port or 80, authorization)
 
 
-def _excepted(host: str) -> bool:
-    """Whether `no_proxy` names this host, a domain above it, or everything."""
+def _excepted(address: Address) -> bool:
+    """Whether `no_proxy` names this host, with or without its port, a domain, or everything."""
+    host = address.host
     listed = environment.variable("no_proxy") or environment.variable("NO_PROXY") or ""
-    for entry in filter(None, (part.strip().lstrip(".") for part in listed.split(","))):
-        if entry in {"*", host} or host.endswith(f".{entry}"):
+    for entry in filter(None, (part.strip().lower() for part in listed.split(","))):
+        name = entry.removesuffix(f":{address.port}").lstrip(".")
+        if name in {"*", host} or host.endswith(f".{name}"):
             return True
     return False
 

@@ -208,7 +208,11 @@ def status(found: argparse.Namespace) -> int:
         return 0
     past = journals.read_past(where, found.run_id)
     if past is None:
-        raise CommandLineInvalid(f"there is no run {found.run_id!r}", fix="see --journal")
+        raise CommandLineInvalid(
+            f"there is no run {found.run_id!r}",
+            why="it was never started there, or ended longer ago than WORKFLOWS_JOURNAL_DAYS",
+            fix="see --journal",
+        )
     names = past.header.steps
     counts = {state.name.lower(): 0 for state in State}
     for step in past.steps.values():

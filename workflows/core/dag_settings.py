@@ -52,3 +52,11 @@ class DagSettings(BaseModel):
         description="Another address of Cloud Run's API, such as that of `workflows local"
         " cloud-run`.",
     )
+    journal_days: float = Field(
+        30,
+        ge=0,
+        le=36_500,
+        validation_alias="WORKFLOWS_JOURNAL_DAYS",
+        description="How long the journal of a DAG run that has ended is kept on this machine, in"
+        " days; 0 keeps all.",
+    )

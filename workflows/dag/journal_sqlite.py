@@ -46,7 +46,7 @@ class SqliteJournal:
         """
         try:
             file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            lock = _locked(file.with_suffix(".lock"))
+            lock = locked(file.with_suffix(".lock"))
         except OSError as error:
             raise _unusable(file, error) from error
         try:
@@ -131,22 +131,39 @@ def _past(database: sqlite3.Connection) -> Past | None:
     return replay(Header(**json.loads(facts["header"])), batches, facts.get("ended", ""))
 
 
-def _locked(file: Path) -> int:
-    """The file's lock: the kernel takes it back when its process ends, however it ends."""
-    number = os.open(file, os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        holder = os.pread(number, 64, 0).decode(errors="replace").strip()
-        os.close(number)
-        raise RunConflict(
-            f"the run {file.stem} is at work in another process",
-            why=f"process {holder} holds {file}" if holder else "",
-            fix="wait for it, or choose another --run-id",
-        ) from None
+def locked(file: Path) -> int:
+    """The file's lock: the kernel takes it back when its process ends, however it ends.
+
+    Raises:
+        RunConflict: another process has it.
+        OSError: it cannot be had.
+    """
+    while True:
+        number = os.open(file, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.pread(number, 64, 0).decode(errors="replace").strip()
+            os.close(number)
+            raise RunConflict(
+                f"the run {file.stem} is at work in another process",
+                why=f"process {holder} holds {file}" if holder else "",
+                fix="wait for it, or choose another --run-id",
+            ) from None
+        if _is(number, file):
+            break
+        os.close(number)  # it was removed between the two, with the journal of an old run
     os.ftruncate(number, 0)
     os.pwrite(number, str(os.getpid()).encode(), 0)
     return number
+
+
+def _is(number: int, file: Path) -> bool:
+    """Whether the open file is still the one of that name."""
+    try:
+        return os.path.samestat(os.fstat(number), file.stat())
+    except FileNotFoundError:
+        return False
 
 
 def _unusable(file: Path, error: Exception) -> InputError:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from time import time
 from typing import TYPE_CHECKING
 
 from workflows.core.errors import RunConflict
 from workflows.dag.journal import Header, Journal, Nowhere, Past
-from workflows.dag.options import default_journal
+from workflows.dag.options import default_journal, journal_days
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,9 +31,11 @@ class Opened:
 def open_journal(location: str, header: Header, *, resume: bool, durable: bool) -> Opened:
     """The journal of the run `header.run_id`, locked; with `resume` it may have one already.
 
+    Where a new run begins on this machine, journals of runs that ended long ago are removed.
+
     Raises:
         RunConflict: it is at work elsewhere, is another workflow's, or is there without `resume`.
-        InputError: the place cannot be used.
+        InputError: the place cannot be used, or WORKFLOWS_JOURNAL_DAYS is no number of days.
     """
     if location == NONE:
         return Opened(Nowhere(), None, Learned(None))
@@ -43,10 +46,17 @@ def open_journal(location: str, header: Header, *, resume: bool, durable: bool) 
         return _checked(stored, stored.past(), Learned(None), header, resume=resume)
     from workflows.dag.journal_sqlite import SqliteJournal  # noqa: PLC0415 - others do without it
 
+    days = journal_days()
     folder = _folder(location)
     local = SqliteJournal.open_run(folder / f"{header.run_id}.sqlite", durable=durable)
     learned = Learned(folder / "durations", header.name)
-    return _checked(local, local.past(), learned, header, resume=resume)
+    past = local.past()
+    opened = _checked(local, past, learned, header, resume=resume)
+    if past is None:
+        from workflows.dag import pruning  # noqa: PLC0415 - for this store only
+
+        pruning.prune(folder, days, time())
+    return opened
 
 
 def read_past(location: str, run_id: str) -> Past | None:

@@ -13,7 +13,10 @@ from workflows.dag.polling import BASE_S, Pace
 
 RUN_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 FIXED_INTERVAL = "WORKFLOW_CHECK_STATE_DURATION_SEC"
+JOURNAL_DAYS = "WORKFLOWS_JOURNAL_DAYS"
 _LONGEST_S = 86_400.0
+_KEPT_DAYS = 30.0
+_MOST_DAYS = 36_500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +86,26 @@ def _seconds(text: str) -> float:
             fix="set it to a number such as 10 or 2.5, or leave it out",
         )
     return max(value, 0.05)  # 0 means as often as possible, not a busy loop
+
+
+def journal_days() -> float:
+    """How long the journal of a run that has ended is kept, in days; 0 is for ever.
+
+    Raises:
+        SettingsInvalid: the variable is no number of days from 0 to 36,500.
+    """
+    text = environment.variable(JOURNAL_DAYS)
+    try:
+        value = _KEPT_DAYS if text is None else float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 <= value <= _MOST_DAYS:
+        raise SettingsInvalid(
+            f"{JOURNAL_DAYS}={text!r} cannot be used",
+            why=f"it is a number of days from 0 (keep all) to {_MOST_DAYS}",
+            fix="set it to a number such as 30, or leave it out",
+        )
+    return value
 
 
 def default_journal() -> Path:

@@ -75,6 +75,43 @@ def test_a_missing_file_and_a_missing_parameter_end_with_2(
     assert "give --param project=VALUE" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("command", ["run", "show"])
+def test_a_sound_file_that_lacks_a_parameter_is_not_called_wrong(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    to_runner = ["--tr-hostname", "127.0.0.1:9", "--tr-auth-jwt", "none"]
+    words = ["run", "--dag-path", MIXED, *to_runner] if command == "run" else ["show", MIXED]
+
+    assert run(["dag", *words]) == 2
+
+    said = capsys.readouterr().err
+    assert said.startswith(f"error: {MIXED} needs the parameter project\n")
+    assert "8:35: step 'report': no value for parameter 'project'" in said
+    assert said.endswith("fix: add --param project=VALUE; nothing was run\n")
+
+
+def test_parameters_and_mistakes_are_told_together(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "wrong.yaml"
+    path.write_text(
+        WRONG.replace("name: x", "name: x\nmaxParallel: 0") + "  env: {A: '{{params.b}}'}\n"
+    )
+
+    assert run(["dag", "show", str(path)]) == 2
+
+    assert "fix: add --param b=VALUE, and mend the file; nothing" in capsys.readouterr().err
+
+
+def test_the_documents_give_the_mixed_example_its_parameter() -> None:
+    texts = [*DAGS.parent.glob("*.md"), *DAGS.parent.glob("docs/**/*.md"), *DAGS.glob("*.yaml")]
+    lines = [line for text in texts for line in text.read_text().splitlines()]
+    commands = [line for line in lines if "mixed_flow_dag.yaml" in line and "workflows dag" in line]
+
+    assert len(commands) >= 3
+    assert all("--param project=" in line for line in commands)
+
+
 @pytest.mark.parametrize("words", [["x"], ["=x"], ["a=1", "a=2"]])
 def test_a_parameter_that_is_none_ends_with_2(
     words: list[str], capsys: pytest.CaptureFixture[str]

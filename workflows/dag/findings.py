@@ -10,6 +10,9 @@ from workflows.core.errors import DagInvalid
 Path = tuple[str | int, ...]
 """Where a value is: keys as they are written, and places in lists from 0."""
 
+LACKING = "no value for parameter "
+"""How a finding about a template begins whose parameter was not given."""
+
 MAX_TOLD = 200
 """Findings that are told; with more, the last one says how many there are."""
 
@@ -55,10 +58,17 @@ def invalid(file: str, findings: list[Finding]) -> DagInvalid:
         more = f"{len(rest):,} more findings are not shown"
         told.append(Finding(rest[0].line, rest[0].column, None, more))
     count = len(ordered)
+    what, fix = f"{file} has {count:,} mistake{'' if count == 1 else 's'}", "mend the file"
+    lacking = [one.message for one in ordered if one.message.startswith(LACKING)]
+    if lacking:
+        names = [text.removeprefix(LACKING).strip("'") for text in dict.fromkeys(lacking)]
+        add = "add " + " ".join(f"--param {name}=VALUE" for name in names)
+        fix = f"{add}, and {fix}"
+        if len(lacking) == count:  # the file itself is sound
+            plural = "" if len(names) == 1 else "s"
+            what, fix = f"{file} needs the parameter{plural} {', '.join(names)}", add
     error = DagInvalid(
-        f"{file} has {count:,} mistake{'' if count == 1 else 's'}",
-        why="\n".join(one.text(file) for one in told),
-        fix="mend the file; nothing was run",
+        what, why="\n".join(one.text(file) for one in told), fix=f"{fix}; nothing was run"
     )
     error.findings = tuple(told)
     return error

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from workflows.core.nearest import nearest
+from workflows.dag.findings import LACKING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -120,7 +121,7 @@ def _part(
             return params[name]
         close = nearest(name, params)
         given = f"did you mean {close!r}? " if close else ""
-        problems.append((f"no value for parameter {name!r}", f"{given}give --param {name}=VALUE"))
+        problems.append((f"{LACKING}{name!r}", f"{given}give --param {name}=VALUE"))
         return None
     if step := _STEP.fullmatch(inner):
         if job_ids:

@@ -128,7 +128,7 @@ def test_a_token_is_sent_and_a_wrong_one_ends_the_run() -> None:
         assert run(dag(step("a")), url, token="s3cret-token").succeeded
     again = TaskRunner(Mock(MockPlan()), check=TokenCheck("s3cret-token"))
     with again.serve() as url, pytest.raises(AuthenticationFailed):
-        run(dag(step("a")), url, token="wrong")
+        run(dag(step("a")), url, token="no-such-token-3c1f")
 
 
 def test_a_runner_that_is_not_there_is_a_network_error() -> None:

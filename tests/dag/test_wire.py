@@ -92,7 +92,7 @@ def test_a_certificate_that_is_not_right_ends_it_before_anything_is_sent(
 # --- proxies -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("credentials", ["", "us%40er:pa%3Ass@"])
+@pytest.mark.parametrize("credentials", ["", "us%40er:hush%3A51f0c@"])
 def test_https_goes_through_a_tunnel(
     authority: Authority, monkeypatch: pytest.MonkeyPatch, credentials: str
 ) -> None:
@@ -108,7 +108,7 @@ def test_https_goes_through_a_tunnel(
 
     runner, between, body = asyncio.run(main())
     (asked,) = between.heads
-    expected = base64.b64encode(b"us@er:pa:ss").decode()
+    expected = base64.b64encode(b"us@er:hush:51f0c").decode()
     assert body == b"hello"
     assert asked.startswith(f"CONNECT {NAME}:443 HTTP/1.1\r\nHost: {NAME}:443\r\n")
     assert (f"Proxy-Authorization: Basic {expected}\r\n" in asked) == bool(credentials)
@@ -143,14 +143,14 @@ def test_a_proxy_that_makes_no_tunnel_is_a_network_error(
 def test_plain_http_is_asked_of_the_proxy_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     async def main() -> Seen:
         async with answering(lambda *_: [OK]) as between:
-            through(monkeypatch, "http_proxy", f"http://user:word@127.0.0.1:{between.port}")
+            through(monkeypatch, "http_proxy", f"http://user:hush-77d1@127.0.0.1:{between.port}")
             async with client(f"http://{NAME}:81/base") as transport:
                 await transport.send("GET", "/x?y=z")
             return between
 
     (head,) = asyncio.run(main()).heads
     assert head.startswith(f"GET http://{NAME}:81/base/x?y=z HTTP/1.1\r\nHost: {NAME}:81\r\n")
-    assert f"Proxy-Authorization: Basic {base64.b64encode(b'user:word').decode()}\r\n" in head
+    assert f"Proxy-Authorization: Basic {base64.b64encode(b'user:hush-77d1').decode()}\r\n" in head
 
 
 @pytest.mark.parametrize(

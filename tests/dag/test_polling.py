@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from itertools import pairwise
+from statistics import median_low
 
 import pytest
 from hypothesis import given, settings
@@ -12,7 +13,8 @@ from hypothesis import strategies as st
 from workflows.dag.options import FIXED_INTERVAL, pace
 from workflows.dag.polling import Pace, Poller
 from workflows.dag.scheduler import Graph
-from workflows.dag.watching import Watches
+from workflows.dag.typical import Typical
+from workflows.dag.watching import Levels, Watches
 
 _SOON_S = 1e-6  # sums of floats
 _SECONDS = st.floats(0.01, 60) | st.floats(0.01, 0.5)
@@ -159,6 +161,43 @@ def test_a_job_that_somebody_starts_to_wait_for_is_looked_at_at_once(how: Pace, 
     assert due <= max(at, _SOON_S)
 
 
+@_quick
+@given(st.lists(st.floats(0.01, 100), min_size=1, max_size=300))
+def test_typical_is_the_median_where_all_have_ended(durations_s: list[float]) -> None:
+    typical = Typical()
+    for duration_s in durations_s:
+        typical.add(duration_s)
+    typical.judge([])
+
+    assert typical.median_s == median_low(durations_s)
+
+
+@_quick
+@given(st.integers(1, 50), st.data())
+def test_a_median_is_not_known_before_half_of_the_jobs_have_ended(
+    ended: int, data: st.DataObject
+) -> None:
+    """Those that still run count with their age: that the short ones end first misleads nobody."""
+    running = data.draw(st.integers(ended + 1, 4 * ended + 1))
+    typical = Typical()
+    for _ in range(ended):
+        typical.add(1.0)
+
+    typical.judge([2.0] * running)
+    assert typical.median_s is None
+    typical.judge([2.0] * (ended - 1))
+    assert typical.median_s == pytest.approx(1.0)
+
+
+def test_a_median_of_very_many_is_found_from_some_of_them() -> None:
+    typical = Typical()
+    for number in range(100_000):
+        typical.add(1.0 + number % 1_000)
+    typical.judge([])
+
+    assert typical.median_s == pytest.approx(500, rel=0.05)
+
+
 @st.composite
 def _graphs(draw: st.DrawFn) -> Graph:
     count = draw(st.integers(1, 15))
@@ -168,6 +207,21 @@ def _graphs(draw: st.DrawFn) -> Graph:
             for step in range(count)
         ]
     )
+
+
+@_quick
+@given(_graphs(), st.data())
+def test_a_step_is_ahead_of_those_with_more_levels_left(graph: Graph, data: st.DataObject) -> None:
+    below = [0] * graph.size
+    for step in reversed(graph.order):
+        for need in graph.dependencies[step]:
+            below[need] = max(below[need], below[step] + 1)
+    ended = bytearray(graph.size)
+    levels = Levels(graph, ended)
+    for step in data.draw(st.permutations(range(graph.size))):
+        left = [below[one] for one in range(graph.size) if not ended[one]]
+        assert levels.ahead(step) == max(left) - below[step]
+        ended[step] = 1
 
 
 @_quick

@@ -112,8 +112,8 @@ def gcs(gcs_server: str, monkeypatch: pytest.MonkeyPatch) -> Bucket:
     return Bucket.create(gcs_server)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The API URL of a running Prefect server, one for each worker."""
+    """The API URL of a running Prefect server, gone with the file that asked for it."""
     with prefect_server(tmp_path_factory.mktemp("prefect")) as url:
         yield url

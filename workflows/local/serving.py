@@ -15,7 +15,7 @@ import time
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import uvicorn
 from starlette.responses import HTMLResponse, PlainTextResponse
@@ -169,17 +169,18 @@ class Faults:
     drop_next: int = 0
 
 
-class Seen(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Seen:
     """One request that was answered. `target` is the raw path with its query.
 
-    `at` is when it came, in Unix seconds.
+    `at` is when it came, in Unix seconds; it makes no difference between two.
     """
 
     method: str
     target: str
     user: str | None
     status: int
-    at: float = 0.0
+    at: float = field(default=0.0, compare=False)
 
 
 class Watched:

@@ -37,7 +37,7 @@ module "jobs" {
   memory              = each.value.memory
   cpu                 = each.value.cpu
   max_retries         = each.value.max_retries
-  environment         = merge(var.job_environment, each.value.environment)
+  environment         = merge(var.job_environment, each.value.environment, local.flow_steps[each.key])
   labels              = var.labels
   deletion_protection = var.deletion_protection
   executors           = { trigger = module.trigger.service_account_member }

@@ -63,7 +63,7 @@ output "job_images" {
 }
 
 output "jobs" {
-  description = "What matters of each job: its account, its time limit and how often it is tried again."
+  description = "What matters of each job: its account, its time limit, how often it is tried again and its variables that are no secrets; `make verify-deployment` compares them with the project."
   value = {
     for name, job in module.jobs : name => {
       name                  = job.name
@@ -71,6 +71,7 @@ output "jobs" {
       service_account_email = job.service_account_email
       timeout               = job.timeout
       max_retries           = job.max_retries
+      environment           = job.environment
     }
   }
 }
@@ -103,6 +104,7 @@ output "iam_grants" {
     flatten([for webhook in module.webhook : webhook.grants]),
     flatten([for publisher in module.publisher : publisher.grants]),
     flatten([for job in module.jobs : job.grants]),
+    [for grant in google_cloud_run_v2_job_iam_member.flow_steps : { member = grant.member, role = grant.role, resource = "job ${grant.name}" }],
     [for grant in [google_project_iam_member.builder_logs, google_project_iam_member.builder_sources] : { member = grant.member, role = grant.role, resource = "project ${grant.project}" }],
   )
 }

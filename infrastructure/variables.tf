@@ -107,6 +107,11 @@ variable "job_environment" {
     condition     = length(setintersection(keys(var.job_environment), keys(module.catalog.secret_ids))) == 0
     error_message = "job_environment must hold no secret: its values are in the state; see secret_versions."
   }
+
+  validation {
+    condition     = length(setintersection(keys(var.job_environment), module.catalog.flow_step_variables)) == 0
+    error_message = "job_environment must not say where steps that are flows run: WORKFLOWS_FLOW_STEPS, WORKFLOW_JOBS, WORKFLOWS_PROJECT and WORKFLOWS_REGION follow from the catalogue."
+  }
 }
 
 variable "deletion_protection" {

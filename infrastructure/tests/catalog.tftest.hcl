@@ -122,3 +122,35 @@ run "a_prefix_that_makes_names_too_long_is_refused" {
 
   expect_failures = [var.prefix]
 }
+
+run "a_workflow_that_starts_flows_starts_all_others_and_not_itself" {
+  command = plan
+
+  module {
+    source = "./modules/job_catalog"
+  }
+
+  assert {
+    condition     = join(",", output.jobs["run_dag"].starts) == "gitlab_pull_request,hello_world,push_feature,resolve_issue"
+    error_message = "A DAG's steps can be every flow but a DAG."
+  }
+
+  assert {
+    condition     = alltrue([for name, job in output.jobs : length(job.starts) == 0 if name != "run_dag"])
+    error_message = "Only run_dag starts flows."
+  }
+}
+
+run "where_flow_steps_run_is_not_overridden" {
+  command = plan
+
+  module {
+    source = "./modules/job_catalog"
+  }
+
+  variables {
+    overrides = { run_dag = { environment = { WORKFLOW_JOBS = "{}" } } }
+  }
+
+  expect_failures = [var.overrides]
+}

@@ -89,12 +89,12 @@ run "roles_are_those_of_the_list_and_no_broader" {
 
 run "by_default_the_trigger_may_start_jobs_and_not_look_at_them" {
   assert {
-    condition     = !contains([for grant in output.iam_grants : grant.role], "roles/run.viewer")
-    error_message = "roles/run.viewer is for trigger_sees_executions only."
+    condition     = alltrue([for job in module.jobs : !contains([for grant in job.grants : grant.role], "roles/run.viewer")])
+    error_message = "roles/run.viewer is for trigger_sees_executions and for run_dag's steps only."
   }
 
   assert {
-    condition     = length([for grant in output.iam_grants : grant if grant.role == "roles/run.jobsExecutorWithOverrides"]) == 5
+    condition     = alltrue([for job in module.jobs : [for grant in job.grants : grant.role if startswith(grant.role, "roles/run.")] == ["roles/run.jobsExecutorWithOverrides"]])
     error_message = "The trigger must be able to start each of the five jobs."
   }
 }

@@ -11,7 +11,9 @@ from tools.infra.check_state import Resource, findings, resources
 ACCOUNT = "serviceAccount:a@p.iam.gserviceaccount.com"
 
 
-def job(name: str, account: str, *, retries: int = 0, version: str = "1") -> Resource:
+def job(
+    name: str, account: str, *, retries: int = 0, version: str = "1", starts: str = "{}"
+) -> Resource:
     """A job as Terraform shows it."""
     secret = {"secret_key_ref": [{"secret": "s", "version": version}]}
     task = {
@@ -22,18 +24,28 @@ def job(name: str, account: str, *, retries: int = 0, version: str = "1") -> Res
             {
                 "env": [
                     {"name": "WORKFLOW_NAME", "value": name, "value_source": []},
+                    {"name": "WORKFLOW_JOBS", "value": starts, "value_source": []},
                     {"name": "GIT_TOKEN", "value": "", "value_source": [secret]},
                 ]
             }
         ],
     }
-    values = {"template": [{"template": [task]}]}
+    values = {"name": name, "template": [{"template": [task]}]}
     return Resource(f"job.{name}", "google_cloud_run_v2_job", values)
 
 
 def grant(kind: str, role: str, member: str = ACCOUNT) -> Resource:
     """A binding as Terraform shows it."""
     return Resource("grant", f"google_{kind}_iam_member", {"role": role, "member": member})
+
+
+def may(account: str, role: str, name: str) -> Resource:
+    """A role of an account on a job as Terraform shows it."""
+    values = {"role": f"roles/run.{role}", "member": f"serviceAccount:{account}", "name": name}
+    return Resource("grant", "google_cloud_run_v2_job_iam_member", values)
+
+
+START, LOOK = "jobsExecutorWithOverrides", "viewer"
 
 
 def subscription(**values: object) -> Resource:
@@ -49,7 +61,10 @@ def subscription(**values: object) -> Resource:
 def test_a_deployment_that_keeps_its_promises_has_no_findings() -> None:
     good = [
         job("hello_world", "a@p"),
-        job("run_dag", "b@p", retries=3),
+        job("run_dag", "b@p", retries=3, starts='{"hello_world": "hello_world"}'),
+        may("b@p", START, "hello_world"),
+        may("b@p", LOOK, "hello_world"),
+        may("trigger@p", START, "run_dag"),
         grant("pubsub_topic", "roles/pubsub.publisher"),
         subscription(),
     ]
@@ -64,6 +79,13 @@ def test_a_deployment_that_keeps_its_promises_has_no_findings() -> None:
         ([job("a", "")], "no account of its own"),
         ([job("resolve_issue", "x@p", retries=3)], "tried again"),
         ([job("a", "x@p", version="latest")], "not a number"),
+        ([job("d", "d@p", starts='{"a": "a"}'), may("d@p", START, "a")], "starts a without"),
+        ([job("d", "d@p"), may("d@p", LOOK, "a")], "viewer on a, which it does not start"),
+        ([job("d", "d@p"), may("d@p", START, "d")], "on d, which it does not start"),
+        (
+            [job("d", "d@p", starts='{"d": "d"}'), may("d@p", START, "d"), may("d@p", LOOK, "d")],
+            "starts itself",
+        ),
         ([grant("project", "roles/editor")], "not to be given"),
         ([grant("project", "roles/pubsub.publisher")], "not to be given"),
         ([grant("pubsub_topic", "roles/pubsub.admin")], "not to be given"),

@@ -26,6 +26,8 @@ ROLES = {
     "roles/secretmanager.secretAccessor": "google_secret_manager_secret_iam_member",
     "roles/storage.objectViewer": "google_project_iam_member",
 }
+# what a job that starts others may do with each of them, and with no other
+_STARTER = {"roles/run.jobsExecutorWithOverrides", "roles/run.viewer"}
 PUBLIC = {"allUsers", "allAuthenticatedUsers"}
 _VERSION = re.compile(r"[1-9][0-9]*")
 
@@ -50,6 +52,7 @@ def findings(found: list[Resource]) -> list[str]:
     return [
         *_grants(found),
         *_jobs([r for r in found if r.kind == "google_cloud_run_v2_job"]),
+        *_flow_steps(found),
         *_secrets(found),
         *_subscriptions([r for r in found if r.kind == "google_pubsub_subscription"]),
     ]
@@ -80,7 +83,7 @@ def _jobs(found: list[Resource]) -> Iterator[str]:
     accounts: set[str] = set()
     for job in found:
         task = job.values["template"][0]["template"][0]
-        environment = {e["name"]: e["value"] for e in task["containers"][0]["env"]}
+        environment = _environment(job)
         account = task["service_account"]
         if not account or account in accounts:
             yield f"{job.address}: has no account of its own ({account})"
@@ -89,6 +92,36 @@ def _jobs(found: list[Resource]) -> Iterator[str]:
             yield f"{job.address}: pushes, and is tried again {task['max_retries']} times"
         if not task["timeout"]:
             yield f"{job.address}: names no time limit"
+
+
+def _flow_steps(found: list[Resource]) -> Iterator[str]:
+    """A job's account may start the jobs its WORKFLOW_JOBS names, and nothing else."""
+    for job in found:
+        if job.kind != "google_cloud_run_v2_job":
+            continue
+        account = job.values["template"][0]["template"][0]["service_account"]
+        wanted = {
+            (name, role)
+            for name in json.loads(_environment(job).get("WORKFLOW_JOBS") or "{}").values()
+            for role in _STARTER
+        }
+        given = {
+            (str(one.values.get("name")), str(one.values.get("role")))
+            for one in found
+            if one.kind == "google_cloud_run_v2_job_iam_member"
+            and one.values.get("member") == f"serviceAccount:{account}"
+        }
+        for name, role in sorted(wanted - given):
+            yield f"{job.address}: starts {name} without {role}"
+        for name, role in sorted(given - wanted):
+            yield f"{job.address}: has {role} on {name}, which it does not start"
+        if any(name == job.values.get("name") for name, _ in wanted):
+            yield f"{job.address}: starts itself"
+
+
+def _environment(job: Resource) -> dict[str, str]:
+    task = job.values["template"][0]["template"][0]
+    return {e["name"]: e["value"] for e in task["containers"][0]["env"]}
 
 
 def _secrets(found: list[Resource]) -> Iterator[str]:

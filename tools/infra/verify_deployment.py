@@ -32,7 +32,9 @@ def verify_deployment() -> int:
     for variable in deployed["missing_secrets"]:
         print(f"note: {variable} has no version in secret_versions; nothing is given it")
     if not missing:
-        print("complete: topics, subscriptions, functions, jobs and roles are there")
+        print(
+            "complete: topics, subscriptions, functions, jobs, their variables and roles are there"
+        )
     return 1 if missing else 0
 
 
@@ -60,8 +62,28 @@ def _jobs(deployed: dict[str, Any]) -> Iterator[str]:
         job = deployed["job_names"].get(workflow)
         if job is None:
             yield f"job of {workflow}: it has no image; run: make build-and-push infra-apply"
-        elif cloud.describe("run", "jobs", "describe", job, *where) is None:
+            continue
+        found = cloud.describe("run", "jobs", "describe", job, *where)
+        if found is None:
             yield f"job {job}"
+            continue
+        has = _variables(found)
+        for name, value in deployed["jobs"][workflow]["environment"].items():
+            if has.get(name) != value:
+                says = "is not set" if name not in has else "is not what Terraform says"
+                yield f"variable {name} of job {job} {says}; run: make infra-apply"
+
+
+def _variables(job: Any) -> dict[str, str]:
+    """The plain environment of a job, wherever the API's version keeps its container."""
+    inner = job.values() if isinstance(job, dict) else job if isinstance(job, list) else ()
+    found = {}
+    if isinstance(job, dict) and isinstance(job.get("containers"), list):
+        for variable in job["containers"][0].get("env", []):
+            found[variable["name"]] = variable.get("value", "")
+    for one in inner:
+        found |= _variables(one)
+    return found
 
 
 def _grants(deployed: dict[str, Any]) -> Iterator[str]:

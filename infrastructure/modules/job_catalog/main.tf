@@ -4,11 +4,15 @@ locals {
 
   secret_ids = { for variable in local.secret_variables : variable => "${var.prefix}-${lower(replace(variable, "_", "-"))}" }
 
+  # Set for a workflow whose steps are flows; none of them may be set to something else.
+  flow_step_variables = ["WORKFLOWS_FLOW_STEPS", "WORKFLOW_JOBS", "WORKFLOWS_PROJECT", "WORKFLOWS_REGION"]
+
   jobs = {
     for name, workflow in local.workflows : name => {
       job_name        = "${var.prefix}-${replace(name, "_", "-")}"
       image           = workflow.image
       pushes          = workflow.pushes
+      starts          = workflow.starts_flows ? [for other in keys(local.workflows) : other if !local.workflows[other].starts_flows] : []
       timeout_seconds = coalesce(try(var.overrides[name].timeout_seconds, null), workflow.timeout_seconds)
       memory          = coalesce(try(var.overrides[name].memory, null), workflow.memory)
       cpu             = coalesce(try(var.overrides[name].cpu, null), workflow.cpu)

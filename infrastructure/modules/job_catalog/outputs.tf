@@ -1,11 +1,16 @@
 output "jobs" {
-  description = "Every job by workflow: job_name (also its account's name), image, pushes, timeout_seconds, memory, cpu, max_retries, secrets (environment variables), environment."
+  description = "Every job by workflow: job_name (also its account's name), image, pushes, starts (workflows whose jobs it starts, for steps that are flows), timeout_seconds, memory, cpu, max_retries, secrets (environment variables), environment."
   value       = local.jobs
 }
 
 output "job_names" {
   description = "Name of the Cloud Run job of each workflow."
   value       = { for name, job in local.jobs : name => job.job_name }
+}
+
+output "flow_step_variables" {
+  description = "Environment variables that say where the steps of a job that are flows run; they follow from this catalogue."
+  value       = local.flow_step_variables
 }
 
 output "images" {

@@ -61,4 +61,11 @@ variable "overrides" {
     ]))
     error_message = "environment must not hold a secret, a CLOUD_RUN_ variable or WORKFLOW_NAME; secrets are given by version in secret_versions."
   }
+
+  validation {
+    condition = alltrue(flatten([
+      for o in values(var.overrides) : [for variable in keys(o.environment) : !contains(local.flow_step_variables, variable)]
+    ]))
+    error_message = "environment must not say where steps that are flows run: WORKFLOWS_FLOW_STEPS, WORKFLOW_JOBS, WORKFLOWS_PROJECT and WORKFLOWS_REGION follow from the catalogue."
+  }
 }

@@ -4,6 +4,7 @@ locals {
     hello_world = {
       image           = "workflows"
       pushes          = true
+      starts_flows    = false
       timeout_seconds = 900
       memory          = "512Mi"
       cpu             = "1"
@@ -13,6 +14,7 @@ locals {
     push_feature = {
       image           = "agent"
       pushes          = true
+      starts_flows    = false
       timeout_seconds = 7200
       memory          = "4Gi"
       cpu             = "2"
@@ -22,6 +24,7 @@ locals {
     gitlab_pull_request = {
       image           = "workflows"
       pushes          = true
+      starts_flows    = false
       timeout_seconds = 900
       memory          = "512Mi"
       cpu             = "1"
@@ -31,6 +34,7 @@ locals {
     resolve_issue = {
       image           = "agent"
       pushes          = true
+      starts_flows    = false
       timeout_seconds = 14400
       memory          = "4Gi"
       cpu             = "2"
@@ -40,6 +44,7 @@ locals {
     run_dag = {
       image           = "workflows"
       pushes          = false
+      starts_flows    = true
       timeout_seconds = 86400
       memory          = "1Gi"
       cpu             = "1"

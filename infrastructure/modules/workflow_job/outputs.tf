@@ -8,6 +8,11 @@ output "service_account_email" {
   value       = google_cloud_run_v2_job.job.template[0].template[0].service_account
 }
 
+output "service_account_member" {
+  description = "That account as an IAM member."
+  value       = google_service_account.job.member
+}
+
 output "account_id" {
   description = "Name of that account, known before it is made."
   value       = google_service_account.job.account_id
@@ -21,6 +26,11 @@ output "max_retries" {
 output "timeout" {
   description = "Longest time of an execution, such as 900s."
   value       = google_cloud_run_v2_job.job.template[0].template[0].timeout
+}
+
+output "environment" {
+  description = "The job's environment variables that are no secrets."
+  value       = { for variable in google_cloud_run_v2_job.job.template[0].template[0].containers[0].env : variable.name => variable.value if length(variable.value_source) == 0 }
 }
 
 output "grants" {

@@ -25,7 +25,8 @@ resource "google_project_iam_member" "builder_sources" {
     title      = "sources-of-builds"
     expression = <<-EOT
       resource.name.startsWith("projects/_/buckets/gcf-v2-sources-") ||
-      resource.name.startsWith("projects/_/buckets/${google_storage_bucket.sources.name}")
+      resource.name == "projects/_/buckets/${google_storage_bucket.sources.name}" ||
+      resource.name.startsWith("projects/_/buckets/${google_storage_bucket.sources.name}/")
     EOT
   }
 }

@@ -37,7 +37,7 @@ module "jobs" {
   memory              = each.value.memory
   cpu                 = each.value.cpu
   max_retries         = each.value.max_retries
-  environment         = merge(var.job_environment, each.value.environment, local.flow_steps[each.key])
+  environment         = merge(local.journals[each.key], var.job_environment, each.value.environment, local.flow_steps[each.key])
   labels              = var.labels
   deletion_protection = var.deletion_protection
   executors           = { trigger = module.trigger.service_account_member }
@@ -68,7 +68,8 @@ module "trigger" {
   max_delivery_attempts = var.max_delivery_attempts
   labels                = var.labels
 
-  depends_on = [google_project_service.required, google_project_iam_member.builder_logs, google_project_iam_member.builder_sources]
+  # a build needs the builder's roles, those on the repository included
+  depends_on = [google_project_service.required, module.registry, google_project_iam_member.builder_logs, google_project_iam_member.builder_sources]
 }
 
 # There is a webhook once the bot is known and the secret has a version: without, it cannot start.
@@ -94,6 +95,9 @@ module "webhook" {
     secret_id = google_secret_manager_secret.empty[local.webhook_secret].secret_id
     version   = var.secret_versions[local.webhook_secret]
   }
+
+  # a build needs the builder's roles, those on the repository included
+  depends_on = [google_project_service.required, module.registry, google_project_iam_member.builder_logs, google_project_iam_member.builder_sources]
 }
 
 module "publisher" {
@@ -111,6 +115,9 @@ module "publisher" {
   job_names         = module.catalog.job_names
   invokers          = var.publisher_invokers
   labels            = var.labels
+
+  # a build needs the builder's roles, those on the repository included
+  depends_on = [google_project_service.required, module.registry, google_project_iam_member.builder_logs, google_project_iam_member.builder_sources]
 }
 
 module "alerts" {

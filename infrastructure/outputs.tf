@@ -105,6 +105,7 @@ output "iam_grants" {
     flatten([for publisher in module.publisher : publisher.grants]),
     flatten([for job in module.jobs : job.grants]),
     [for grant in google_cloud_run_v2_job_iam_member.flow_steps : { member = grant.member, role = grant.role, resource = "job ${grant.name}" }],
+    [for grant in google_storage_bucket_iam_member.dags : { member = grant.member, role = grant.role, resource = "bucket ${grant.bucket}" }],
     [for grant in [google_project_iam_member.builder_logs, google_project_iam_member.builder_sources] : { member = grant.member, role = grant.role, resource = "project ${grant.project}" }],
   )
 }

@@ -6,6 +6,7 @@ resource "google_project_service" "required" {
     "cloudbuild.googleapis.com",
     "cloudfunctions.googleapis.com",
     "cloudresourcemanager.googleapis.com",
+    "containeranalysis.googleapis.com", # keeps the provenance cloudbuild.yaml asks for
     "iam.googleapis.com",
     "logging.googleapis.com",
     "monitoring.googleapis.com",

@@ -77,6 +77,11 @@ variable "secret_versions" {
     condition     = alltrue([for variable in keys(var.secret_versions) : contains(keys(module.catalog.secret_ids), variable)])
     error_message = "secret_versions names a secret that is not in the catalogue (modules/job_catalog/workflows.tf)."
   }
+
+  validation {
+    condition     = contains(keys(var.secret_versions), "GIT_TOKEN") ? contains(keys(var.job_environment), "GIT_TOKEN_HOSTS") : true
+    error_message = "With GIT_TOKEN, job_environment must name GIT_TOKEN_HOSTS: messages and DAG files choose git_url, and the token would be sent to any host they name."
+  }
 }
 
 variable "job_overrides" {
@@ -111,6 +116,28 @@ variable "job_environment" {
   validation {
     condition     = length(setintersection(keys(var.job_environment), module.catalog.flow_step_variables)) == 0
     error_message = "job_environment must not say where steps that are flows run: WORKFLOWS_FLOW_STEPS, WORKFLOW_JOBS, WORKFLOWS_PROJECT and WORKFLOWS_REGION follow from the catalogue."
+  }
+}
+
+variable "dag_bucket" {
+  description = "Bucket that DAG files are in, which run_dag may then read (roles/storage.objectViewer): `dag_path` gs://BUCKET/…."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.dag_bucket == null ? true : can(regex("^[a-z0-9][a-z0-9._-]{1,61}[a-z0-9]$", var.dag_bucket))
+    error_message = "dag_bucket must be the name of a bucket, without gs://."
+  }
+}
+
+variable "journal_bucket" {
+  description = "Bucket that run_dag keeps its journals in, below journals/ (roles/storage.objectUser); without it a run that was cut off cannot be resumed. Give it a lifecycle rule."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.journal_bucket == null ? true : can(regex("^[a-z0-9][a-z0-9._-]{1,61}[a-z0-9]$", var.journal_bucket))
+    error_message = "journal_bucket must be the name of a bucket, without gs://."
   }
 }
 
@@ -177,6 +204,11 @@ variable "webhook_environment" {
   validation {
     condition     = alltrue([for name in keys(var.webhook_environment) : can(regex("^[A-Z][A-Z0-9_]*$", name))])
     error_message = "webhook_environment takes UPPER_CASE names."
+  }
+
+  validation {
+    condition     = length(setintersection(keys(var.webhook_environment), keys(module.catalog.secret_ids))) == 0
+    error_message = "webhook_environment must hold no secret: its values are in the state; see secret_versions."
   }
 }
 

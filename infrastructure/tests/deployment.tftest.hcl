@@ -6,7 +6,8 @@ mock_provider "google" {
 mock_provider "archive" {}
 
 variables {
-  project_id = "my-project"
+  project_id      = "my-project"
+  job_environment = { GIT_TOKEN_HOSTS = "gitlab.example.com" }
 
   images = {
     workflows = "europe-west1-docker.pkg.dev/my-project/workflows/workflows@sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
@@ -57,6 +58,8 @@ run "roles_are_those_of_the_list_and_no_broader" {
   variables {
     publisher_invokers      = { ci = "serviceAccount:ci@my-project.iam.gserviceaccount.com" }
     trigger_sees_executions = true
+    dag_bucket              = "my-project-dags"
+    journal_bucket          = "my-project-journals"
   }
 
   assert {
@@ -69,6 +72,7 @@ run "roles_are_those_of_the_list_and_no_broader" {
       "roles/run.jobsExecutorWithOverrides",
       "roles/run.viewer",
       "roles/secretmanager.secretAccessor",
+      "roles/storage.objectUser",
       "roles/storage.objectViewer",
     ])) == 0
     error_message = "A role is given that is not on the list (docs/deploy.md)."
@@ -178,7 +182,7 @@ run "a_secret_among_plain_variables_is_refused" {
   command = plan
 
   variables {
-    job_environment = { GIT_TOKEN = "glpat-abcdefghij" }
+    job_environment = { GIT_TOKEN = "glpat-abcdefghij", GIT_TOKEN_HOSTS = "gitlab.example.com" }
   }
 
   expect_failures = [var.job_environment]
@@ -212,4 +216,24 @@ run "a_public_publisher_is_refused" {
   }
 
   expect_failures = [var.publisher_invokers]
+}
+
+run "a_git_token_without_its_hosts_is_refused" {
+  command = plan
+
+  variables {
+    job_environment = {}
+  }
+
+  expect_failures = [var.secret_versions]
+}
+
+run "a_secret_among_the_webhooks_plain_variables_is_refused" {
+  command = plan
+
+  variables {
+    webhook_environment = { GITLAB_WEBHOOK_SECRET = "glpat-abcdefghij" }
+  }
+
+  expect_failures = [var.webhook_environment]
 }

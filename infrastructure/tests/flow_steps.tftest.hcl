@@ -23,6 +23,7 @@ variables {
 
   # so that other jobs' accounts have a role to be told apart by
   secret_versions = { GIT_TOKEN = "1" }
+  job_environment = { GIT_TOKEN_HOSTS = "gitlab.example.com" }
 }
 
 run "run_dag_is_told_which_job_each_flow_is" {
@@ -76,6 +77,30 @@ run "run_dag_may_start_and_see_exactly_the_other_jobs" {
   }
 }
 
+run "run_dag_reads_its_files_and_keeps_its_journals_in_the_buckets_named" {
+  variables {
+    dag_bucket     = "my-project-dags"
+    journal_bucket = "my-project-journals"
+  }
+
+  assert {
+    condition = toset([
+      for grant in output.iam_grants : "${grant.role} on ${grant.resource}" if startswith(grant.resource, "bucket ") && grant.member == "serviceAccount:run-dag@my-project.iam.gserviceaccount.com"
+    ]) == toset(["roles/storage.objectViewer on bucket my-project-dags", "roles/storage.objectUser on bucket my-project-journals"])
+    error_message = "run_dag reads one bucket and writes the other."
+  }
+
+  assert {
+    condition     = length([for grant in output.iam_grants : grant if startswith(grant.resource, "bucket ")]) == 2
+    error_message = "Nobody else has a role on them."
+  }
+
+  assert {
+    condition     = [for name, job in output.jobs : "${name} ${job.environment["WORKFLOW_PARAMETERS"]}" if contains(keys(job.environment), "WORKFLOW_PARAMETERS")] == ["run_dag {\"journal\":\"gs://my-project-journals/journals\"}"]
+    error_message = "run_dag, and no other job, is told where journals are."
+  }
+}
+
 run "flows_that_are_steps_are_still_not_tried_again_by_cloud_run" {
   assert {
     condition     = alltrue([for name, job in output.jobs : job.max_retries == 0])
@@ -114,7 +139,7 @@ run "where_flow_steps_run_is_not_for_every_job_to_be_told" {
   command = plan
 
   variables {
-    job_environment = { WORKFLOWS_FLOW_STEPS = "cloud" }
+    job_environment = { WORKFLOWS_FLOW_STEPS = "cloud", GIT_TOKEN_HOSTS = "gitlab.example.com" }
   }
 
   expect_failures = [var.job_environment]

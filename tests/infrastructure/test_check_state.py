@@ -66,6 +66,8 @@ def test_a_deployment_that_keeps_its_promises_has_no_findings() -> None:
         may("b@p", LOOK, "hello_world"),
         may("trigger@p", START, "run_dag"),
         grant("pubsub_topic", "roles/pubsub.publisher"),
+        grant("storage_bucket", "roles/storage.objectViewer"),
+        grant("storage_bucket", "roles/storage.objectUser"),
         subscription(),
     ]
 
@@ -88,6 +90,7 @@ def test_a_deployment_that_keeps_its_promises_has_no_findings() -> None:
         ),
         ([grant("project", "roles/editor")], "not to be given"),
         ([grant("project", "roles/pubsub.publisher")], "not to be given"),
+        ([grant("project", "roles/storage.objectUser")], "not to be given"),
         ([grant("pubsub_topic", "roles/pubsub.admin")], "not to be given"),
         ([grant("cloud_run_v2_service", "roles/run.invoker", "allUsers")], "nobody by name"),
         ([grant("project", "roles/storage.objectViewer")], "without a condition"),

@@ -24,10 +24,12 @@ ROLES = {
     "roles/run.jobsExecutorWithOverrides": "google_cloud_run_v2_job_iam_member",
     "roles/run.viewer": "google_cloud_run_v2_job_iam_member",
     "roles/secretmanager.secretAccessor": "google_secret_manager_secret_iam_member",
-    "roles/storage.objectViewer": "google_project_iam_member",
+    "roles/storage.objectUser": "google_storage_bucket_iam_member",
 }
 # what a job that starts others may do with each of them, and with no other
 _STARTER = {"roles/run.jobsExecutorWithOverrides", "roles/run.viewer"}
+# the builder's, on condition, and run_dag's on the bucket of DAG files
+_READERS = {"google_project_iam_member", "google_storage_bucket_iam_member"}
 PUBLIC = {"allUsers", "allAuthenticatedUsers"}
 _VERSION = re.compile(r"[1-9][0-9]*")
 
@@ -71,11 +73,13 @@ def _grants(found: list[Resource]) -> Iterator[str]:
         if "_iam_" not in resource.kind:
             continue
         role, member = resource.values.get("role"), resource.values.get("member")
-        if ROLES.get(str(role)) != resource.kind:
+        reads = role == "roles/storage.objectViewer"
+        if resource.kind not in (_READERS if reads else {ROLES.get(str(role))}):
             yield f"{resource.address}: {role} is not to be given by a {resource.kind}"
         if member in PUBLIC or member is None:
             yield f"{resource.address}: {member} is nobody by name"
-        if role == "roles/storage.objectViewer" and not resource.values.get("condition"):
+        on_project = resource.kind == "google_project_iam_member"
+        if reads and on_project and not resource.values.get("condition"):
             yield f"{resource.address}: reads every bucket without a condition"
 
 

@@ -15,7 +15,9 @@ secret_versions = {
 }
 
 gitlab_bot              = { id = 42, username = "workflows-bot" }
-job_environment         = { GITLAB_URL = "https://gitlab.example.com" }
+job_environment         = { GITLAB_URL = "https://gitlab.example.com", GIT_TOKEN_HOSTS = "gitlab.example.com" }
+dag_bucket              = "my-project-dags"
+journal_bucket          = "my-project-journals"
 publisher_invokers      = { ci = "serviceAccount:ci@my-project.iam.gserviceaccount.com" }
 trigger_sees_executions = true
 alert_emails            = ["oncall@example.com"]

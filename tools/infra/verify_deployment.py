@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 # how to ask for the policy of a resource, by the word iam_grants names its kind with
 _POLICIES = {
+    "bucket": ("storage", "buckets", "get-iam-policy", "gs://{name}"),
     "function": ("run", "services", "get-iam-policy", "{name}", "--region={region}"),
     "job": ("run", "jobs", "get-iam-policy", "{name}", "--region={region}"),
     "project": ("projects", "get-iam-policy", "{name}"),

@@ -6,6 +6,7 @@ import json
 import re
 import sys
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import httpx
@@ -14,6 +15,8 @@ import pytest
 from workflows.core import process
 
 if TYPE_CHECKING:
+    import subprocess
+    from collections.abc import Iterator
     from pathlib import Path
 
     from tests.support import Cli
@@ -21,9 +24,38 @@ if TYPE_CHECKING:
 START_S = 120
 
 
-@pytest.mark.slow
-def test_a_message_to_the_running_stack_starts_a_flow(cli: Cli, tmp_path: Path) -> None:
-    """up, status, publish, logs, down: a message becomes an execution that ends well."""
+@dataclass
+class Up:
+    """`workflows local up`, ready for messages."""
+
+    child: subprocess.Popen[bytes]
+    log: Path
+    variables: dict[str, str]
+
+    @property
+    def git_url(self) -> str:
+        """The demo project's."""
+        return f"{self.variables['GITLAB_URL']}/{self.variables['GITLAB_PROJECT']}.git"
+
+    def address(self, part: str) -> str:
+        """Where a part answers, as it was shown."""
+        found = re.search(rf"^{part} +(http\S+)", self.log.read_text(), re.MULTILINE)
+        assert found, self.log.read_text()
+        return found[1]
+
+    def wait_for_branch(self, name: str) -> None:
+        """Return once the demo project has the branch; the stack must live on."""
+        headers = {"PRIVATE-TOKEN": self.variables["GITLAB_TOKEN"]}
+        api = f"{self.variables['GITLAB_URL']}/api/v4/projects/acme%2Fshop/repository"
+        deadline = time.monotonic() + START_S
+        while httpx.get(f"{api}/branches/{name}", headers=headers, trust_env=False).is_error:
+            assert time.monotonic() < deadline, self.log.read_text()
+            time.sleep(0.2)
+        assert self.child.poll() is None, (self.child.returncode, self.log.read_text())
+
+
+@pytest.fixture
+def up(cli: Cli, tmp_path: Path) -> Iterator[Up]:
     log = tmp_path / "up.log"
     args = [sys.executable, "-m", "workflows", "local", "up"]
     with process.background(args, env=cli.environment({}), log=log) as child:
@@ -32,27 +64,49 @@ def test_a_message_to_the_running_stack_starts_a_flow(cli: Cli, tmp_path: Path) 
             assert child.poll() is None, log.read_text()
             assert time.monotonic() < deadline, log.read_text()
             time.sleep(0.1)
-        shown = log.read_text()
-        variables = dict(re.findall(r"^export (\w+)=(\S+)$", shown, re.MULTILINE))
+        variables = dict(re.findall(r"^export (\w+)=(\S+)$", log.read_text(), re.MULTILINE))
+        yield Up(child, log, variables)
 
-        again = cli("local", "up")
-        status = cli("local", "status")
-        url = f"{variables['GITLAB_URL']}/{variables['GITLAB_PROJECT']}.git"
-        published = cli("local", "publish", "hello_world", "--param", f"git_url={url}", "--json")
-        headers = {"PRIVATE-TOKEN": variables["GITLAB_TOKEN"]}
-        branch = (
-            f"{variables['GITLAB_URL']}/api/v4/projects/acme%2Fshop/repository/branches/hello-world"
-        )
-        while httpx.get(branch, headers=headers, trust_env=False).status_code != 200:
-            assert time.monotonic() < deadline, cli("local", "logs", "workflow_trigger").stdout
-            time.sleep(0.2)
-        assert child.poll() is None, (child.returncode, log.read_text())
-        logs = cli("local", "logs")
-        trigger_log = cli("local", "logs", "workflow_trigger")
-        missing = cli("local", "logs", "nonsense")
-        down = cli("local", "down")
 
-        assert child.wait(20) in {0, 143}  # 143: what did not end in time was killed
+@pytest.mark.slow
+def test_a_flow_step_of_a_dag_runs_as_an_execution_of_its_own(
+    cli: Cli, up: Up, tmp_path: Path
+) -> None:
+    """As in production: run_dag's job starts hello_world's."""
+    file = tmp_path / "dag.yaml"
+    file.write_text(
+        "name: small\n"
+        "steps:\n"
+        "  - id: hello\n"
+        "    workflow: hello_world\n"
+        "    parameters:\n"
+        f"      git_url: {up.git_url}\n"
+        "      branch: from-a-dag\n"
+    )
+    words = ["--param", f"dag_path={file}", "--param", f"tr_hostname={up.address('Task Runner')}"]
+
+    published = cli("local", "publish", "run_dag", *words, "--param", "tr_auth_jwt=none")
+
+    assert published.exit_code == 0, published.stderr
+    up.wait_for_branch("from-a-dag")
+    job = f"{up.address('Cloud Run')}/workflows-hello-world/executions"
+    assert len(httpx.get(job, trust_env=False).json()["executions"]) == 1
+
+
+@pytest.mark.slow
+def test_a_message_to_the_running_stack_starts_a_flow(cli: Cli, up: Up) -> None:
+    """up, status, publish, logs, down: a message becomes an execution that ends well."""
+    again = cli("local", "up")
+    status = cli("local", "status")
+    words = ("--param", f"git_url={up.git_url}", "--json")
+    published = cli("local", "publish", "hello_world", *words)
+    up.wait_for_branch("hello-world")
+    logs = cli("local", "logs")
+    trigger_log = cli("local", "logs", "workflow_trigger")
+    missing = cli("local", "logs", "nonsense")
+    down = cli("local", "down")
+
+    assert up.child.wait(20) in {0, 143}  # 143: what did not end in time was killed
     assert again.exit_code == 2
     assert "runs already" in again.stderr
     assert status.exit_code == 0, status.stdout

@@ -95,13 +95,16 @@ def running(folder: Path, flows: Sequence[str], *, prefect: bool = False) -> Ite
         }
         if prefect:
             env["PREFECT_API_URL"] = _prefect(opened, up)
+        catalog = _catalog(flows, cloud_url)
         for flow in flows:
             own = {"WORKFLOW_NAME": flow}
+            if flow == "run_dag":
+                own |= catalog | {"WORKFLOWS_FLOW_STEPS": "cloud"}
             if flow == "resolve_issue":
                 own["WORKFLOW_PARAMETERS"] = json.dumps({"check_command": _CHECK})
             cloud.add_job(_job(flow), env=env | own, max_retries=0, timeout_s=3600)
         queue_url = _pubsub(opened, up)
-        _functions(opened, up, staged, flows, cloud_url, queue_url, hook)
+        _functions(opened, up, staged, catalog, queue_url, hook)
         runner = TaskRunner(Processes(ImageMap.read(Path("demo")), folder / "tasks"))
         up.add(
             "Task Runner", opened.enter_context(runner.serve()), "workflows dag run --tr-hostname"
@@ -154,24 +157,29 @@ def _pubsub(opened: ExitStack, up: Stack) -> str:
     return url
 
 
+def _catalog(flows: Sequence[str], cloud_url: str) -> dict[str, str]:
+    """Where the job of each flow is, for whoever starts executions."""
+    return {
+        "WORKFLOW_JOBS": json.dumps({flow: _job(flow) for flow in flows}),
+        "WORKFLOWS_PROJECT": "demo-project",
+        "WORKFLOWS_REGION": "us-central1",
+        "CLOUD_RUN_API": cloud_url,
+    }
+
+
 def _functions(  # noqa: PLR0913, PLR0917 - what they are wired to
     opened: ExitStack,
     up: Stack,
     staged: Path,
-    flows: Sequence[str],
-    cloud_url: str,
+    catalog: Mapping[str, str],
     queue_url: str,
     hook: Hook,
 ) -> None:
     """Both functions, the push subscription to one, and GitLab's webhook to the other."""
-    project, region = "demo-project", "us-central1"
     env = {
-        "WORKFLOW_JOBS": json.dumps({flow: _job(flow) for flow in flows}),
-        "WORKFLOWS_PROJECT": project,
-        "WORKFLOWS_REGION": region,
+        **catalog,
         "WORKFLOWS_TOPIC": TOPIC,
         "WORKFLOWS_DEAD_LETTER_TOPIC": DEAD_TOPIC,
-        "CLOUD_RUN_API": cloud_url,
         "PUBSUB_EMULATOR_HOST": queue_url.removeprefix("http://"),
         "GITLAB_WEBHOOK_SECRET": hook.signing_token or "",
         "GITLAB_BOT_ID": up.variables["GITLAB_BOT_ID"],

@@ -375,3 +375,11 @@ def test_an_endless_chain_of_includes_is_cut() -> None:
 )  # fmt: skip
 def test_hostile_yaml_costs_little(text: str) -> None:
     assert included(ci=text) <= {"ci.yml", "x", "z.yml"}
+
+
+def test_a_long_name_is_held_against_many_wildcards() -> None:
+    """Tried one within another, they would take hours."""
+    name = "-" * 4_000
+
+    assert not paths.matches(name, ["**-**-**-**-**.yml"])
+    assert paths.matches(f"{name}.yml", ["**-**-**-**-**.yml"])

@@ -79,7 +79,25 @@ def test_a_long_line_without_a_link_is_read() -> None:
     assert one_line("a+" * 500_000).startswith("a+a+")
 
 
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        "[a:" * 300_000,
+        "@" * 900_000 + "a",
+        "@" * 900_000,
+        "[a" * 200_000 + ":" * 200_000 + "]",
+        ":" * 200_000 + "/" * 400_000,
+    ],
+    ids=["references", "mention", "signs", "references in references", "schemes in schemes"],
+)
+def test_a_line_as_long_as_may_be_is_read(hostile: str) -> None:
+    line = one_line(hostile)
+
+    assert one_line(line) == line
+
+
 LINES = [
+    ("see [issue:3] and [a:b", "see 3] and [a:b"),
     ("fix it @all now", "fix it all now"),
     ("closes #12 and fixes group/project#3", "closes 12 and fixes group/project3"),
     ("see !4 ~bug %v1 &3 $5 ^9", "see 4 bug v1 3 5 9"),

@@ -523,3 +523,10 @@ def test_a_message_with_braces_stays_as_it_is() -> None:
     """A name that looks like a template is shown, not filled in."""
     with pytest.raises(PydanticCustomError, match=r"'\{reason\}~' cannot be"):
         as_field_error(check_branch_name, "{reason}~")
+
+
+@pytest.mark.parametrize("text", [":" * 1_000_000, "https://" + ":" * 1_000_000])
+def test_a_url_as_long_as_may_be_is_refused(text: str) -> None:
+    """In quadratic time it would take hours, to say so and to show it."""
+    with pytest.raises(UrlRefused):
+        GitUrl.parse(text)

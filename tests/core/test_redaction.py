@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 import string
 import threading
 from typing import TYPE_CHECKING
@@ -167,6 +168,46 @@ def test_words_are_left_alone(words: list[str]) -> None:
 def test_well_known_credentials_are_hidden(text: str, shown: str) -> None:
     """Credentials are known by their look, and what stands around them stays readable."""
     assert Redactor().redact(text) == shown
+
+
+PIECES = st.sampled_from(
+    ["://", "a", ":", "@", "/", "1", " ", '"', "[redacted]", "-", "eyJ", "eyJaaaaaaaa", ".", "é"]
+)
+SIMPLE = (  # what the redactor would do if nobody were hostile
+    (
+        r"(?<=://)([^\s@/:'\"\[]+):(?!\d+(?:[/?#'\"\s),.;\\]|$))(?!\[redacted)[^\s'\"]+(?=@)",
+        MASK,
+    ),
+    (
+        r"(?<=://)([^\s@/:'\"\[]+):(?!\d+(?:[/?#'\"\s),.;\\]|$))(?!\[redacted)[^\s'\"@]+",
+        rf"\1:{MASK}",
+    ),
+    (r"(?<=://)[^\s/?#'\"]+@", MASK + "@"),
+    (r"\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*", MASK),
+)
+
+
+@settings(deadline=None, max_examples=300)
+@given(text=st.lists(PIECES, max_size=14).map("".join))
+@example("://a:://b:c@d@e:f")
+@example("-eyJ-eyJaaaaaaaa.eyJaaaaaaaa.")
+def test_linear_time_changes_no_result(text: str) -> None:
+    """The patterns as one would write them say the same, in quadratic time."""
+    expected = text
+    for pattern, replacement in SIMPLE:
+        expected = re.sub(pattern, replacement, expected)
+
+    assert Redactor().redact(text) == expected
+
+
+@pytest.mark.parametrize(
+    "unit", ["://a:b", "://a", "://a:1/", "-eyJ", "eyJaaaaaaaa-", "eyJaaaaaaaa.", "@", "a:b@"]
+)
+def test_a_hostile_megabyte_is_redacted(unit: str) -> None:
+    """In quadratic time it would take most of an hour."""
+    shown = Redactor().redact(unit * (1_000_000 // len(unit)) + " glpat-aaaaaaaaaaaaaaaaaaaa")
+
+    assert shown.endswith(" " + MASK)
 
 
 def test_lines_of_a_secret_are_hidden_one_by_one() -> None:

@@ -21,6 +21,8 @@ _SHORT_NAME = re.compile(r"git~\d+")
 _NOT_IN_NAMES = {"Cc", "Cs", "Co", "Cn", "Zl", "Zp"}
 _BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 _SHOWN = 120
+_MAYBE_FOLDERS, _FOLDERS = "**/", "…**/"  # what `**/` becomes: none, or any number of them
+_STARS = {"*", "**", _MAYBE_FOLDERS}
 
 
 def plain(component: str) -> str:
@@ -75,17 +77,61 @@ def matches(path: str, patterns: Iterable[str], *, any_case: bool = False) -> bo
     """
     subject = path.casefold() if any_case else path
     return any(
-        _compiled(pattern.casefold() if any_case else pattern).fullmatch(subject)
+        _fits(subject, *_taken_apart(pattern.casefold() if any_case else pattern))
         for pattern in patterns
     )
 
 
 @lru_cache(maxsize=512)
-def _compiled(pattern: str) -> re.Pattern[str]:
+def _taken_apart(pattern: str) -> tuple[str, tuple[str, ...]]:
+    """What stands before the first wildcard; then each character and wildcard."""
     simple = re.sub(r"(\*\*/)+", "**/", re.sub(r"\*{3,}", "**", pattern.lstrip("/")))
-    meaning = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
-    pieces = re.split(r"(\*\*/|\*\*|\*|\?)", simple)
-    return re.compile("".join(meaning.get(p) or re.escape(p) for p in pieces), re.DOTALL)
+    begin, *rest = re.split(r"(\*\*/|\*\*|\*|\?)", simple)
+    pieces: list[str] = []
+    for piece in rest:
+        if piece == "**/":
+            pieces += [_MAYBE_FOLDERS, _FOLDERS]
+        else:
+            pieces += [piece] if piece in _STARS else piece
+    return begin, tuple(pieces)
+
+
+def _fits(subject: str, begin: str, pieces: tuple[str, ...]) -> bool:
+    """Whether it all matches. All ways at once, since whoever names a file makes it long.
+
+    A regular expression would try the wildcards one within another.
+    """
+    if not pieces or not subject.startswith(begin):
+        return subject == begin
+    done = _skipping({0}, pieces)  # how many pieces may be over
+    for character in subject[len(begin) :]:
+        after: set[int] = set()
+        for at in done:
+            if at < len(pieces):
+                after |= _after(at, pieces[at], character)
+        done = _skipping(after, pieces)
+    return len(pieces) in done
+
+
+def _skipping(done: set[int], pieces: tuple[str, ...]) -> set[int]:
+    """With the places that wildcards lead to which match nothing."""
+    waiting = list(done)
+    while waiting:
+        at = waiting.pop()
+        if at < len(pieces) and pieces[at] in _STARS:
+            further = {at + 1, at + 2} if pieces[at] == _MAYBE_FOLDERS else {at + 1}
+            waiting += further - done
+            done |= further
+    return done
+
+
+def _after(at: int, piece: str, character: str) -> set[int]:
+    """The places that one character leads to."""
+    if piece in {"*", "?"}:
+        return set() if character == "/" else {at + (piece == "?")}
+    if piece in {"**", _FOLDERS}:
+        return {at, at + 1} if piece == _FOLDERS and character == "/" else {at}
+    return {at + 1} if piece == character else set()
 
 
 def shown(path: str) -> str:

@@ -20,11 +20,15 @@ _ATTRIBUTE = re.compile(
     re.IGNORECASE,
 )
 _TAG = re.compile(r"<[a-zA-Z][^<>]{0,2000}>")
-_MOST_LAYERS = 50  # of hidden markup around hidden markup; nobody writes two
+_MOST_LAYERS = 50  # of markup around markup; nobody writes two
 _KEPT = {"\n", "\t"}
 _HIDDEN_CATEGORIES = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 _FILLERS = "\u115f\u1160\u3164\uffa0\u2800\u034f"  # letters and marks that show nothing
-_REFERENCE = re.compile(r"[@#!~%&$^](?=[\w\"'{\[(])|\[[a-z_]+:(?=[^\]\n]*\])")
+_SIGILS = "@#!~%&$^"
+_REFERENCE = re.compile(  # `@all`; `[issue:` if a ] comes later
+    rf"(?<![{_SIGILS}])[{_SIGILS}]++(?=[\w\"'{{\[(])|\[[a-z_]+:"
+)
+_BEGINNINGS = re.compile(rf"[{_SIGILS}\[:]")
 _CLOSING = re.compile(r"\b(?:clos|fix|resolv|implement)", re.IGNORECASE)
 _TRACKER_KEY = re.compile(r"\b([A-Z][A-Z0-9_]+)-(?=\d)")  # `SHOP-12`: another tracker's issue
 _SCHEME_BACKWARDS = re.compile(r"//:[a-z0-9+.-]*", re.IGNORECASE)  # of reversed text: linear
@@ -91,13 +95,23 @@ def one_line(text: str, limit: int = 200) -> str:
     """One inert line: nothing in it mentions, refers to, links or closes anything in GitLab."""
     line = without_invisible(_COMMENT.sub("", text)).replace("`", "'")
     line = " ".join(line.replace("<", "").replace(">", "").split())
-    before = None
+    before, layers = None, 0
     while before != line:  # taking something out may join two halves of the next
-        before = line
-        line = _SCHEME_BACKWARDS.sub("", _REFERENCE.sub("", line)[::-1])[::-1].strip(" /")
+        before, layers = line, layers + 1
+        if layers > _MOST_LAYERS:
+            line = _BEGINNINGS.sub("", line)
+        line = _SCHEME_BACKWARDS.sub("", _without_references(line)[::-1])[::-1].strip(" /")
     if _CLOSING.search(line):
         line = _TRACKER_KEY.sub(r"\1 ", line)
     return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"
+
+
+def _without_references(line: str) -> str:
+    """`line` without what makes a name or number a mention, or text in brackets a reference."""
+    last = line.rfind("]")
+    return _REFERENCE.sub(
+        lambda found: found[0] if found[0][0] == "[" and found.end() > last else "", line
+    )
 
 
 def fenced(text: str, limit: int = 4_000) -> str:

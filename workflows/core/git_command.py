@@ -218,6 +218,7 @@ _CREDENTIAL_FIX = (
 )
 _UNSENT_FIX = "GIT_TOKEN was not sent: add this host to GIT_TOKEN_HOSTS"
 _LATER = "try again later"
+# (?>…) takes the first such word of a line only: a server may send a line full of them
 _MEANINGS: tuple[tuple[str, type[WorkflowsError], str, str], ...] = (
     (
         r"SSL certificate problem|server certificate verification failed",
@@ -254,15 +255,16 @@ _MEANINGS: tuple[tuple[str, type[WorkflowsError], str, str], ...] = (
     ),
     (
         (
-            r"returned error: 404|repository '.*' not found|does not appear to be a git repository"
-            r"|project you were looking for could not be found|repository .* does not exist"
+            r"returned error: 404|does not appear to be a git repository"
+            r"|project you were looking for could not be found"
+            r"|(?m:^(?>.*?repository ').*' not found|^(?>.*?repository ).* does not exist)"
         ),
         RepositoryNotFound,
         "there is no repository {place}, or this token may not see it",
         "check the URL, and that the token's user is a member of the project",
     ),
     (
-        r"Remote branch .* not found|couldn't find remote ref",
+        r"(?m:^(?>.*?Remote branch ).* not found)|couldn't find remote ref",
         BranchNotFound,
         "{place} has no such branch",
         "check the branch name",

@@ -111,7 +111,7 @@ class GitUrl:
             raise _refused(text, "it contains a control character, percent-encoded")
         if "://" in text:
             return cls._with_scheme(text, allow_local=allow_local)
-        if re.match(r"[^@/]*:[^@]*@|(?:https?|ssh|git|file):", text, re.IGNORECASE):
+        if re.match(r"[^@/:]*:[^@]*@|(?:https?|ssh|git|file):", text, re.IGNORECASE):
             raise _refused(text, "the // after the scheme is missing")
         scp = re.fullmatch(r"(?:([^@/:]+)@)?([A-Za-z0-9][A-Za-z0-9.-]*):(?!-)([^:].*)", text)
         if scp:
@@ -229,7 +229,7 @@ def _clean_path(path: str) -> str:
 def _shown(text: str, limit: int = 80) -> str:
     """A quoted, shortened form for messages, with no secret and nothing a terminal acts on."""
     hidden = redact(text)
-    hidden = re.sub(r"(^[^/@]*:(?!//)|//)(?:(?<=//)[^/]*|(?<!//).*)@", r"\1[redacted]@", hidden)
+    hidden = re.sub(r"((?>^[^/@]*:(?!//))|//)(?:(?<=//)[^/]*|(?<!//).*)@", r"\1[redacted]@", hidden)
     return repr(hidden if len(hidden) <= limit else hidden[: limit - 1] + "…")
 
 

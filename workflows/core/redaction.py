@@ -20,20 +20,13 @@ _LINE = 9  # a line of a key file that is long enough to be one
 _SHORTEST = 4  # a shorter "secret" would shred ordinary words
 _TELLING = 8  # a shorter one is found in innocent files as well
 
+# https://user: and whatever follows the colon and is no port
+_USER_AND_COLON = r"(?<=://)([^\s@/:'\"\[]+):(?!\d+(?:[/?#'\"\s),.;\\]|$))(?!\[redacted)"
+_USER = re.compile(_USER_AND_COLON)
+_UNBROKEN = re.compile(r"[^\s'\"]+")
 _PATTERNS = (
-    # https://user:secret with a / or no host after it: whatever follows a colon and is no port
-    (
-        re.compile(
-            r"(?<=://)([^\s@/:'\"\[]+):(?!\d+(?:[/?#'\"\s),.;\\]|$))(?!\[redacted)[^\s'\"]+(?=@)"
-        ),
-        MASK,
-    ),
-    (
-        re.compile(
-            r"(?<=://)([^\s@/:'\"\[]+):(?!\d+(?:[/?#'\"\s),.;\\]|$))(?!\[redacted)[^\s'\"@]+"
-        ),
-        rf"\1:{MASK}",
-    ),
+    # https://user:secret without a host after it; one before a host is hidden already
+    (re.compile(_USER_AND_COLON + r"[^\s'\"@]+"), rf"\1:{MASK}"),
     # https://user:secret@host and https://token@host: the host stays, the rest goes
     (re.compile(r"(?<=://)[^\s/?#'\"]+@"), MASK + "@"),
     (
@@ -57,7 +50,11 @@ _PATTERNS = (
     (re.compile(r"\bxox[abeoprs]-[\w-]{10,}"), MASK),
     (re.compile(r"\bAIza[\w-]{30,}"), MASK),
     (re.compile(r"\bwhsec_[\w+/=]{16,}"), MASK),
-    (re.compile(r"\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*"), MASK),
+    # only the first eyJ of a word can begin one: `-eyJ-eyJ…` is looked through once
+    (
+        re.compile(r"(?<![\w-])(?>([\w-]*?)\beyJ)[\w-]{8,}+\.[\w-]{8,}+\.[\w-]*"),
+        rf"\1{MASK}",
+    ),
 )
 
 
@@ -80,9 +77,11 @@ class Redactor:
                 self._known = re.compile("|".join(re.escape(v) for v in longest_first))
 
     def redact(self, text: str) -> str:
-        """`text` without secrets. Idempotent."""
+        """`text` without secrets. Idempotent, and in linear time: anybody may have written it."""
         if self._known is not None:
             text = self._known.sub(MASK, text)
+        if "://" in text:
+            text = _UNBROKEN.sub(_without_userinfo, text)
         for pattern, replacement in _PATTERNS:
             text = pattern.sub(replacement, text)
         return text
@@ -91,6 +90,19 @@ class Redactor:
         """Whether one of the remembered values is in `text`; very short ones do not count."""
         found = self._known.findall(text) if self._known is not None else []
         return any(len(value) >= _TELLING and value != MASK for value in found)
+
+
+def _without_userinfo(found: re.Match[str]) -> str:
+    """https://user:secret@host with a / in the secret: what is between :// and the last @ goes.
+
+    One pattern for it would look for the @ anew from each :// on.
+    """
+    word = found[0]
+    at = word.rfind("@")
+    user = _USER.search(word) if at > 0 else None
+    if user is None or user.end() >= at:
+        return word
+    return word[: user.start()] + MASK + word[at:]
 
 
 def _spellings(secret: str) -> set[str]:

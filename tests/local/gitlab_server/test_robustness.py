@@ -10,6 +10,7 @@ from urllib.parse import quote
 import httpx
 import pytest
 
+from workflows.local.gitlab_server.markup import shown
 from workflows.local.gitlab_server.server import GitLabServer
 
 if TYPE_CHECKING:
@@ -124,3 +125,12 @@ def test_a_server_can_be_stopped_with_webhooks_left(tmp_path: Path) -> None:
             http.post(f"{api}/issues", json={"title": f"Bug {number}"})
 
     asyncio.run(asyncio.wait_for(asyncio.to_thread(lab.wait_for_webhooks), 5))
+
+
+@pytest.mark.parametrize("text", ["\n" * 500_000, "<!--" * 200_000, "- [ ] x\n" * 100_000])
+def test_a_description_as_long_as_may_be_is_shown(shop: Shop, text: str) -> None:
+    """In quadratic time it would take an hour."""
+    issue = shop.post("./issues", title="Bug", description=text)
+
+    assert issue["description"] == text
+    assert shown(text) == text

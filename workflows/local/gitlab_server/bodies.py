@@ -48,7 +48,7 @@ def nested(pairs: Iterable[tuple[str, Any]]) -> Json:
     found: Json = {}
     for name, value in pairs:
         first = name.partition("[")[0] or name
-        keys = _BRACKETS.findall(name[len(first) :])
+        keys = _BRACKETS.findall(name[len(first) : name.rfind("]") + 1])
         _store(found, first, keys, value)
     return found
 

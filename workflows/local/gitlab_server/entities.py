@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     )
     from workflows.local.gitlab_server.state import GitLab
 
-_TASK = re.compile(r"^\s*(?:[-*+]|\d+[.)]) \[([ xX])\] ", re.MULTILINE)
+_TASK = re.compile(r"^[^\S\n]*(?:[-*+]|\d+[.)]) \[([ xX])\] ", re.MULTILINE)
 _LEVEL_NAMES = {0: "No one", 30: "Developers + Maintainers", 40: "Maintainers", 60: "Admins"}
 _NO_TIME = {
     "time_estimate": 0,

@@ -72,7 +72,8 @@ def document(title: str, navigation: Iterable[Html], *content: str | Html) -> st
 
 def shown(text: str) -> str:
     """Text without HTML comments, which GitLab does not show either."""
-    return re.sub(r"<!--.*?-->\n?", "", text, flags=re.DOTALL)
+    end = text.rfind("-->")  # what begins after it ends nowhere, and is not looked for
+    return re.sub(r"<!--.*?-->\n?", "", text[: end + 3], flags=re.DOTALL) + text[end + 3 :]
 
 
 def diff(text: str) -> Html:

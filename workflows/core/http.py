@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import json
 import math
+import ssl
 import time
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import httpx
 
+from workflows.core import environment
 from workflows.core.errors import (
     AccessDenied,
     AuthenticationFailed,
@@ -34,6 +37,8 @@ _REPEATABLE = {"GET", "HEAD", "PUT", "DELETE"}
 _MAX_WAIT_S = 30.0
 MAX_BODY_BYTES = 64 * 1024 * 1024
 _RETRY_STATUSES = {408, 429}
+_HERE = {"127.0.0.1", "::1"}
+_NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # trusts nobody
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,11 +122,14 @@ def _send(sent: _Sent) -> Response:
     host = redact(url)  # unless it can be taken apart
     deadline = time.monotonic() + timeout_s
     try:
-        host = httpx.URL(url).host
+        address = httpx.URL(url)
+        host = address.host
         body = bytearray()
         # trust_env off for this machine: a proxy must not get what is meant for 127.0.0.1
+        trust_env = host not in _HERE
+        trust = _trust(trust_env=trust_env) if address.scheme == "https" else _NO_TLS
         with (
-            httpx.Client(timeout=timeout_s, trust_env=host not in {"127.0.0.1", "::1"}) as client,
+            httpx.Client(timeout=timeout_s, trust_env=trust_env, verify=trust) as client,
             client.stream(
                 sent.method, url, headers=sent.headers, json=sent.json_body, content=sent.body
             ) as answer,
@@ -143,6 +151,18 @@ def _send(sent: _Sent) -> Response:
             why=redact(str(error)),
             fix="check the address and the network, then try again",
         ) from error
+
+
+def _trust(*, trust_env: bool) -> ssl.SSLContext:
+    """Whom an https server must be known to: certifi's list, or SSL_CERT_FILE, SSL_CERT_DIR."""
+    names = ("SSL_CERT_FILE", "SSL_CERT_DIR")
+    return _context(*(environment.variable(name) if trust_env else None for name in names))
+
+
+@lru_cache(maxsize=4)
+def _context(file: str | None, folder: str | None) -> ssl.SSLContext:
+    """Made once for each: reading the certificates takes tens of milliseconds."""
+    return httpx.create_ssl_context(trust_env=bool(file or folder))
 
 
 def _checked(method: str, url: str, answer: Response, *, accept_redirect: bool) -> Response:

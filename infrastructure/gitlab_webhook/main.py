@@ -12,11 +12,13 @@
 Everything authentic is answered with 2xx, whether it starts something or not, because GitLab
 switches a hook off after a few failures in a row. 503 means that the topic could not be reached:
 GitLab does not send the event again by itself, but shows the failure, and a person can resend it.
+A body above 25 MiB, which is GitLab's own limit, is refused with 413 and not read.
 No body is ever logged.
 """
 
 from __future__ import annotations
 
+import io
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -30,6 +32,7 @@ from workflows.trigger.dispatch import ATTRIBUTE_DEDUPE
 if TYPE_CHECKING:
     from flask import Request
 
+_MAX_BODY_BYTES = 25 * 1024 * 1024  # GitLab sends no larger ones; Cloud Run lets 32 MiB through
 _TRIES = 2
 _PUBLISH_TIMEOUT_S = 3.5  # twice that, because GitLab waits 10 s
 Answer = tuple[dict[str, str], int]
@@ -73,8 +76,11 @@ _HERE = _deployment()
 def gitlab_webhook(request: Request) -> Answer:
     """Take one webhook: verify it before anything else, then publish a message or say why not."""
     if request.method != "POST":
-        return {"error": "POST only"}, 405
-    body = request.get_data(cache=False)
+        return _unread(request, "POST only", 405)
+    body = _body(request)
+    if body is None:
+        cloud.log("WARNING", f"refused: a body of more than {_MAX_BODY_BYTES} bytes")
+        return _unread(request, f"more than {_MAX_BODY_BYTES} bytes", 413)
     headers = {name.lower(): value for name, value in request.headers.items()}
     try:
         authenticity.verify(headers, body, _HERE.secrets, now=time.time())
@@ -89,6 +95,21 @@ def gitlab_webhook(request: Request) -> Answer:
     if limited is not None:
         return _ignored("WARNING", limited)
     return _publish(found, now)
+
+
+def _body(request: Request) -> bytes | None:
+    """The body; None where its Content-Length, or what has come of it, is above the limit."""
+    if (request.content_length or 0) > _MAX_BODY_BYTES:
+        return None
+    request.max_content_length = _MAX_BODY_BYTES + 1  # where a chunked one is cut off
+    body = request.get_data(cache=False)
+    return body if len(body) <= _MAX_BODY_BYTES else None
+
+
+def _unread(request: Request, error: str, status: int) -> Answer:
+    """Answer without the body, which functions-framework would read to its end afterwards."""
+    request.stream = io.BytesIO()
+    return {"error": error}, status
 
 
 def _ignored(severity: str, because: str) -> Answer:

@@ -14,11 +14,14 @@ import tempfile
 import threading
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from workflows.core import environment, process
 from workflows.local.git_http import Account, GitServer
 from workflows.local.serving import free_port, listens, serve
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Receive, Scope, Send
 
 PROJECT = "acme/shop"
 TOKEN = "glpat-image-check"  # noqa: S105 - of a server that lives as long as this check
@@ -101,7 +104,21 @@ def pushes(container: Container, url: str) -> str:
     return f"hello_world pushed in {time.monotonic() - begun:.2f} s"
 
 
-def stops(container: Container, server: GitServer, url: str) -> str:
+class Watch:
+    """An app that says when a request has come (ASGI)."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+        self.came = threading.Event()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer as the app does."""
+        if scope["type"] == "http":
+            self.came.set()
+        await self._app(scope, receive, send)
+
+
+def stops(container: Container, server: GitServer, watch: Watch, url: str) -> str:
     """SIGTERM in the middle of a clone ends it."""
     server.faults.latency_s = 60.0
     ended: list[tuple[float, int]] = []
@@ -109,10 +126,13 @@ def stops(container: Container, server: GitServer, url: str) -> str:
     def run() -> None:
         done = container.run(["--git_url", url, "--branch", "stopped"])
         ended.append((time.monotonic(), done.exit_code))
+        watch.came.set()  # nothing more will
 
+    watch.came.clear()
     thread = threading.Thread(target=run)
     thread.start()
-    time.sleep(4.0)
+    if not watch.came.wait(_TIMEOUT_S) or ended:
+        raise SystemExit(f"hello_world did not clone: {ended}")
     asked = time.monotonic()
     container.terminate()
     thread.join(_TIMEOUT_S)
@@ -182,10 +202,11 @@ def main(root: Path, inspected: Path) -> int:
             return 0
         server = GitServer(repositories, [Account("maintainer", TOKEN)])
         server.create_repository(PROJECT)
-        with serve(server.app) as base_url:
+        watch = Watch(server.app)
+        with serve(watch) as base_url:
             url = f"{base_url}/{PROJECT}.git"
             print(f"ok      {pushes(container, url)}", flush=True)
-            print(f"ok      {stops(container, server, url)}", flush=True)
+            print(f"ok      {stops(container, server, watch, url)}", flush=True)
     return 0
 
 

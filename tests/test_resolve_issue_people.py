@@ -118,8 +118,11 @@ def test_a_note_that_a_person_deletes_is_written_again(stack: Stack) -> None:
 def test_a_request_that_comes_while_a_run_works_is_not_lost(stack: Stack) -> None:
     """The run does not read the new comment; so the delivery must come again, with code 75."""
     issue = stack.issue()
-    started = stack.folder / "started"
-    slow = f"pathlib.Path({str(started)!r}).write_text('x')\ntime.sleep(5)\n{FIX}"
+    started, go_on = stack.folder / "started", stack.folder / "go on"
+    slow = (
+        f"pathlib.Path({str(started)!r}).write_text('x')\n"
+        f"while not pathlib.Path({str(go_on)!r}).exists(): time.sleep(0.01)\n{FIX}"
+    )
     ends: list[Outcome] = []
     first = threading.Thread(
         target=lambda: ends.append(stack.resolve(issue, asked_at=now(), code=slow))
@@ -132,6 +135,7 @@ def test_a_request_that_comes_while_a_run_works_is_not_lost(stack: Stack) -> Non
     later = now()
 
     meanwhile = stack.resolve(issue, asked_at=later, code="write('b.txt', 'b')")
+    go_on.touch()
     first.join()
     again = result(stack.resolve(issue, asked_at=later, code="write('b.txt', 'b')"))
 

@@ -2,65 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
-import httpx
 import pytest
 
+from tests.resolving import ask, file_at, now, only_note, refused, result
 from tests.stack import BOT_TOKEN, CHECK, FILES, FIX
-from workflows.core.flow import State
 from workflows.local.gitlab_server import comments, editing
 from workflows.local.gitlab_server.model import Note
 
 if TYPE_CHECKING:
     from tests.stack import Stack
-    from workflows.core.flow import Outcome
-    from workflows.local.gitlab_server.model import Issue
-
-
-def result(outcome: Outcome) -> dict[str, object]:
-    assert outcome.state is State.SUCCEEDED, outcome.message
-    assert outcome.result is not None
-    return outcome.result
-
-
-def refused(outcome: Outcome) -> dict[str, str | bool]:
-    assert outcome.state is State.FAILED, outcome.result
-    assert outcome.error is not None
-    return outcome.error
-
-
-def only_note(stack: Stack, issue: Issue) -> Note:
-    notes = stack.notes(issue)
-    assert len(notes) == 1, [n.body for n in notes]
-    return notes[0]
-
-
-def now() -> datetime:
-    return datetime.now(UTC)
-
-
-def file_at(stack: Stack, branch: str, path: str) -> str:
-    repository = stack.project.repository
-    sha = repository.resolve(branch)
-    assert sha
-    entry = repository.entry(sha, path)
-    assert entry
-    return repository.blob(entry.id).decode()
-
-
-def ask(stack: Stack, method: str, path: str, **body: object) -> None:
-    """Something mona does through the API."""
-    token = stack.lab.create_token(stack.people["mona"], ["api"])
-    answer = httpx.request(
-        method,
-        f"{stack.url}/api/v4/projects/{stack.project.id}{path}",
-        headers={"PRIVATE-TOKEN": token},
-        json=body,
-        trust_env=False,
-    )
-    assert answer.status_code < 300, answer.text
 
 
 def test_an_issue_becomes_a_checked_draft_merge_request(stack: Stack) -> None:
@@ -234,83 +187,6 @@ def test_a_merge_request_closed_by_a_person_stays_closed(stack: Stack) -> None:
     assert [m.state for m in stack.merge_requests()] == ["closed"]
 
 
-def test_no_change_is_said_and_leaves_no_branch(stack: Stack) -> None:
-    issue = stack.issue()
-
-    error = refused(stack.resolve(issue, code="print('I think all is well.')"))
-
-    assert error["type"] == "NoChange"
-    note = only_note(stack, issue)
-    assert "changed nothing" in note.body
-    assert "I think all is well." in note.body
-    assert list(stack.branches()) == ["main"]
-    assert stack.merge_requests() == []
-
-
-def test_a_failed_agent_is_said_with_its_last_lines(stack: Stack) -> None:
-    issue = stack.issue()
-
-    error = refused(stack.resolve(issue, code="raise SystemExit('no credit left')"))
-
-    assert error["type"] == "AgentFailed"
-    assert "no credit left" in only_note(stack, issue).body
-    assert list(stack.branches()) == ["main"]
-
-
-def test_a_redelivery_of_what_failed_for_good_is_not_paid_for_twice(stack: Stack) -> None:
-    issue = stack.issue()
-    asked = now().isoformat()
-    refused(stack.resolve(issue, asked_at=asked, code="raise SystemExit(1)"))
-
-    again = result(stack.resolve(issue, asked_at=asked))
-
-    assert again["outcome"] == "already_failed"
-    later = (now() + timedelta(seconds=1)).isoformat()
-    assert result(stack.resolve(issue, asked_at=later))["outcome"] == "merge_request"
-
-
-def test_failing_checks_go_back_to_the_agent(stack: Stack) -> None:
-    """The second attempt sees the output of the first one's checks, in its own files."""
-    issue = stack.issue()
-    code = """
-        if "AssertionError: 3" in prompt:
-            assert "return 3" in pathlib.Path("price.py").read_text()
-            write("price.py", "def price() -> int:\\n    return 7\\n")
-        else:
-            write("price.py", "def price() -> int:\\n    return 3\\n")
-    """
-
-    done = result(stack.resolve(issue, code=code))
-
-    assert done["attempts"] == 2
-    assert done["check_passed"] is True
-    assert len(stack.project.repository.commits([f"main..{done['branch']}"])) == 1
-
-
-def test_checks_that_keep_failing_push_nothing(stack: Stack) -> None:
-    issue = stack.issue()
-    code = "write('price.py', f'def price() -> int:\\n    return {len(prompt)}\\n')"
-
-    error = refused(stack.resolve(issue, code=code, max_attempts=2))
-
-    assert error["type"] == "ChecksFailed"
-    assert "after 2 attempts" in str(error["what"])
-    assert "AssertionError" in only_note(stack, issue).body
-    assert list(stack.branches()) == ["main"]
-
-
-def test_failing_checks_can_be_pushed_as_a_draft_that_says_so(stack: Stack) -> None:
-    issue = stack.issue()
-    code = "write('price.py', 'def price() -> int:\\n    return 3\\n')"
-
-    done = result(stack.resolve(issue, code=code, max_attempts=1, push_failing="draft"))
-
-    (merge_request,) = stack.merge_requests()
-    assert done["check_passed"] is False
-    assert merge_request.title.startswith("Draft: ")
-    assert "Checks **failed**" in (merge_request.description or "")
-
-
 def test_a_dry_run_shows_prompt_plan_and_diff_and_writes_nothing(stack: Stack) -> None:
     issue = stack.issue()
 
@@ -381,13 +257,6 @@ def test_an_issue_that_must_stay_open_gets_no_closing_word_and_no_tied_branch(st
     ask(stack, "PUT", "/merge_requests/1", title="Resolve it")
     ask(stack, "PUT", "/merge_requests/1/merge")
     assert issue.state == "opened"
-
-
-def test_without_checks_the_merge_request_says_so(stack: Stack) -> None:
-    done = result(stack.resolve(stack.issue(), check_command=""))
-
-    assert done["check_passed"] is None
-    assert "**Not checked**" in (stack.merge_requests()[0].description or "")
 
 
 def test_another_target_branch_is_started_from_and_merged_into(stack: Stack) -> None:

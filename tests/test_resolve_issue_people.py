@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.resolving import ask, only_note, refused, result
 from tests.stack import BOT_TOKEN, FIX
-from tests.test_resolve_issue import ask, only_note, refused, result
 from workflows.local.gitlab_server import comments, editing
 
 if TYPE_CHECKING:

@@ -43,19 +43,16 @@ _PATTERNS = (
         re.compile(r"(?i)([?&](?:private_token|access_token|job_token|token|key)=)[^\s&'\"]+"),
         rf"\1{MASK}",
     ),
-    # GitLab, GitHub, model providers, Slack, Google, signing secrets, JSON web tokens
+    # GitLab, GitHub, model providers, Slack, Google, signing secrets
     (re.compile(r"\bgl(?:pat|oas|dt|rt|cbt|ptt|ft|agent|soat|ffct)-[\w.-]{10,}"), MASK),
     (re.compile(r"\b(?:gh[pousr]_|github_pat_)\w{20,}"), MASK),
     (re.compile(r"\bsk-[A-Za-z0-9_-]{16,}"), MASK),
     (re.compile(r"\bxox[abeoprs]-[\w-]{10,}"), MASK),
     (re.compile(r"\bAIza[\w-]{30,}"), MASK),
     (re.compile(r"\bwhsec_[\w+/=]{16,}"), MASK),
-    # only the first eyJ of a word can begin one: `-eyJ-eyJ…` is looked through once
-    (
-        re.compile(r"(?<![\w-])(?>([\w-]*?)\beyJ)[\w-]{8,}+\.[\w-]{8,}+\.[\w-]*"),
-        rf"\1{MASK}",
-    ),
 )
+# a JSON web token; only the first eyJ of a word can begin one: `-eyJ-eyJ…` is looked through once
+_WEB_TOKEN = re.compile(r"(?<![\w-])(?>([\w-]*?)\beyJ)[\w-]{8,}+\.[\w-]{8,}+\.[\w-]*")
 
 
 class Redactor:
@@ -80,11 +77,11 @@ class Redactor:
         """`text` without secrets. Idempotent, and in linear time: anybody may have written it."""
         if self._known is not None:
             text = self._known.sub(MASK, text)
-        if "://" in text:
+        if "://" in text and "@" in text:
             text = _UNBROKEN.sub(_without_userinfo, text)
         for pattern, replacement in _PATTERNS:
             text = pattern.sub(replacement, text)
-        return text
+        return _WEB_TOKEN.sub(rf"\1{MASK}", text) if "eyJ" in text else text
 
     def holds_secret(self, text: str) -> bool:
         """Whether one of the remembered values is in `text`; very short ones do not count."""

@@ -70,7 +70,6 @@ def test_sigterm_ends_the_run_with_143_and_it_can_be_resumed(tmp_path: Path) -> 
     with server.serve() as url:
         with background(command(file, url), tmp_path) as child:
             wait_for_jobs(server, 1, child)
-            time.sleep(0.1)
             child.send_signal(signal.SIGTERM)
             assert child.wait(5) == 143
         done = finish(command(file, url, "--resume"), tmp_path)
@@ -84,7 +83,6 @@ def test_cancel_on_exit_cancels_what_runs(tmp_path: Path) -> None:
     with server.serve() as url:
         with background(command(file, url, "--cancel-on-exit"), tmp_path) as child:
             wait_for_jobs(server, 1, child)
-            time.sleep(0.2)
             child.send_signal(signal.SIGTERM)
             assert child.wait(5) == 143
         assert server.jobs.alive() == [] or server.jobs.alive()[0].state == "CANCELLING"

@@ -17,7 +17,10 @@ def ask(reply: bytes, *, times: int = 1, close: bool = False, timeout_s: float =
     """What requests one after the other get from a server that always says `reply`."""
 
     async def main() -> list[Answer]:
+        answering: list[asyncio.Task[None]] = []
+
         async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            answering.append(asyncio.current_task())  # type: ignore[arg-type] # it is one
             with suppress(asyncio.IncompleteReadError, ConnectionError):
                 while await reader.readuntil(b"\r\n\r\n"):
                     writer.write(reply)
@@ -34,7 +37,7 @@ def ask(reply: bytes, *, times: int = 1, close: bool = False, timeout_s: float =
         finally:
             transport.close()
             server.close()
-            await asyncio.sleep(0.05)  # both sides see it
+            await asyncio.gather(*answering)
 
     return asyncio.run(main())
 

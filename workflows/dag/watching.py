@@ -25,10 +25,11 @@ class Watches:
         self._needs: list[Sequence[int]] = [*graph.dependencies, sinks]
         self._ended = ended
         self._at = [0] * (graph.size + 1)
-        self._burst = [1] * (graph.size + 1)
+        self._burst = [2] * (graph.size + 1)  # how many to look at when the first has ended
         self._watchers: dict[int, list[int]] = {}
-        for step in range(graph.size + 1):
-            self._advance(step)
+        for step, needs in enumerate(self._needs):
+            if needs:
+                self._watchers.setdefault(needs[0], []).append(step)
 
     def watched(self, step: int) -> bool:
         """Whether somebody waits for this step first of all."""

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from tests.support import Cli
 
 START_S = 120
+STOP_S = 20
 
 
 @dataclass
@@ -66,6 +67,9 @@ def up(cli: Cli, tmp_path: Path) -> Iterator[Up]:
             time.sleep(0.1)
         variables = dict(re.findall(r"^export (\w+)=(\S+)$", log.read_text(), re.MULTILINE))
         yield Up(child, log, variables)
+        if child.poll() is None:  # the block's end would kill it before it has ended its parts
+            child.terminate()
+            child.wait(STOP_S)
 
 
 @pytest.mark.slow
@@ -106,7 +110,7 @@ def test_a_message_to_the_running_stack_starts_a_flow(cli: Cli, up: Up) -> None:
     missing = cli("local", "logs", "nonsense")
     down = cli("local", "down")
 
-    assert up.child.wait(20) in {0, 143}  # 143: what did not end in time was killed
+    assert up.child.wait(STOP_S) in {0, 143}  # 143: what did not end in time was killed
     assert again.exit_code == 2
     assert "runs already" in again.stderr
     assert status.exit_code == 0, status.stdout

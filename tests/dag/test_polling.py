@@ -161,6 +161,39 @@ def test_a_job_that_somebody_starts_to_wait_for_is_looked_at_at_once(how: Pace, 
     assert due <= max(at, _SOON_S)
 
 
+def test_jobs_started_with_one_that_took_no_time_are_looked_at_soon() -> None:
+    """They run by then as far as anybody knows; what took no time is worth a look at the others."""
+    poller = Poller(Pace())
+    assert poller.at_once("image")
+    for job in range(1, 20):
+        poller.started(job, 0.0, 0.0, kind="image")
+    assert poller.next_at() == pytest.approx(Pace().base_s)
+
+    poller.learn("image", 0.001)
+
+    due = poller.next_at()
+    assert due is not None
+    assert due < 0.01
+
+
+def test_one_job_that_ends_at_once_does_not_have_the_long_ones_looked_at_all_the_time() -> None:
+    jobs = [Made(0, 600, 0, watched=True) for _ in range(8)]
+    poller, looks, now = Poller(Pace()), 0, 0.0
+    assert poller.at_once(0)
+    for job, one in enumerate(jobs):
+        poller.started(job, 0.0, 0.0, kind=one.kind)
+    poller.learn(0, 0.001)
+    while now < 600:
+        at = poller.next_at()
+        assert at is not None
+        now, job_at = at, poller.take(at)
+        assert job_at is not None
+        poller.alive(job_at, now)
+        looks += 1
+
+    assert looks < 300 * len(jobs)  # every second would be 600 for each
+
+
 @_quick
 @given(st.lists(st.floats(0.01, 100), min_size=1, max_size=300))
 def test_typical_is_the_median_where_all_have_ended(durations_s: list[float]) -> None:

@@ -29,7 +29,7 @@ _MOST_LEVELS = 10
 _PROBE_S = 0.002  # before anything is known one job is looked at, at ages growing from here
 _PROBE_GROWTH = 1.5
 _NO_TIME_S = 0.05  # no container is that quick; the time of a request is in it
-_GUESSING = 16.0  # while nothing is known: no more often than every 1/16 of a job's age
+_GUESSING = 16.0  # while little is known: no more often than every 1/16 of a job's age
 _OVERDUE = 50.0  # a job much older than the typical one: every 1/50 of its age
 _MUCH = 0.9  # shorter than was thought: plans are made anew
 _EARLY = 0.95  # of the time a step took in earlier runs: when to look first
@@ -89,8 +89,15 @@ class Poller:
         return median_s is not None and median_s < _NO_TIME_S and not self._pace.floor_s
 
     def learn(self, kind: Hashable, duration_s: float) -> None:
-        """A job of this kind, not known here, took this long."""
-        self._learn(self._kinds[kind], duration_s, self._last_now)
+        """A job of this kind, not known here, had ended when it was looked at at once.
+
+        So others that were started with it may have ended, too, though nobody has looked yet.
+        """
+        typical = self._kinds[kind]
+        self._learn(typical, duration_s, self._last_now)
+        if typical.median_s is None:
+            typical.judge(())
+            self._faster(typical, self._last_now)
 
     def started(  # noqa: PLR0913 - options are keyword-only
         self,
@@ -198,7 +205,8 @@ class Poller:
         median_s = running.kind.median_s
         if median_s is not None:
             few = min(1.0, math.sqrt(len(self._jobs) / _MANY))
-            wait_s = max(median_s * _PART * few, age_s / _OVERDUE)
+            overdue = _OVERDUE if running.kind.sure else _GUESSING
+            wait_s = max(median_s * _PART * few, age_s / overdue)
             if not self._hurried:
                 levels = min(self._ahead(job), _MOST_LEVELS)
                 unit_s = min(median_s, self._all.median_s or median_s)

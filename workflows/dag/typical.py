@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _SAMPLE = 1_000
+_SURE = 5
 _OFTEN = 5  # it is judged anew when a fifth more is known
 
 
@@ -26,6 +27,11 @@ class Typical:
         self._each = 1  # of so many that ended one is kept
         self._count = 0
         self._judge_at = 1
+
+    @property
+    def sure(self) -> bool:
+        """Whether enough have ended for the median to mean something."""
+        return self._count >= _SURE
 
     def add(self, duration_s: float) -> bool:
         """One more has ended; whether it is time to `judge`."""

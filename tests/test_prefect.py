@@ -52,7 +52,7 @@ def test_run_steps_retries_logs_and_link_are_seen(remote: Remote, cli: Cli, api:
     run = run_named(api, "acme/seen")
     assert run["state_type"] == "COMPLETED"
     assert run["parameters"]["git_url"] == project.url
-    steps = tasks_of(api, run)
+    steps = tasks_of(api, run, 5)
     assert sorted(steps) == [
         "clone repository",
         "commit changes",
@@ -80,7 +80,7 @@ def test_the_token_is_not_in_prefect(remote: Remote, cli: Cli, api: str) -> None
     assert done.exit_code == 1
     run = run_named(api, "acme/secret")
     assert run["state_type"] == "FAILED"
-    tasks_of(api, run)
+    tasks_of(api, run, 5)
     by_run = {"logs": {"flow_run_id": {"any_": [run["id"]]}}, "limit": 200}
     wait_for(lambda: any("Finished in state" in x["message"] for x in query(api, "logs", **by_run)))
     for what in ("flow_runs", "task_runs", "artifacts", "logs", "events"):

@@ -9,6 +9,7 @@ from urllib.parse import quote, urlsplit
 from workflows.core import environment, http
 from workflows.core.errors import RequestConflict, RequestRefused, SettingsInvalid
 from workflows.core.google_token import GoogleToken
+from workflows.core.loopback import LOOPBACK
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,7 +21,6 @@ _TIMEOUT_S = 30.0
 _RETRIES = 3
 _NOT_FOUND = 404
 _PAGE = 100
-_HERE = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 class CloudRunApi:
@@ -108,7 +108,7 @@ def connect(project: str, region: str, endpoint: str = "") -> CloudRunApi:
     endpoint = endpoint or ENDPOINT
     parts = urlsplit(endpoint)
     token: Callable[[], str] = GoogleToken(SCOPE, "Cloud Run")
-    if parts.hostname in _HERE:
+    if parts.hostname in LOOPBACK:
         token = partial(str, environment.variable("CLOUD_RUN_TOKEN") or "none")
     elif parts.scheme != "https":
         raise SettingsInvalid(f"{endpoint!r} is no address", fix="begin it with https://")

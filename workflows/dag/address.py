@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from workflows.core.errors import UrlRefused
+from workflows.core.loopback import LOOPBACK
 from workflows.core.redaction import redact
 
 _PORTS = {"http": 80, "https": 443}
-_HERE = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class Address:
     @property
     def here(self) -> bool:
         """Whether it is this machine: never through a proxy."""
-        return self.host in _HERE or self.host.startswith("127.")
+        return self.host in LOOPBACK or self.host.startswith("127.")
 
     def __str__(self) -> str:
         """The address as a URL."""
@@ -52,7 +52,7 @@ def parse(text: str) -> Address:
     whole = text.strip()
     if "://" not in whole:
         host = urlsplit(f"//{whole}").hostname or ""
-        here = host in _HERE or host.startswith("127.")
+        here = host in LOOPBACK or host.startswith("127.")
         whole = f"{'http' if here else 'https'}://{whole}"
     try:
         parts = urlsplit(whole)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 from starlette.concurrency import run_in_threadpool
 
+from workflows.core.loopback import LOOPBACK
 from workflows.local.model.chat import Answer
 from workflows.local.serving import ConnectionCut
 
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from workflows.local.model.recordings import Recordings
 
 _TIMEOUT = httpx.Timeout(300, connect=15)  # seconds; a model may think for minutes
-_LOCAL = ("127.0.0.1", "::1", "localhost")
 _DONE = "[DONE]"
 
 
@@ -45,7 +45,7 @@ class Relay:
             UpstreamFailed: no connection.
         """
         host = httpx.URL(self._url).host
-        client = httpx.AsyncClient(timeout=_TIMEOUT, trust_env=host not in _LOCAL)
+        client = httpx.AsyncClient(timeout=_TIMEOUT, trust_env=host not in LOOPBACK)
         headers = {"Authorization": f"Bearer {self._key}", "Content-Type": "application/json"}
         try:
             request = client.build_request("POST", self._url, content=body, headers=headers)

@@ -24,6 +24,7 @@ from workflows.core.errors import (
     TimeoutExceeded,
     TransientError,
 )
+from workflows.core.loopback import LOOPBACK
 from workflows.core.observability import logger
 from workflows.core.redaction import redact
 from workflows.tasks.gitlab.addresses import origin
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
 Response = requests.Response
 _log = logger("gitlab")
 _REPEATABLE = {"GET", "HEAD", "PUT", "DELETE"}
-_LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 _MAX_REDIRECTS = 3
 _CHUNK_BYTES = 65_536
 MAX_BODY_BYTES = 64 * 1024 * 1024
@@ -57,7 +57,7 @@ class GuardedSession(requests.Session):
         self._cut_at: int | None = None
         self._clock: tuple[datetime, float] | None = None
         # a proxy must not get what is meant for this machine
-        self.trust_env = (self._base.hostname or "") not in _LOOPBACK
+        self.trust_env = (self._base.hostname or "") not in LOOPBACK
 
     def request(  # type: ignore[override] # python-gitlab gives all else by name
         self, method: str, url: str, **options: Any

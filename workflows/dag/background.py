@@ -10,13 +10,13 @@ if TYPE_CHECKING:
 
 
 class Background:
-    """Use inside a running loop. `done` has the run's end; after `close` nothing happens here."""
+    """Use inside a running loop. `done` has the run's end; once `closed` nothing happens here."""
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
         self.done: asyncio.Future[None] = self._loop.create_future()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._closed = False
+        self.closed = False
 
     def finish(self) -> None:
         """The run has come to its end."""
@@ -30,7 +30,7 @@ class Background:
 
     def call(self, function: Callable[..., None], *args: Any) -> None:
         """Call it now, for those who cannot let an exception through."""
-        if not self._closed:
+        if not self.closed:
             try:
                 function(*args)
             except BaseException as error:  # noqa: BLE001 - the run raises it
@@ -38,7 +38,7 @@ class Background:
 
     def spawn(self, coroutine: Coroutine[None, None, None]) -> None:
         """Run it as a task."""
-        if self._closed:
+        if self.closed:
             coroutine.close()
             return
         task = self._loop.create_task(coroutine)
@@ -52,7 +52,7 @@ class Background:
 
     async def close(self) -> None:
         """Cancel what still runs, and wait for that."""
-        self._closed = True
+        self.closed = True
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()

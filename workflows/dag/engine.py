@@ -67,6 +67,8 @@ class Engine:
         self._rules = rules
         self._client = parts.client
         self._journal = parts.journal
+        self._past = parts.past
+        self._observer = parts.observer
         self._ended = bytearray(graph.size)
         self._watches = Watches(graph, self._ended)
         self._poller = Poller(parts.pace, Levels(graph, self._ended).ahead)
@@ -184,7 +186,7 @@ class Engine:
 
     def _take(self, ready: Sequence[int]) -> None:
         """Steps may start; those that an earlier process saw succeed are over already."""
-        past = self._parts.past
+        past = self._past
         if not past:
             self._ready.extend(ready)
             return
@@ -203,6 +205,7 @@ class Engine:
             todo.extend(self._settle(step, State.SUCCEEDED))
 
     def _pump_soon(self) -> None:
+        """Start what is ready, in the next turn of the loop."""
         if not self._pumping:
             self._pumping = True
             self._loop.call_soon(self._background.call, self._pump)
@@ -224,6 +227,8 @@ class Engine:
             self._running += len(batch)
             if not self._submitter.recoverable:
                 self._journal.flush()
+            elif not self._flushing:
+                self._flush_soon()
             for step in batch:
                 self._attempt(step)
         elif self.scheduler.finished:
@@ -233,20 +238,17 @@ class Engine:
 
     def _begin(self, step: int) -> None:
         """Write down that an attempt begins; one that an earlier process began keeps its number."""
-        known = self._parts.past.get(step)
-        now = time()
-        if known is not None and not self.attempts[step]:
+        if self._past and not self.attempts[step] and (known := self._past.get(step)):
             self.attempts[step] = known.attempt
             if known.state in {State.READY, State.RUNNING}:
                 self.began[step] = known.began
                 self.scheduler.started(step)
                 return
-        self.attempts[step] += 1
-        self.began[step] = now
-        self._journal.note(events.intent(step, self.attempts[step], now))
-        self._flush_soon()
+        self.attempts[step] = attempt = self.attempts[step] + 1
+        self.began[step] = now = time()
+        self._journal.note(events.intent(step, attempt, now))
         self.scheduler.started(step)
-        self._parts.observer.started(step)
+        self._observer.started(step)
 
     # --- one step ---------------------------------------------------------------------------
 
@@ -257,15 +259,14 @@ class Engine:
             self._submitting -= 1
             self._background.spawn(self._flow(step, what))
             return
-        known = self._known(step)
-        if known is not None:
+        if self._past and (known := self._known(step)) is not None:
             self._submitter.recover(step, what, known.attempt, known.job_id)
         else:
             self._submitter.begin(step, what, self.attempts[step])
 
     def _known(self, step: int) -> StepPast | None:
         """What an earlier process wrote of this very attempt."""
-        known = self._parts.past.get(step)
+        known = self._past.get(step)
         return known if known is not None and known.attempt == self.attempts[step] else None
 
     def _not_made(self, step: int, message: str) -> None:
@@ -276,8 +277,9 @@ class Engine:
     def _made(self, step: int, job: Job) -> None:
         """The submitter's word: the attempt has a job."""
         self._submitting -= 1
-        self._flush_soon()
-        if self._ready:
+        if not self._flushing:
+            self._flush_soon()
+        if self._ready and not self._pumping:
             self._pump_soon()
         if job.state in FINAL:
             self._job_over(step, job)
@@ -286,14 +288,10 @@ class Engine:
         if what.timeout_s is not None:
             left_s = max(0.0, self.began[step] + what.timeout_s - time())
             self._loop.call_later(left_s, self._out_of_time, step, self.attempts[step])
-        old = self._known(step) is not None
-        self._follower.follow(
-            step,
-            job.id,
-            kind=what.task.image_uri if what.task else "",
-            expected_s=None if old else self._expected_s.get(what.id),
-            old=old,
-        )
+        old = bool(self._past) and self._known(step) is not None
+        expected_s = None if old else self._expected_s.get(what.id)
+        kind = what.task.image_uri if what.task else ""
+        self._follower.follow(step, job.id, kind, expected_s, old=old)
 
     async def _flow(self, step: int, what: Step) -> None:
         run_flow = self._parts.run_flow
@@ -326,28 +324,34 @@ class Engine:
 
     def _end(self, step: int, state: State, message: str = "") -> None:
         """An attempt is over: the step is, too, unless it has retries left."""
-        now = time()
+        now, began = time(), self.began[step]
         message = redact(message) if message else ""
         self._running -= 1
-        self._journal.note(
-            events.over(step, self.attempts[step], state, message, self.began[step], now)
-        )
-        self._flush_soon()
-        tries = self._tries.get(step, 0)
-        if state is State.FAILED and tries < self.dag.steps[step].retries:
-            self._tries[step] = tries + 1
-            self.scheduler.again(step)
-            wait_s = min(self._rules.retry_delay_s * 2**tries, 30.0)
-            self._parts.observer.retried(step, message, wait_s)
-            self._loop.call_later(wait_s, self._again, step)
+        self._journal.note(events.over(step, self.attempts[step], state, message, began, now))
+        if not self._flushing:
+            self._flush_soon()
+        if state is State.FAILED and self._tried_again(step, message):
             return
         self.over[step] = now
         self._finished += 1
-        self._busy_s += now - self.began[step]
+        self._busy_s += now - began
         if message:
             self.messages[step] = message
         self._take(self._settle(step, state))
-        self._pump_soon()
+        if not self._pumping:
+            self._pump_soon()
+
+    def _tried_again(self, step: int, message: str) -> bool:
+        """Whether the step has retries left; if so the next attempt is to come."""
+        tries = self._tries.get(step, 0)
+        if tries >= self.dag.steps[step].retries:
+            return False
+        self._tries[step] = tries + 1
+        self.scheduler.again(step)
+        wait_s = min(self._rules.retry_delay_s * 2**tries, 30.0)
+        self._observer.retried(step, message, wait_s)
+        self._loop.call_later(wait_s, self._again, step)
+        return True
 
     def _again(self, step: int) -> None:
         self._ready.append(step)
@@ -355,15 +359,15 @@ class Engine:
 
     def _settle(self, step: int, state: State) -> list[int]:
         """Tell everybody that a step is over; the answer is what may start now."""
-        change = self.scheduler.ended(step, state)
+        ready, skipped = self.scheduler.ended(step, state)
         self._settled(step)
-        for skipped in change.skipped:
-            self._settled(skipped)
-        return change.ready
+        for one in skipped:
+            self._settled(one)
+        return ready
 
     def _settled(self, step: int) -> None:
         self._ended[step] = 1
-        self._parts.observer.ended(step)
+        self._observer.ended(step)
         hurried = self._watches.over(step)
         if hurried:
             self._follower.hurry(hurried)
@@ -371,9 +375,9 @@ class Engine:
     # --- clockwork --------------------------------------------------------------------------
 
     def _flush_soon(self) -> None:
-        if not self._flushing:
-            self._flushing = True
-            self._loop.call_later(_FLUSH_S, self._flush_now)
+        """Commit what is noted, in a moment. Who calls has seen that nobody else has."""
+        self._flushing = True
+        self._loop.call_later(_FLUSH_S, self._flush_now)
 
     def _flush_now(self) -> None:
         self._flushing = False

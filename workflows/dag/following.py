@@ -7,7 +7,7 @@ whose kind is known to take no time is looked at as soon as it is submitted.
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from workflows.core.errors import RequestRefused, ResourceNotFound
 from workflows.dag.protocol import FINAL, Job, JobState
@@ -22,6 +22,15 @@ if TYPE_CHECKING:
     from workflows.dag.watching import Watches
 
 _UNKNOWN_LOOKS = 3  # a job may have been made a moment ago, by another instance of the runner
+
+
+class _First(NamedTuple):
+    """What is known of a job before its first look."""
+
+    began: float
+    kind: Hashable
+    expected_s: float | None
+    probe: bool
 
 
 class Follower:
@@ -56,6 +65,7 @@ class Follower:
         self._background = background
         self._loop = loop
         self._jobs: dict[int, str] = {}
+        self._first: dict[int, _First] = {}
         self._unknown: dict[int, int] = {}
         self._looking = 0
         self._holding = 0
@@ -71,9 +81,9 @@ class Follower:
         self,
         step: int,
         job_id: str,
-        *,
         kind: Hashable,
         expected_s: float | None = None,
+        *,
         old: bool = False,
     ) -> None:
         """See to it that the job's end is told.
@@ -87,32 +97,22 @@ class Follower:
             return
         began = self._loop.time()
         probe = not old and expected_s is None and self._poller.at_once(kind)
-        if not (old or probe):
-            self._plan(step, began, kind, expected_s, probe=False)
-            return
+        if old or probe:
+            self._first[step] = _First(began, kind, expected_s, probe)
+            self._look(step, job_id)
+        else:
+            self._plan(step, _First(began, kind, expected_s, probe))
 
-        def seen(job: Job) -> None:
-            if job.state not in FINAL:
-                self._plan(step, began, kind, expected_s, probe=probe)
-                return
-            if probe:
-                self._poller.learn(kind, (self._loop.time() - began) / 2)
-            self._over(step, job)
-
-        self._look(step, job_id, seen)
-
-    def _plan(
-        self, step: int, began: float, kind: Hashable, expected_s: float | None, *, probe: bool
-    ) -> None:
+    def _plan(self, step: int, first: _First) -> None:
         """The poller says from now on when to look."""
         self._poller.started(
             step,
-            began,
+            first.began,
             self._loop.time(),
-            kind=kind,
-            expected_s=expected_s,
+            kind=first.kind,
+            expected_s=first.expected_s,
             watched=self._watches.watched(step),
-            probe=probe,
+            probe=first.probe,
         )
         self.wake()
 
@@ -126,6 +126,7 @@ class Follower:
     def forget(self, step: int) -> None:
         """The job's end is of no interest any more."""
         self._jobs.pop(step, None)
+        self._first.pop(step, None)
         self._poller.gone(step)
 
     def _over(self, step: int, job: Job) -> None:
@@ -147,35 +148,55 @@ class Follower:
         finally:
             self._holding -= 1
 
-    def _look(self, step: int, job_id: str, tell: Callable[[Job], None]) -> None:
-        """One look; `tell` is called later, unless the job is of no interest any more."""
+    def _look(self, step: int, job_id: str) -> None:
+        """One look; what it shows is `_seen`, unless the job is of no interest any more."""
         self.looks += 1
         self._looking += 1
-
-        def seen(job: Job) -> None:
-            self._looking -= 1
-            if self._jobs.get(step) is job_id:
-                tell(job)
-            self.wake()
-
-        async def on(first: Sent | None) -> None:
-            try:
-                job = await self._asked(step, job_id, request, first)
-            except BaseException:
-                self._looking -= 1
-                raise
-            seen(job)
-
         request = self._client.look(job_id)
-        background = self._background
         self._client.begin(
             request,
-            lambda job: background.call(seen, job),
-            lambda first: background.spawn(on(first)),
+            partial(self._answered, step, job_id),
+            partial(self._otherwise, step, job_id, request),
         )
 
+    def _otherwise(self, step: int, job_id: str, request: Request[Job], first: Sent | None) -> None:
+        self._background.spawn(self._exchange(step, job_id, request, first))
+
+    async def _exchange(
+        self, step: int, job_id: str, request: Request[Job], first: Sent | None
+    ) -> None:
+        """The long way, with whatever waits and tries it takes."""
+        try:
+            job = await self._asked(step, job_id, request, first)
+        except BaseException:
+            self._looking -= 1
+            raise
+        self._answered(step, job_id, job)
+
+    def _answered(self, step: int, job_id: str, job: Job) -> None:
+        """The client's word; what goes wrong here ends the run."""
+        if self._background.closed:
+            return
+        try:
+            self._looking -= 1
+            if self._jobs.get(step) is job_id:
+                self._seen(step, job)
+            if self._looking == self._most_looking - 1:
+                self.wake()  # there was no room for what is due
+        except BaseException as error:  # noqa: BLE001 - the run raises it
+            self._background.fail(error)
+
     def _seen(self, step: int, job: Job) -> None:
-        """What a look has shown that the poller found due."""
+        """What a look has shown: the first, made at once, or one that the poller found due."""
+        first = self._first.pop(step, None)
+        if first is not None:
+            if job.state not in FINAL:
+                self._plan(step, first)
+                return
+            if first.probe:
+                self._poller.learn(first.kind, (self._loop.time() - first.began) / 2)
+            self._over(step, job)
+            return
         now = self._loop.time()
         if job.state in FINAL:
             self.took_s[step] = self._poller.ended(step, now)
@@ -183,6 +204,7 @@ class Follower:
         else:
             self._watches.alive(step)
             self._poller.alive(step, now)
+            self.wake()
 
     async def _asked(
         self, step: int, job_id: str, request: Request[Job], first: Sent | None = None
@@ -217,5 +239,5 @@ class Follower:
             step = self._poller.take(now)
             if step is None:
                 break
-            self._look(step, self._jobs[step], partial(self._seen, step))
+            self._look(step, self._jobs[step])
         self.wake()

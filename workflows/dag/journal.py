@@ -12,12 +12,15 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
+import orjson
+
 from workflows.dag.scheduler import State
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 VERSION = 1
+Event = tuple[Any, ...]
 
 
 @dataclass(slots=True)
@@ -71,7 +74,7 @@ class Journal(Protocol):
         """Write down which run this is; the end of an earlier attempt is taken back."""
         ...
 
-    def note(self, event: str) -> None:
+    def note(self, event: Event) -> None:
         """Keep one event for the next flush."""
         ...
 
@@ -100,7 +103,7 @@ class Nowhere:
     def begin(self, header: Header) -> None:
         """Forgotten."""
 
-    def note(self, event: str) -> None:
+    def note(self, event: Event) -> None:
         """Forgotten."""
 
     def flush(self) -> None:
@@ -113,21 +116,28 @@ class Nowhere:
         """Nothing to close."""
 
 
-def intent(step: int, attempt: int, now: float) -> str:
+def intent(step: int, attempt: int, now: float) -> Event:
     """A job is about to be submitted."""
-    return f'["i",{step},{attempt},{now:.3f}]\n'
+    return ("i", step, attempt, now)
 
 
-def submitted(step: int, attempt: int, job_id: str, now: float) -> str:
+def submitted(step: int, attempt: int, job_id: str, now: float) -> Event:
     """The runner has given the job its id."""
-    written = f'"{job_id}"' if job_id.isalnum() and job_id.isascii() else json.dumps(job_id)
-    return f'["j",{step},{attempt},{written},{now:.3f}]\n'
+    return ("j", step, attempt, job_id, now)
 
 
-def over(step: int, attempt: int, state: State, message: str, began: float, now: float) -> str:  # noqa: PLR0913, PLR0917
+def over(step: int, attempt: int, state: State, message: str, began: float, now: float) -> Event:  # noqa: PLR0913, PLR0917
     """The step's attempt has ended."""
-    said = json.dumps(message) if message else '""'
-    return f'["e",{step},{attempt},{int(state)},{said},{began:.3f},{now:.3f}]\n'
+    return ("e", step, attempt, int(state), message, began, now)
+
+
+def written(events: Iterable[Event]) -> str:
+    """The lines of these events."""
+    try:
+        lines = [*map(orjson.dumps, events), b""]
+    except TypeError:  # a text with half a surrogate pair, which JSON can only escape
+        lines = [*(json.dumps(event).encode() for event in events), b""]
+    return b"\n".join(lines).decode()
 
 
 def replay(header: Header, batches: Iterable[str], ended: str = "") -> Past:

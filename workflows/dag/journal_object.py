@@ -17,7 +17,7 @@ from typing import Self
 
 from workflows.core import storage
 from workflows.core.errors import RequestConflict, ResourceNotFound, RunConflict, WorkflowsError
-from workflows.dag.journal import Header, Past, replay
+from workflows.dag.journal import Event, Header, Past, replay, written
 
 LEASE_S = 60.0
 _EVERY_S = 1.0  # Cloud Storage takes one write a second of the same object
@@ -34,7 +34,7 @@ class ObjectJournal:
         self._generation = generation
         self._past = past
         self._text = [text] if text else []
-        self._kept: list[str] = []
+        self._kept: list[Event] = []
         self._header: Header | None = None
         self._ended = ""
         self._lease_until = 0.0
@@ -82,7 +82,7 @@ class ObjectJournal:
         self._write()
         self._thread.start()
 
-    def note(self, event: str) -> None:
+    def note(self, event: Event) -> None:
         """Keep one event for the next flush."""
         self._kept.append(event)
 
@@ -96,7 +96,7 @@ class ObjectJournal:
             raise self._problem
         if self._kept:
             with self._changed:
-                self._text.append("".join(self._kept))
+                self._text.append(written(self._kept))
                 self._noted += 1
             self._kept.clear()
             self._wake.set()
@@ -128,7 +128,7 @@ class ObjectJournal:
         if problem is None:
             self._ended = ended
             if self._kept:
-                self._text.append("".join(self._kept))
+                self._text.append(written(self._kept))
                 self._kept.clear()
             self._write(lease_s=0)
 

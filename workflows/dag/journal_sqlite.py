@@ -15,7 +15,7 @@ import sqlite3
 from typing import TYPE_CHECKING, Self
 
 from workflows.core.errors import InputError, PermanentError, RunConflict
-from workflows.dag.journal import Header, Past, replay
+from workflows.dag.journal import Event, Header, Past, replay, written
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,7 +34,7 @@ class SqliteJournal:
     def __init__(self, database: sqlite3.Connection, lock: int) -> None:
         self._database = database
         self._lock = lock
-        self._kept: list[str] = []
+        self._kept: list[Event] = []
 
     @classmethod
     def open_run(cls, file: Path, *, durable: bool = False) -> Self:
@@ -69,7 +69,7 @@ class SqliteJournal:
         self._store("header", json.dumps(header.facts()))
         self._store("ended", "")
 
-    def note(self, event: str) -> None:
+    def note(self, event: Event) -> None:
         """Keep one event for the next flush."""
         self._kept.append(event)
 
@@ -81,7 +81,7 @@ class SqliteJournal:
         """
         if not self._kept:
             return
-        batch = "".join(self._kept)
+        batch = written(self._kept)
         self._kept.clear()
         try:
             self._database.execute("INSERT INTO events (batch) VALUES (?)", (batch,))

@@ -207,7 +207,7 @@ class Poller:
             few = min(1.0, math.sqrt(len(self._jobs) / _MANY))
             overdue = _OVERDUE if running.kind.sure else _GUESSING
             wait_s = max(median_s * _PART * few, age_s / overdue)
-            if not self._hurried:
+            if not self._hurried and median_s >= _NO_TIME_S:
                 levels = min(self._ahead(job), _MOST_LEVELS)
                 unit_s = min(median_s, self._all.median_s or median_s)
                 wait_s = max(wait_s, levels * _SLACK_PART * unit_s)

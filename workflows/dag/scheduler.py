@@ -6,7 +6,6 @@ O(steps + edges). Time, the network and retries' waits are the engine's business
 
 from __future__ import annotations
 
-from collections import deque
 from enum import IntEnum
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -98,9 +97,6 @@ class Change(NamedTuple):
     skipped: list[int]
 
 
-_NOTHING = Change([], [])
-
-
 class Scheduler:
     """The states of all steps of one run.
 
@@ -139,11 +135,11 @@ class Scheduler:
         A step without a dependency that is for failures only never runs, and ends the others that
         need it.
         """
-        change, over = Change([], []), deque[int]()
+        change = Change([], [])
         for step in range(self.graph.size):
             if not self._left[step] and self.states[step] is State.WAITING:
-                self._judge(step, change, over)
-        self._spread(over, change)
+                self._judge(step, change)
+        self._spread(change)
         return change
 
     def started(self, step: int) -> None:
@@ -160,34 +156,43 @@ class Scheduler:
         Raises:
             ValueError: the state is not final, or the step has one already.
         """
-        if not state.final or self.states[step].final:
-            raise ValueError(f"step {step}: {self.states[step].name} cannot become {state.name}")
+        before = self.states[step]
+        if state < State.SUCCEEDED or before >= State.SUCCEEDED:
+            raise ValueError(f"step {step}: {before.name} cannot become {state.name}")
         self._move(step, state)
-        if state is State.SUCCEEDED and not self.graph.dependents[step]:
-            return _NOTHING
         change = Change([], [])
-        over = deque([step])
-        if state is not State.SUCCEEDED and self._stop_on_failure and not self._stopped:
-            self._stop(change, over)
-        self._spread(over, change)
-        return change
-
-    def _spread(self, over: deque[int], change: Change) -> None:
-        """Tell the steps below those that are over, and theirs where they are skipped."""
-        states, left = self.states, self._left
-        while over:
-            step = over.popleft()
-            state = states[step]
+        if state is State.SUCCEEDED:
+            left, states = self._left, self.states
             for below in self.graph.dependents[step]:
                 left[below] -= 1
-                if state in _BAD:
-                    self._bad[below] = 1
-                elif state is State.NOT_NEEDED:
-                    self._unneeded[below] = 1
                 if not left[below] and states[below] is State.WAITING:
-                    self._judge(below, change, over)
+                    self._judge(below, change)
+        else:
+            if self._stop_on_failure and not self._stopped:
+                self._stop(change)
+            self._tell(step, change)
+        if change.skipped:
+            self._spread(change)
+        return change
 
-    def _judge(self, step: int, change: Change, over: deque[int]) -> None:
+    def _spread(self, change: Change) -> None:
+        """Tell the steps below those that are skipped, and theirs where they are, too."""
+        for step in change.skipped:  # grows while it is walked
+            self._tell(step, change)
+
+    def _tell(self, step: int, change: Change) -> None:
+        """Tell the steps below one that has ended otherwise than well."""
+        bad = self.states[step] in _BAD
+        for below in self.graph.dependents[step]:
+            self._left[below] -= 1
+            if bad:
+                self._bad[below] = 1
+            else:
+                self._unneeded[below] = 1
+            if not self._left[below] and self.states[below] is State.WAITING:
+                self._judge(below, change)
+
+    def _judge(self, step: int, change: Change) -> None:
         """All dependencies have ended: ready, or over without having run."""
         when = self._when[step]
         state = State.READY
@@ -199,13 +204,9 @@ class Scheduler:
         elif when is When.ON_FAILURE and not self._bad[step]:
             state = State.NOT_NEEDED
         self._move(step, state)
-        if state is State.READY:
-            change.ready.append(step)
-        else:
-            change.skipped.append(step)
-            over.append(step)
+        (change.ready if state is State.READY else change.skipped).append(step)
 
-    def _stop(self, change: Change, over: deque[int]) -> None:
+    def _stop(self, change: Change) -> None:
         """The first failure of a workflow that stops there: what has not started is skipped.
 
         Steps that run always, or for failures, keep their turn.
@@ -215,9 +216,9 @@ class Scheduler:
             if state in {State.WAITING, State.READY} and self._when[step] is When.ON_SUCCESS:
                 self._move(step, State.SKIPPED)
                 change.skipped.append(step)
-                over.append(step)
 
     def _move(self, step: int, state: State) -> None:
-        self.counts[self.states[step]] -= 1
-        self.counts[state] += 1
-        self.states[step] = state
+        states, counts = self.states, self.counts
+        counts[states[step]] -= 1
+        counts[state] += 1
+        states[step] = state

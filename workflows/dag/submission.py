@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from time import time
 from typing import TYPE_CHECKING
 
@@ -58,12 +59,16 @@ class Submitter:
         except RequestRefused as error:
             self._failed(step, str(error))
             return
-        background = self._background
         self._client.begin(
             request,
-            lambda job: background.call(self._made, step, what, attempt, job),
-            lambda first: background.spawn(self._exchange(step, what, attempt, request, first)),
+            partial(self._made, step, what, attempt),
+            partial(self._otherwise, step, what, attempt, request),
         )
+
+    def _otherwise(
+        self, step: int, what: Step, attempt: int, request: Request[Job], first: Sent | None
+    ) -> None:
+        self._background.spawn(self._exchange(step, what, attempt, request, first))
 
     def recover(self, step: int, what: Step, attempt: int, job_id: str) -> None:
         """The job of an attempt that an earlier process began; `job_id` is empty if it got none."""
@@ -123,9 +128,15 @@ class Submitter:
         return f"{name}-{idempotency_key(self._run_id, what.id, attempt).replace(':', '-')}"
 
     def _made(self, step: int, what: Step, attempt: int, job: Job) -> None:
-        self.job_ids[what.id] = job.id
-        self._journal.note(events.submitted(step, attempt, job.id, time()))
-        self._tell(step, job)
+        """The client's word; what goes wrong here ends the run."""
+        if self._background.closed:
+            return
+        try:
+            self.job_ids[what.id] = job.id
+            self._journal.note(events.submitted(step, attempt, job.id, time()))
+            self._tell(step, job)
+        except BaseException as error:  # noqa: BLE001 - the run raises it
+            self._background.fail(error)
 
 
 def _unknown(error: WorkflowsError) -> str:

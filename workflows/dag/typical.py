@@ -49,6 +49,9 @@ class Typical:
         self._judge_at = self._count + 1 + self._count // _OFTEN
         running = sorted(ages_s)
         ended = sorted(self._ended)
+        if not running:
+            self.median_s = ended[(len(ended) - 1) // 2]
+            return
         left = 1.0
         for place, duration_s in enumerate(ended):
             older = len(running) - bisect_left(running, duration_s)

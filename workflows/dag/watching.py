@@ -37,12 +37,15 @@ class Watches:
 
     def over(self, step: int) -> list[int]:
         """A step has ended: who watched it turns to others, which are to be looked at now."""
-        watchers = self._watchers.pop(step, None)
-        if watchers is None:
-            return []
         found: list[int] = []
-        for waiting in watchers:
-            found += self._advance(waiting)
+        for waiting in self._watchers.pop(step, ()):
+            needs, ended, at = self._needs[waiting], self._ended, self._at[waiting]
+            size = len(needs)
+            while at < size and ended[needs[at]]:
+                at += 1
+            self._at[waiting] = at
+            if at < size:
+                found += self._turn(waiting, needs, at)
         return found
 
     def alive(self, step: int) -> None:
@@ -50,19 +53,16 @@ class Watches:
         for waiting in self._watchers.get(step, ()):
             self._burst[waiting] = 1
 
-    def _advance(self, waiting: int) -> list[int]:
+    def _turn(self, waiting: int, needs: Sequence[int], at: int) -> list[int]:
         """Watch the next unfinished dependency; that one and more, as many as the hunt is wide."""
-        needs, ended = self._needs[waiting], self._ended
-        at, size = self._at[waiting], len(needs)
-        while at < size and ended[needs[at]]:
-            at += 1
-        self._at[waiting] = at
-        if at == size:
-            return []
-        self._watchers.setdefault(needs[at], []).append(waiting)
+        watchers = self._watchers.get(needs[at])
+        if watchers is None:
+            self._watchers[needs[at]] = [waiting]
+        else:
+            watchers.append(waiting)
         burst = self._burst[waiting]
         self._burst[waiting] = min(2 * burst, _MOST_AT_ONCE)
-        return [one for one in needs[at : at + burst] if not ended[one]]
+        return [one for one in needs[at : at + burst] if not self._ended[one]]
 
 
 class Levels:

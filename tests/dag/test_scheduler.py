@@ -33,7 +33,7 @@ def test_every_step_ends_once_and_runs_only_after_what_it_needs(
     stop = data.draw(st.booleans())
     scheduler = Scheduler(Graph(needs), when, stop_on_failure=stop)
     first = scheduler.ready()
-    ready, over = first.ready, set(first.skipped)
+    ready, over = first[0], set(first[1])
     while ready:
         step = ready.pop(data.draw(st.integers(0, len(ready) - 1)))
         if scheduler.states[step] is not State.READY:
@@ -43,8 +43,8 @@ def test_every_step_ends_once_and_runs_only_after_what_it_needs(
         assert step not in over
         scheduler.started(step)
         change = scheduler.ended(step, data.draw(st.sampled_from(_ENDS)))
-        over |= {step, *change.skipped}
-        ready += change.ready
+        over |= {step, *change[1]}
+        ready += change[0]
     assert scheduler.finished
     for step, state in enumerate(scheduler.states):
         if when[step] is When.ON_SUCCESS and state in _ENDS:
@@ -66,14 +66,14 @@ def test_every_step_ends_once_and_runs_only_after_what_it_needs(
 )
 def test_when(when: When, above: State, expected: State) -> None:
     scheduler = Scheduler(Graph([[], [0]]), [When.ON_SUCCESS, when])
-    scheduler.started(scheduler.ready().ready[0])
+    scheduler.started(scheduler.ready()[0][0])
     scheduler.ended(0, above)
     assert scheduler.states[1] is expected
 
 
 def test_a_step_for_failures_that_is_not_needed_fails_nothing() -> None:
     scheduler = Scheduler(Graph([[], [0]]), [When.ON_SUCCESS, When.ON_FAILURE])
-    scheduler.started(scheduler.ready().ready[0])
+    scheduler.started(scheduler.ready()[0][0])
     scheduler.ended(0, State.SUCCEEDED)
     assert scheduler.finished
     assert scheduler.succeeded
@@ -94,9 +94,9 @@ def test_a_hundred_thousand_steps_take_a_moment() -> None:
     count = 100_000
     needs = [[n - 1000, n - 999] if n >= 1000 else [] for n in range(count)]
     scheduler = Scheduler(Graph(needs))
-    ready = scheduler.ready().ready
+    ready, _ = scheduler.ready()
     while ready:
         step = ready.pop()
         scheduler.started(step)
-        ready += scheduler.ended(step, State.SUCCEEDED).ready
+        ready += scheduler.ended(step, State.SUCCEEDED)[0]
     assert scheduler.counts[State.SUCCEEDED] == count

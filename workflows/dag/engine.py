@@ -101,7 +101,7 @@ class Engine:
     @property
     def done(self) -> int:
         """How many steps are over."""
-        return self.scheduler.graph.size - sum(self.scheduler.counts[: State.SUCCEEDED])
+        return self.scheduler.over
 
     @property
     def looks(self) -> int:
@@ -145,10 +145,10 @@ class Engine:
             background=self._background,
             loop=self._loop,
         )
-        first = self.scheduler.ready()
-        for step in first.skipped:
+        ready, skipped = self.scheduler.ready()
+        for step in skipped:
             self._settled(step)
-        self._take(first.ready)
+        self._take(ready)
         self._pump()
         try:
             await self._done
@@ -186,14 +186,10 @@ class Engine:
 
     def _take(self, ready: Sequence[int]) -> None:
         """Steps may start; those that an earlier process saw succeed are over already."""
-        past = self._past
-        if not past:
-            self._ready.extend(ready)
-            return
         todo = deque(ready)
         while todo:
             step = todo.popleft()
-            known = past.get(step)
+            known = self._past.get(step)
             if known is None or known.state is not State.SUCCEEDED:
                 self._ready.append(step)
                 continue
@@ -337,7 +333,11 @@ class Engine:
         self._busy_s += now - began
         if message:
             self.messages[step] = message
-        self._take(self._settle(step, state))
+        ready = self._settle(step, state)
+        if self._past:
+            self._take(ready)
+        else:
+            self._ready.extend(ready)
         if not self._pumping:
             self._pump_soon()
 

@@ -7,7 +7,7 @@ whose kind is known to take no time is looked at as soon as it is submitted.
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from workflows.core.errors import RequestRefused, ResourceNotFound
 from workflows.dag.protocol import FINAL, Job, JobState
@@ -24,13 +24,8 @@ if TYPE_CHECKING:
 _UNKNOWN_LOOKS = 3  # a job may have been made a moment ago, by another instance of the runner
 
 
-class _First(NamedTuple):
-    """What is known of a job before its first look."""
-
-    began: float
-    kind: Hashable
-    expected_s: float | None
-    probe: bool
+_First = tuple[float, "Hashable", float | None, bool]
+"""What is known of a job before its first look: began, kind, expected_s, whether it is a probe."""
 
 
 class Follower:
@@ -97,27 +92,31 @@ class Follower:
             return
         began = self._loop.time()
         probe = not old and expected_s is None and self._poller.at_once(kind)
+        first = (began, kind, expected_s, probe)
         if old or probe:
-            self._first[step] = _First(began, kind, expected_s, probe)
+            self._first[step] = first
             self._look(step, job_id)
         else:
-            self._plan(step, _First(began, kind, expected_s, probe))
+            self._plan(step, first)
 
     def _plan(self, step: int, first: _First) -> None:
         """The poller says from now on when to look."""
+        began, kind, expected_s, probe = first
         self._poller.started(
             step,
-            first.began,
+            began,
             self._loop.time(),
-            kind=first.kind,
-            expected_s=first.expected_s,
+            kind=kind,
+            expected_s=expected_s,
             watched=self._watches.watched(step),
-            probe=first.probe,
+            probe=probe,
         )
         self.wake()
 
     def hurry(self, steps: Sequence[int]) -> None:
         """Somebody waits for these jobs from now on: look at them now."""
+        if not self._poller.planned:
+            return
         now = self._loop.time()
         for step in steps:
             self._poller.watch(step, now, look=True)
@@ -193,8 +192,9 @@ class Follower:
             if job.state not in FINAL:
                 self._plan(step, first)
                 return
-            if first.probe:
-                self._poller.learn(first.kind, (self._loop.time() - first.began) / 2)
+            began, kind, _, probe = first
+            if probe:
+                self._poller.learn(kind, (self._loop.time() - began) / 2)
             self._over(step, job)
             return
         now = self._loop.time()

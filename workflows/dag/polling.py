@@ -74,6 +74,11 @@ class Poller:
         self._hurried = False
         self._last_now = 0.0
 
+    @property
+    def planned(self) -> int:
+        """How many jobs it plans looks for."""
+        return len(self._jobs)
+
     def at_once(self, kind: Hashable) -> bool:
         """Whether a job of this kind is worth a look as soon as it is submitted.
 
@@ -221,12 +226,12 @@ class Poller:
 
     def _learn(self, kind: Typical, duration_s: float, now: float) -> None:
         """A job of this kind took this long: what is typical may be shorter than was thought."""
-        before_s = kind.median_s
-        jobs = self._jobs.values()
-        if kind.add(duration_s):
-            kind.judge(now - one.started for one in jobs if one.kind is kind)
         if len(self._kinds) > 1 and self._all.add(duration_s):
-            self._all.judge(now - one.started for one in jobs)
+            self._all.judge([now - one.started for one in self._jobs.values()])
+        if not kind.add(duration_s):
+            return
+        before_s = kind.median_s
+        kind.judge([now - one.started for one in self._jobs.values() if one.kind is kind])
         after_s = kind.median_s
         if after_s is not None and (before_s is None or after_s < before_s * _MUCH):
             self._faster(kind, now)

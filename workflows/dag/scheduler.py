@@ -6,8 +6,9 @@ O(steps + edges). Time, the network and retries' waits are the engine's business
 
 from __future__ import annotations
 
+from collections import Counter
 from enum import IntEnum
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from workflows.dag.model import When
 
@@ -90,15 +91,12 @@ class Graph:
         return length, path[::-1]
 
 
-class Change(NamedTuple):
-    """What one ended step brought about; each step is told of once."""
-
-    ready: list[int]
-    skipped: list[int]
+Change = tuple[list[int], list[int]]
+"""What may start because of what has ended, and what never will; each step is told of once."""
 
 
 class Scheduler:
-    """The states of all steps of one run.
+    """The states of all steps of one run; `over` counts those that have ended.
 
     `ready()` hands out the steps that may start at the beginning (and after `restore`); `ended`
     says which may start, and which never will, because of that end.
@@ -109,8 +107,7 @@ class Scheduler:
     ) -> None:
         self.graph = graph
         self.states = [State.WAITING] * graph.size
-        self.counts = [0] * len(State)
-        self.counts[State.WAITING] = graph.size
+        self.over = 0
         self._when = when or [When.ON_SUCCESS] * graph.size
         self._left = [len(needed) for needed in graph.dependencies]
         self._bad = bytearray(graph.size)  # a dependency failed, or was skipped for a failure
@@ -119,15 +116,20 @@ class Scheduler:
         self._stopped = False
 
     @property
+    def counts(self) -> dict[State, int]:
+        """How many steps are in each state; counted when asked for."""
+        counted = Counter(self.states)
+        return {state: counted[state] for state in State}
+
+    @property
     def finished(self) -> bool:
         """Whether every step has ended."""
-        counts = self.counts
-        return not (counts[State.WAITING] or counts[State.READY] or counts[State.RUNNING])
+        return self.over == self.graph.size
 
     @property
     def succeeded(self) -> bool:
         """Whether no step has failed, was cancelled, or was skipped for one that had."""
-        return not any(self.counts[state] for state in _BAD)
+        return _BAD.isdisjoint(self.states)
 
     def ready(self) -> Change:
         """The steps without a dependency: what may start at once, and what never will. Call first.
@@ -135,7 +137,7 @@ class Scheduler:
         A step without a dependency that is for failures only never runs, and ends the others that
         need it.
         """
-        change = Change([], [])
+        change: Change = ([], [])
         for step in range(self.graph.size):
             if not self._left[step] and self.states[step] is State.WAITING:
                 self._judge(step, change)
@@ -144,11 +146,11 @@ class Scheduler:
 
     def started(self, step: int) -> None:
         """A ready step is on its way."""
-        self._move(step, State.RUNNING)
+        self.states[step] = State.RUNNING
 
     def again(self, step: int) -> None:
         """A running step is to be started once more (a retry)."""
-        self._move(step, State.READY)
+        self.states[step] = State.READY
 
     def ended(self, step: int, state: State) -> Change:
         """A running or ready step has ended; the answer is what may start, and what never will.
@@ -156,28 +158,29 @@ class Scheduler:
         Raises:
             ValueError: the state is not final, or the step has one already.
         """
-        before = self.states[step]
+        states, left = self.states, self._left
+        before = states[step]
         if state < State.SUCCEEDED or before >= State.SUCCEEDED:
             raise ValueError(f"step {step}: {before.name} cannot become {state.name}")
-        self._move(step, state)
-        change = Change([], [])
-        if state is State.SUCCEEDED:
-            left, states = self._left, self.states
-            for below in self.graph.dependents[step]:
-                left[below] -= 1
-                if not left[below] and states[below] is State.WAITING:
-                    self._judge(below, change)
-        else:
+        states[step] = state
+        self.over += 1
+        change: Change = ([], [])
+        if state is not State.SUCCEEDED:
             if self._stop_on_failure and not self._stopped:
                 self._stop(change)
             self._tell(step, change)
-        if change.skipped:
+        else:
+            for below in self.graph.dependents[step]:
+                left[below] = waits = left[below] - 1
+                if not waits and states[below] is State.WAITING:
+                    self._judge(below, change)
+        if change[1]:
             self._spread(change)
         return change
 
     def _spread(self, change: Change) -> None:
         """Tell the steps below those that are skipped, and theirs where they are, too."""
-        for step in change.skipped:  # grows while it is walked
+        for step in change[1]:  # grows while it is walked
             self._tell(step, change)
 
     def _tell(self, step: int, change: Change) -> None:
@@ -195,16 +198,24 @@ class Scheduler:
     def _judge(self, step: int, change: Change) -> None:
         """All dependencies have ended: ready, or over without having run."""
         when = self._when[step]
-        state = State.READY
         if when is When.ON_SUCCESS:
             if self._bad[step] or self._stopped:
-                state = State.SKIPPED
-            elif self._unneeded[step]:
-                state = State.NOT_NEEDED
+                self._skip(step, State.SKIPPED, change)
+                return
+            if self._unneeded[step]:
+                self._skip(step, State.NOT_NEEDED, change)
+                return
         elif when is When.ON_FAILURE and not self._bad[step]:
-            state = State.NOT_NEEDED
-        self._move(step, state)
-        (change.ready if state is State.READY else change.skipped).append(step)
+            self._skip(step, State.NOT_NEEDED, change)
+            return
+        self.states[step] = State.READY
+        change[0].append(step)
+
+    def _skip(self, step: int, state: State, change: Change) -> None:
+        """The step is over without having run."""
+        self.states[step] = state
+        self.over += 1
+        change[1].append(step)
 
     def _stop(self, change: Change) -> None:
         """The first failure of a workflow that stops there: what has not started is skipped.
@@ -214,11 +225,4 @@ class Scheduler:
         self._stopped = True
         for step, state in enumerate(self.states):
             if state in {State.WAITING, State.READY} and self._when[step] is When.ON_SUCCESS:
-                self._move(step, State.SKIPPED)
-                change.skipped.append(step)
-
-    def _move(self, step: int, state: State) -> None:
-        states, counts = self.states, self.counts
-        counts[states[step]] -= 1
-        counts[state] += 1
-        states[step] = state
+                self._skip(step, State.SKIPPED, change)

@@ -6,7 +6,7 @@ from bisect import bisect_left
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
 
 _SAMPLE = 1_000
 _SURE = 5
@@ -44,7 +44,7 @@ class Typical:
                 self._each *= 2
         return self._count >= self._judge_at
 
-    def judge(self, ages_s: Iterable[float]) -> None:
+    def judge(self, ages_s: Sequence[float]) -> None:
         """Estimate anew; `ages_s` are of the jobs of this kind that run now."""
         self._judge_at = self._count + 1 + self._count // _OFTEN
         running = sorted(ages_s)

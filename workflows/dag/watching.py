@@ -38,14 +38,16 @@ class Watches:
     def over(self, step: int) -> list[int]:
         """A step has ended: who watched it turns to others, which are to be looked at now."""
         found: list[int] = []
-        for waiting in self._watchers.pop(step, ()):
-            needs, ended, at = self._needs[waiting], self._ended, self._at[waiting]
-            size = len(needs)
-            while at < size and ended[needs[at]]:
-                at += 1
-            self._at[waiting] = at
-            if at < size:
-                found += self._turn(waiting, needs, at)
+        watchers = self._watchers.pop(step, None)
+        if watchers is not None:
+            ended, places = self._ended, self._at
+            for waiting in watchers:
+                needs, at = self._needs[waiting], places[waiting]
+                while at < len(needs) and ended[needs[at]]:
+                    at += 1
+                places[waiting] = at
+                if at < len(needs):
+                    found += self._turn(waiting, needs, at)
         return found
 
     def alive(self, step: int) -> None:

@@ -28,18 +28,8 @@ class State(IntEnum):
     SKIPPED = 6  # below a failure, or after it where the workflow stops at the first
     NOT_NEEDED = 7  # for failures only, and there was none
 
-    @property
-    def final(self) -> bool:
-        """Whether a step stays in this state."""
-        return self >= State.SUCCEEDED
 
-    @property
-    def bad(self) -> bool:
-        """Whether a run with such a step has failed."""
-        return self in _BAD
-
-
-_BAD = frozenset({State.FAILED, State.CANCELLED, State.SKIPPED})
+_BAD = frozenset({State.FAILED, State.CANCELLED, State.SKIPPED})  # a run with one has failed
 
 
 class Graph:
@@ -77,9 +67,10 @@ class Graph:
         best = [0.0] * self.size
         came_from = [-1] * self.size
         for step in self.order:
-            for one in self.dependencies[step]:
-                if best[one] > best[step] or came_from[step] < 0:
-                    best[step], came_from[step] = best[one], one
+            needed = self.dependencies[step]
+            if needed:
+                came_from[step] = latest = max(needed, key=best.__getitem__)
+                best[step] = best[latest]
             best[step] += durations_s[step]
         if not self.size:
             return 0.0, []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from signal import SIGKILL, SIGTERM
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -56,17 +57,19 @@ class Cloud:
         done = self.cli(*self.words(git_url, *flags, **step), **self.env | (env or {}))
         return done.exit_code, last_json(done)
 
-    def end_abruptly(self, git_url: str, when: Callable[[], object]) -> None:
-        """A run that is killed as soon as something holds."""
-        words = [sys.executable, "-m", "workflows", *self.words(git_url)]
+    def end_early(
+        self, git_url: str, *flags: str, when: Callable[[], object], signal: int = SIGKILL
+    ) -> None:
+        """A run that gets the signal as soon as something holds."""
+        words = [sys.executable, "-m", "workflows", *self.words(git_url, *flags)]
         env = self.cli.environment(self.env)
         with process.background(words, env=env, log=self.cli.cwd / "log") as child:
             deadline = time.monotonic() + 30
             while not when():
                 assert time.monotonic() < deadline, (self.cli.cwd / "log").read_text()
                 time.sleep(0.02)
-            child.kill()
-            child.wait()
+            child.send_signal(signal)
+            child.wait(10)
 
     def gated(self, gate: Path) -> None:
         """Have the job wait until there is the file `gate`."""
@@ -117,7 +120,7 @@ def test_killed_during_an_execution_the_resumed_run_goes_on_with_it(
 ) -> None:
     gate = tmp_path / "gate"
     cloud.gated(gate)
-    cloud.end_abruptly(remote.url, lambda: cloud.run_.executions)
+    cloud.end_early(remote.url, when=lambda: cloud.run_.executions)
     gate.touch()
 
     exit_code, outcome = cloud.dag_run(remote.url, "--resume")
@@ -125,6 +128,34 @@ def test_killed_during_an_execution_the_resumed_run_goes_on_with_it(
     assert (exit_code, outcome["counts"]) == (0, {"succeeded": 2}), outcome
     assert len(cloud.run_.executions) == 1
     assert cloud.runner.ran == {"first": 1}
+
+
+def test_stopped_with_the_wish_to_cancel_it_cancels_the_execution_and_resumed_starts_another(
+    remote: Remote, cloud: Cloud, tmp_path: Path
+) -> None:
+    gate = tmp_path / "gate"
+    cloud.gated(gate)
+    running = lambda: [one for one in cloud.run_.executions if one.state == "running"]  # noqa: E731
+    cloud.end_early(remote.url, "--cancel-on-exit", when=running, signal=SIGTERM)
+    (first,) = cloud.run_.executions
+    assert cloud.run_.wait(first, 30) == "cancelled"
+    gate.touch()
+
+    exit_code, outcome = cloud.dag_run(remote.url, "--resume")
+
+    assert (exit_code, outcome["counts"]) == (0, {"succeeded": 2}), outcome
+    assert [one.state for one in cloud.run_.executions] == ["cancelled", "succeeded"]
+
+
+def test_stopped_without_that_wish_the_execution_goes_on(
+    remote: Remote, cloud: Cloud, tmp_path: Path
+) -> None:
+    gate = tmp_path / "gate"
+    cloud.gated(gate)
+    cloud.end_early(remote.url, when=lambda: cloud.run_.executions, signal=SIGTERM)
+    gate.touch()
+    (execution,) = cloud.run_.executions
+    assert cloud.run_.wait(execution, 30) == "succeeded"
 
 
 def test_a_failed_execution_is_followed_by_another_when_the_run_is_resumed(

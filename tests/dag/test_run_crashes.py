@@ -88,6 +88,36 @@ def test_cancel_on_exit_cancels_what_runs(tmp_path: Path) -> None:
         assert server.jobs.alive() == [] or server.jobs.alive()[0].state == "CANCELLING"
 
 
+def test_what_was_cancelled_on_exit_is_run_again_by_the_resumed_run(tmp_path: Path) -> None:
+    file = write(tmp_path, dag(step("a"), step("b", "a")))
+    mock = Mock(MockPlan(duration=30))  # type: ignore[arg-type]
+    server = TaskRunner(mock)
+    with server.serve() as url:
+        with background(command(file, url, "--cancel-on-exit"), tmp_path) as child:
+            wait_for_jobs(server, 1, child)
+            child.send_signal(signal.SIGTERM)
+            assert child.wait(5) == 143
+        mock.plan = MockPlan()
+        done = finish(command(file, url, "--resume", "--json"), tmp_path)
+    assert done.exit_code == 0, done.stderr
+    assert json.loads(done.stdout)["counts"] == {"succeeded": 2}
+    assert server.ran == {"a": 2, "b": 1}
+
+
+def test_a_runner_that_does_not_answer_a_cancel_does_not_hold_up_the_exit(tmp_path: Path) -> None:
+    file = write(tmp_path, dag(step("a")))
+    mock = Mock(MockPlan(duration=30))  # type: ignore[arg-type]
+    server = TaskRunner(mock)
+    with (
+        server.serve() as url,
+        background(command(file, url, "--cancel-on-exit"), tmp_path) as child,
+    ):
+        wait_for_jobs(server, 1, child)
+        mock.plan = MockPlan(duration=30, latency=20)  # type: ignore[arg-type]
+        child.send_signal(signal.SIGTERM)
+        assert child.wait(5) == 143
+
+
 def test_a_second_process_on_the_same_run_id_is_refused(tmp_path: Path) -> None:
     file = write(tmp_path, dag(step("a")))
     server = TaskRunner(Mock(MockPlan(duration=30)))  # type: ignore[arg-type]

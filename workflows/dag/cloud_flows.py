@@ -1,17 +1,24 @@
 """Flow steps as executions of the flows' Cloud Run Jobs, found again by the id of their run.
 
 The same two documents as the trigger function: `WORKFLOW_JOBS` says which job a flow is, and
-`dispatch` what its execution is told. Executions go on when the run ends.
+`dispatch` what its execution is told. Executions go on when the run ends, unless it is told to
+cancel what runs.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from workflows.core import cloud_run, environment
-from workflows.core.errors import PermanentError, SettingsInvalid, TransientError
+from workflows.core.errors import (
+    PermanentError,
+    SettingsInvalid,
+    TransientError,
+    WorkflowsError,
+)
 from workflows.core.redaction import redact
 from workflows.dag import flow_parameters, flow_steps
 from workflows.trigger import dispatch, message
@@ -31,17 +38,20 @@ _FIX = 'WORKFLOW_JOBS is {"hello_world": "workflows-hello-world", …}, as for t
 class CloudFlows:
     """The jobs of these flows, as the environment names them.
 
+    `cancel_on_exit`: when a `run` is cancelled, its execution is to be, too.
+
     Raises:
         SettingsInvalid: a flow without a job, or a job whose place is not known.
     """
 
-    def __init__(self, flows: Collection[str]) -> None:
+    def __init__(self, flows: Collection[str], *, cancel_on_exit: bool = False) -> None:
         try:
             catalog = dispatch.Catalog.of(environment.variable("WORKFLOW_JOBS") or "", "{}")
         except dispatch.CatalogInvalid as error:
             raise SettingsInvalid(
                 "flow steps cannot run in Cloud Run", why=str(error), fix=_FIX
             ) from None
+        self._cancel_on_exit = cancel_on_exit
         self._jobs: dict[str, tuple[cloud_run.CloudRunApi, str]] = {}
         for flow in sorted(flows):
             name = catalog.workflow(flow)
@@ -60,7 +70,7 @@ class CloudFlows:
         began = time.monotonic()
         try:
             execution = await _started(api, job, flow, flow_steps.run_id(key))
-            ended, why = await _end(api, execution, began + limit_s)
+            ended, why = await self._end(api, execution, began + limit_s)
             if not ended:
                 await asyncio.to_thread(api.cancel, execution)
         except PermanentError as error:
@@ -71,6 +81,17 @@ class CloudFlows:
             return f"the flow {flow.workflow} took longer than {limit_s:g} s; it is being cancelled"
         said = f": {why}" if why else ""
         return redact(f"the flow {flow.workflow} {ended} in {execution.rpartition('/')[2]}{said}")
+
+    async def _end(
+        self, api: cloud_run.CloudRunApi, execution: str, deadline: float
+    ) -> tuple[str, str]:
+        try:
+            return await _end(api, execution, deadline)
+        except asyncio.CancelledError:
+            if self._cancel_on_exit:
+                with suppress(WorkflowsError):  # it goes on, as it would without the wish
+                    await asyncio.to_thread(api.cancel, execution)
+            raise
 
 
 def _place(job: str) -> tuple[cloud_run.CloudRunApi, str]:

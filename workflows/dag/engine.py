@@ -61,8 +61,6 @@ class Engine:
         self.began = [0.0] * graph.size
         self.over = [0.0] * graph.size
         self.reused = 0
-        self._finished = 0
-        self._busy_s = 0.0
         self._parts = parts
         self._rules = rules
         self._client = parts.client
@@ -79,24 +77,8 @@ class Engine:
         self._stopping: int | None = None
         self._pumping = False
         self._flushing = False
-        self._expected_s = parts.expected_s
+        self.expected_s = parts.expected_s
         self._most = min(dag.max_parallel or rules.max_parallel, rules.max_parallel)
-
-    def longest_way_left_s(self) -> float:
-        """The critical path of what has not ended, in seconds, as far as can be guessed now."""
-        count = self._finished or 1
-        typical_s, now = self._busy_s / count, time()
-        left = [
-            0.0
-            if self._ended[step]
-            else max(
-                0.0,
-                self._expected_s.get(self.dag.steps[step].id, typical_s)
-                - (now - began if began else 0.0),
-            )
-            for step, began in enumerate(self.began)
-        ]
-        return self.scheduler.graph.critical_path(left)[0]
 
     @property
     def done(self) -> int:
@@ -173,14 +155,25 @@ class Engine:
         deadline = self._loop.time() + _STOP_S
         while self._submitting and self._loop.time() < deadline:  # noqa: ASYNC110 - 1.5 s at most
             await asyncio.sleep(0.02)
-        if self._rules.cancel_on_exit and self._client.abilities.cancel:
-            running = [
-                self._client.cancel(job_id)
-                for step, state in enumerate(self.scheduler.states)
-                if state is State.RUNNING
-                and (job_id := self._submitter.job_ids.get(self.dag.steps[step].id))
-            ]
-            await asyncio.wait_for(asyncio.gather(*running, return_exceptions=True), _CANCEL_S)
+        if self._rules.cancel_on_exit:
+            await self._cancel_running()
+
+    async def _cancel_running(self) -> None:
+        """Ask for the end of what runs; flows that run elsewhere are `run_flow`'s to cancel."""
+        now, steps = time(), self.dag.steps
+        jobs = []
+        for step, state in enumerate(self.scheduler.states):
+            if state is State.RUNNING:
+                job_id = self._submitter.job_ids.get(steps[step].id)
+                if steps[step].flow is not None or (job_id and self._client.abilities.cancel):
+                    self._journal.note(events.cancelled(step, self.attempts[step], now))
+                if job_id:
+                    jobs.append(job_id)
+        if jobs and self._client.abilities.cancel:
+            asked = [self._loop.create_task(self._cancel(job_id)) for job_id in jobs]
+            _, unheard = await asyncio.wait(asked, timeout=_CANCEL_S)
+            for one in unheard:
+                one.cancel()
 
     # --- what starts when -----------------------------------------------------------------
 
@@ -236,7 +229,8 @@ class Engine:
         """Write down that an attempt begins; one that an earlier process began keeps its number."""
         if self._past and not self.attempts[step] and (known := self._past.get(step)):
             self.attempts[step] = known.attempt
-            if known.state in {State.READY, State.RUNNING}:
+            gone = known.cancelled and self.dag.steps[step].flow is not None
+            if known.state in {State.READY, State.RUNNING} and not gone:
                 self.began[step] = known.began
                 self.scheduler.started(step)
                 return
@@ -285,7 +279,7 @@ class Engine:
             left_s = max(0.0, self.began[step] + what.timeout_s - time())
             self._loop.call_later(left_s, self._out_of_time, step, self.attempts[step])
         old = bool(self._past) and self._known(step) is not None
-        expected_s = None if old else self._expected_s.get(what.id)
+        expected_s = None if old else self.expected_s.get(what.id)
         kind = what.task.image_uri if what.task else ""
         self._follower.follow(step, job.id, kind, expected_s, old=old)
 
@@ -326,11 +320,9 @@ class Engine:
         self._journal.note(events.over(step, self.attempts[step], state, message, began, now))
         if not self._flushing:
             self._flush_soon()
-        if state is State.FAILED and self._tried_again(step, message):
+        if state is not State.SUCCEEDED and self._tried_again(step, state, message):
             return
         self.over[step] = now
-        self._finished += 1
-        self._busy_s += now - began
         if message:
             self.messages[step] = message
         ready = self._settle(step, state)
@@ -341,8 +333,15 @@ class Engine:
         if not self._pumping:
             self._pump_soon()
 
-    def _tried_again(self, step: int, message: str) -> bool:
-        """Whether the step has retries left; if so the next attempt is to come."""
+    def _tried_again(self, step: int, state: State, message: str) -> bool:
+        """Whether another attempt is to come: a retry, or as a stopped run cancelled the job."""
+        if state is State.CANCELLED:
+            known = self._known(step)
+            if known is None or not known.cancelled:
+                return False
+            self.scheduler.again(step)
+            self._again(step)
+            return True
         tries = self._tries.get(step, 0)
         if tries >= self.dag.steps[step].retries:
             return False

@@ -32,8 +32,8 @@ _KEPT_BYTES = 256 * 1024
 _OURS = ("WORKFLOW_NAME", "WORKFLOW_PARAMETERS", "WORKFLOWS_RUN_URL", "CLOUD_RUN_EXECUTION")
 
 
-def chosen(flows: Collection[str]) -> RunFlow:
-    """What carries out steps that are these flows.
+def chosen(flows: Collection[str], *, cancel_on_exit: bool = False) -> RunFlow:
+    """What carries out steps that are these flows; here they always end with the run.
 
     Raises:
         SettingsInvalid: they cannot be run as the environment says.
@@ -49,7 +49,7 @@ def chosen(flows: Collection[str]) -> RunFlow:
         )
     from workflows.dag.cloud_flows import CloudFlows  # noqa: PLC0415 - httpx comes with it
 
-    return CloudFlows(flows).run
+    return CloudFlows(flows, cancel_on_exit=cancel_on_exit).run
 
 
 def run_id(key: str) -> str:

@@ -1,7 +1,8 @@
 """What a run wrote down: enough to go on after any end. Events as text, pure; stores elsewhere.
 
 An event is a JSON array on a line: `["i", step, attempt, time]` before a job is submitted,
-`["j", step, attempt, job id, time]` when the runner has given its id, and
+`["j", step, attempt, job id, time]` when the runner has given its id,
+`["c", step, attempt, time]` before it is asked to cancel the job because the run stops, and
 `["e", step, attempt, state, message, started, time]` when the step has ended.
 Replaying is idempotent; a last line that was cut off is ignored.
 """
@@ -42,7 +43,10 @@ class Header:
 
 @dataclass(slots=True)
 class StepPast:
-    """What is known of one step. A job id without an end: it may still be running."""
+    """What is known of one step. A job id without an end: it may still be running.
+
+    `cancelled`: its job was to be cancelled because the run stopped, not because of the step.
+    """
 
     attempt: int = 0
     job_id: str = ""
@@ -50,6 +54,7 @@ class StepPast:
     message: str = ""
     began: float = 0.0
     ended: float = 0.0
+    cancelled: bool = False
 
 
 @dataclass(slots=True)
@@ -126,6 +131,11 @@ def submitted(step: int, attempt: int, job_id: str, now: float) -> Event:
     return ("j", step, attempt, job_id, now)
 
 
+def cancelled(step: int, attempt: int, now: float) -> Event:
+    """The run stops, and wants the job cancelled."""
+    return ("c", step, attempt, now)
+
+
 def over(step: int, attempt: int, state: State, message: str, began: float, now: float) -> Event:  # noqa: PLR0913, PLR0917
     """The step's attempt has ended."""
     return ("e", step, attempt, int(state), message, began, now)
@@ -162,10 +172,13 @@ def _apply(past: Past, event: list[Any]) -> None:
         return
     if attempt > step.attempt:
         step.attempt, step.job_id, step.state, step.message = attempt, "", State.WAITING, ""
+        step.cancelled = False
     if kind == "i":
         step.state, step.began = State.READY, event[3]
     elif kind == "j":
         step.state, step.job_id = State.RUNNING, event[3]
+    elif kind == "c":
+        step.cancelled = True
     elif kind == "e":
         step.state, step.message = State(event[3]), event[4]
         step.began, step.ended = event[5], event[6]

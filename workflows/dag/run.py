@@ -48,7 +48,7 @@ def load(path: str, params: Mapping[str, str]) -> Dag:
     return dag
 
 
-def flow_runner(dag: Dag) -> RunFlow | None:
+def flow_runner(dag: Dag, *, cancel_on_exit: bool = False) -> RunFlow | None:
     """What carries out its flow steps; None where there are none.
 
     Raises:
@@ -59,7 +59,7 @@ def flow_runner(dag: Dag) -> RunFlow | None:
         return None
     from workflows.dag import flow_steps  # noqa: PLC0415 - most workflows have none
 
-    return flow_steps.chosen(flows)
+    return flow_steps.chosen(flows, cancel_on_exit=cancel_on_exit)
 
 
 class Display(Observer, Protocol):
@@ -188,7 +188,7 @@ class DagRun:
                 opened.journal,
                 looks_at,
                 self.display,
-                flow_runner(self.dag),
+                flow_runner(self.dag, cancel_on_exit=options.cancel_on_exit),
                 opened.past.steps if opened.past else {},
                 opened.learned.durations_s,
             )

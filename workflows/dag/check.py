@@ -6,6 +6,7 @@ by one that is not, so that the rest of the file is looked at too.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from workflows.core.nearest import nearest
@@ -17,7 +18,7 @@ from workflows.dag.parse import Source
 from workflows.dag.templates import MARK, expand
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
 _MAX_PROBLEMS = 10_000  # more than anybody reads; the file is refused by then
 
@@ -25,8 +26,8 @@ _MAX_PROBLEMS = 10_000  # more than anybody reads; the file is refused by then
 class Checker:
     """Checks the values of one file; `params` fill in `{{ params.x }}`.
 
-    `texts` are scalars as they are written, by path; `exact` says that whole numbers and booleans
-    are written as Python writes them, so that nobody need look.
+    `texts` are scalars as they are written, by path; `exact` says whether whole numbers and
+    booleans are written as Python writes them, so that nobody need look; most files never ask.
     """
 
     def __init__(
@@ -34,7 +35,7 @@ class Checker:
         params: Mapping[str, str],
         *,
         texts: Mapping[Path, str] | None = None,
-        exact: bool = True,
+        exact: Callable[[], bool] = lambda: True,
         flows: Collection[str] | None = None,
     ) -> None:
         self.problems: list[Problem] = []
@@ -42,7 +43,7 @@ class Checker:
         """Scalars whose notation is needed: check again with them in `texts`."""
         self._params = params
         self._texts = texts
-        self._exact = exact
+        self._exact = cache(exact)
         self._flows = flows
         self._shared: dict[str, str] = {}
         self._images: dict[str, str] = {}
@@ -318,7 +319,7 @@ class Checker:
     def _as_written(self, path: Path, value: Any) -> str:
         """A number or boolean in the file's own words: `1.10` stays `1.10`."""
         self._not_huge(path, value)
-        if self._exact and type(value) is not float:
+        if type(value) is not float and self._exact():
             return scalars.spelt(value)
         if self._texts is None:
             self.unsure.append(path)

@@ -11,8 +11,10 @@ The text is parsed fast and without places; only if something is wrong is it rea
 from __future__ import annotations
 
 import gc
+import itertools
 import re
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
@@ -141,35 +143,61 @@ class _Loading:
     def dag(self) -> Dag:
         if not self._text.strip():
             self._refuse([Problem((), "the file is empty", "write `name:` and `steps:`")])
-        exact = self._is_json or not _spelt_otherwise(self._text)
-        checker = Checker(self._params, exact=exact, flows=self._flows)
+        quick = self._quick()
+        if quick is not None:
+            return quick
+        checker = self._checker()
         made = self._checked(checker)
         if checker.unsure:
-            seen = self._scanned(checker.unsure)
-            checker = Checker(self._params, exact=exact, flows=self._flows, texts=seen.texts)
+            checker = self._checker(self._scanned(checker.unsure).texts)
             made = self._checked(checker)
         if checker.problems:
             self._refuse(checker.problems)
         return made
 
+    def _checker(self, texts: Mapping[findings.Path, str] | None = None) -> Checker:
+        return Checker(self._params, exact=self._exact, flows=self._flows, texts=texts)
+
+    def _exact(self) -> bool:
+        """Whether whole numbers and booleans are written as Python writes them."""
+        return self._is_json or not _spelt_otherwise(self._text)
+
+    def _quick(self) -> Dag | None:
+        """The DAG of a sound file in plain block style; None leaves it to the parser that decides.
+
+        Whatever is wrong, or not sure, is looked at again from the start.
+        """
+        if self._is_json or self._too_many or self._unusual:
+            return None
+        cut = parse.outline(self._text)
+        if cut is None or cut.steps > limits.MAX_STEPS:
+            return None
+        checker = self._checker()
+        pieces = parse.pieces(self._text, cut.cuts, quick=True)
+        try:
+            made = self._made(checker, _Raw(cut.around, itertools.chain.from_iterable(pieces)))
+        except parse.Unparsable:
+            return None
+        return None if checker.problems or checker.unsure else made
+
     def _checked(self, checker: Checker) -> Dag:
         try:
-            return self._made(checker, piecewise=True)
+            return self._made(checker, self._read(piecewise=True))
         except parse.Unparsable:  # a piece alone; the whole text may be sound
             checker.problems.clear()
             checker.unsure.clear()
         try:
-            return self._made(checker, piecewise=False)
+            return self._made(checker, self._read(piecewise=False))
         except parse.Unparsable as error:
             self._refuse([], words=str(error))
 
-    def _made(self, checker: Checker, *, piecewise: bool) -> Dag:
-        around, steps = self._read(piecewise=piecewise)
+    def _made(self, checker: Checker, raw: _Raw) -> Dag:
+        around, steps = raw
         if not isinstance(around, dict):
             says = "the file must be a mapping with `name` and `steps`"
             self._refuse([Problem((), says, "see `workflows dag schema`")])
         head = checker.head(around)
-        made = tuple([checker.step(index, raw) for index, raw in enumerate(steps)])
+        made = tuple([checker.step(index, one) for index, one in enumerate(steps)])
         if not made and not checker.problems:
             checker.complain(("steps",), "there are no steps", "write at least one")
         checker.problems += graph.problems(made)
@@ -180,9 +208,18 @@ class _Loading:
         name = PurePosixPath(self._file).stem if head.name is None else head.name
         return Dag(name, made, head.max_parallel, head.on_failure)
 
+    @cached_property
+    def _too_many(self) -> bool:
+        return limits.more_nodes_than(limits.MAX_NODES, self._text)
+
+    @cached_property
+    def _unusual(self) -> bool:
+        """Whether somebody has to look before this YAML is parsed."""
+        return parse.unusual(self._text) or limits.may_be_deep(self._text)
+
     def _read(self, *, piecewise: bool) -> _Raw:
         """The plain values, after a look at whatever could make too many of them."""
-        if limits.more_nodes_than(limits.MAX_NODES, self._text):
+        if self._too_many:
             self._refuse([limits.too_many_nodes(limits.MAX_NODES)])
         if self._is_json:
             if _SURROGATE.search(self._text) or limits.may_be_deep(self._text):
@@ -193,16 +230,14 @@ class _Loading:
                 if self._named_json:
                     raise
                 self._is_json = False  # YAML's flow style begins with `{` too
-        unusual = parse.unusual(self._text)
-        deep = limits.may_be_deep(self._text)
-        if piecewise and not (unusual or deep) and (cut := parse.outline(self._text)) is not None:
+        if piecewise and not self._unusual and (cut := parse.outline(self._text)) is not None:
             if cut.steps > limits.MAX_STEPS:
                 self._refuse([limits.too_many_steps(cut.steps)])
             pieces = parse.pieces(self._text, cut.cuts)
-            return _Raw(cut.around, (step for piece in pieces for step in piece))
+            return _Raw(cut.around, itertools.chain.from_iterable(pieces))
         if limits.more_nodes_than(limits.MAX_NODES_AT_ONCE, self._text):
             self._refuse([limits.too_many_nodes(limits.MAX_NODES_AT_ONCE)])
-        if unusual or deep:
+        if self._unusual:
             self._look()
         return self._taken_apart(parse.whole_yaml(self._text))
 

@@ -3,6 +3,9 @@
 A piece is some hundred steps, so that memory holds the file, the steps, and one piece of what the
 parser makes. Cutting is safe without knowing YAML: a cut inside a quoted text, a flow list or
 anything else that spans lines leaves a piece that cannot be parsed, and then the whole text is.
+
+`ryaml` decides what a text means. `yaml_rs` takes half of its time, and may read a piece that
+holds nothing it reads otherwise (`reads_alike`); see docs/decisions/0012-dag-yaml.md.
 """
 
 from __future__ import annotations
@@ -13,11 +16,14 @@ import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ryaml import loads as ryaml_loads  # type: ignore[attr-defined] # it is exported
+from yaml_rs import loads as quick_loads
+
+from workflows.dag.limits import MAX_STEPS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_PIECE = 500  # steps: 0.1 MB of text, some 3 MB of values
+_PIECE = 100_000  # characters: some hundred steps, 3 MB of values
 # These begin with a literal, which `re` looks for ten times as fast as for the start of a line.
 _STEPS = re.compile(r"steps:(?<![^\n]steps:)[ \t]*(?:#.*)?\r?\n")
 _FIRST = re.compile(r"(?:[ ]*(?:#.*)?\r?\n)*( *)- ")
@@ -26,6 +32,36 @@ _INDICATOR = re.compile(r"[&*!](?<![^\s\[{,][&*!])\S")
 # Directives, document marks, tabs, and line ends and marks that are none for cutting by lines.
 _UNUSUAL = ("\n%", "\n---", "\n...", "\t", "\x85", "\u2028", "\u2029", "\ufeff")
 _RARE = {mark: mark[-1] for mark in _UNUSUAL}  # a character alone is found ten times as fast
+
+# What the two parsers read differently, or only one of them. A text or comment that looks like it
+# counts too. A token begins after one of `[{,`, or a space with an indicator or a space before it.
+_COMMON = bytes(set(range(32, 127)) - set(b"[]{}|>?_\\&*!")) + b"\n\r"
+_CONTROL = re.compile("[\x80-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
+_BEFORE = r"(?:(?<=[\[{{,]{0})|(?<=[:\-?,\[{{\s]\s{0})|(?<=[\"'\]}}]:{0}))"
+_END = r"(?![^\s,\]}])"
+_ZERO = re.compile(  # 017, -08, 0_1, 0X1F: numbers to one, texts to the other
+    rf"0(?=[0-9_xXoObB])(?:{_BEFORE.format('0')}|{_BEFORE.format('[-+]0')})\w*+{_END}"
+)
+_MAYBE_UNDERSCORE = re.compile(rf"_(?<=[\s\[{{,:+\-.0-9eE_]_)[0-9_.eE+\-]*+{_END}")
+_UNDERSCORE = re.compile(rf"(?<![^\s\[{{,:])[-+]?[0-9.eE+\-]*+_[0-9_.eE+\-]*+{_END}")
+# Levels of block style, two at most for each of these characters: yaml_rs dies of 50,000 levels.
+_INDENT = re.compile(r"[ :?-]{64}")
+_DEEP = re.compile(rf"\n{_INDENT.pattern}")
+# In every eighth character: a whole number of 250 digits, for which yaml_rs takes quadratic time.
+_LONG = re.compile(r"[0-9]{31}")
+_PROPERTY = re.compile(rf"[&*!]{_BEFORE.format('[&*!]')}")
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
+_QUESTION = re.compile(r"\?(?<=[\s\[{,:]\?)")
+_BLOCK = re.compile(rf"[|>]{_BEFORE.format('[|>]')}(?!(?<=[:\-] [|>])[-+]?\r?\n)")
+_EMPTY_BLOCK = re.compile(r"[|>][-+]?\s*\Z")
+_FLOW_COLON = re.compile(r":(?=[\],}]|(?<=[\s\[{,]:))")
+_MARKED = (
+    (b"_", (_MAYBE_UNDERSCORE, _UNDERSCORE)),
+    (b"?", (_QUESTION,)),
+    (b"&*!", (_PROPERTY,)),
+    (b"\\", (_SURROGATE,)),
+)
+_NO_FLOW = bytes(set(range(256)) - set(b"[]{}\n"))
 
 
 class Unparsable(Exception):  # it is never shown: it becomes findings
@@ -44,6 +80,7 @@ class Outline(NamedTuple):
     around: dict[Any, Any]
     cuts: list[int]
     steps: int
+    """How many steps begin; up to `MAX_STEPS` perhaps too many, where no one needs to know."""
 
 
 def unusual(text: str) -> bool:
@@ -72,11 +109,16 @@ def outline(text: str) -> Outline | None:
     tail = _NEXT_KEY[bool(first[1])].search(text, start)
     end = tail.start() + 1 if tail else len(text)
     item = re.compile(rf"\n{first[1]}-(?=[ \r\n])")
-    starts = [found.start() + 1 for found in item.finditer(text, start, end)]
     around = _around(text[: head.start()], text[end:])
     if around is None:
         return None
-    return Outline(around, [start + 1, *starts[_PIECE::_PIECE], end], len(starts))
+    steps = text.count(f"\n{first[1]}-", start, end)
+    if steps > MAX_STEPS:
+        steps = sum(1 for _ in item.finditer(text, start, end))
+    cuts = [start + 1]
+    while (found := item.search(text, cuts[-1] + _PIECE, end)) is not None:
+        cuts.append(found.start() + 1)
+    return Outline(around, [*cuts, end], steps)
 
 
 def _around(before: str, after: str) -> dict[Any, Any] | None:
@@ -94,14 +136,15 @@ def _around(before: str, after: str) -> dict[Any, Any] | None:
     return found
 
 
-def pieces(text: str, cuts: list[int]) -> Iterator[list[Any]]:
-    """The steps, piece by piece.
+def pieces(text: str, cuts: list[int], *, quick: bool = False) -> Iterator[list[Any]]:
+    """The steps, piece by piece; `quick` lets `yaml_rs` read those that it reads as `ryaml` does.
 
     Raises:
         Unparsable: a piece is no list by itself; the whole text may still be sound.
     """
     for start, end in itertools.pairwise(cuts):
-        steps = _yaml(text[start:end])
+        piece = text[start:end]
+        steps = _quick_yaml(piece) if quick and reads_alike(piece) else _yaml(piece)
         if not isinstance(steps, list):
             raise Unparsable("a piece is no list")
         yield steps
@@ -121,6 +164,69 @@ def _yaml(text: str) -> Any:
         return ryaml_loads(text)
     except (ValueError, TypeError, RecursionError) as error:
         raise Unparsable(str(error)) from None
+
+
+def _quick_yaml(text: str) -> Any:
+    try:
+        return quick_loads(text, parse_datetime=False)
+    except (ValueError, TypeError, RecursionError) as error:
+        raise Unparsable(str(error)) from None
+
+
+def reads_alike(text: str) -> bool:
+    """Whether `yaml_rs` reads this text as `ryaml` does, or refuses it.
+
+    It is about texts that are not `unusual`, and about values that a sound file may hold: where
+    keys are no texts, or numbers infinite or of more than 64 bits, the two may still differ.
+    """
+    marks = text.encode().translate(None, _COMMON)
+    return not (
+        _INDENT.match(text)
+        or _DEEP.search(text)
+        or _LONG.search(text[::8])
+        or _ZERO.search(text)
+        or (marks and _marked_otherwise(text, marks))
+        or (not text.isascii() and _CONTROL.search(text))
+    )
+
+
+def _marked_otherwise(text: str, marks: bytes) -> bool:
+    """The same for what needs one of the marks that few texts hold."""
+    if min(marks) < ord(" ") or b"\x7f" in marks:  # control characters
+        return True
+    if (b"|" in marks or b">" in marks) and _blocks_otherwise(text):
+        return True
+    if any(mark in marks for mark in b"[]{}") and _flow_otherwise(text):
+        return True
+    return any(
+        any(mark in marks for mark in held) and all(pattern.search(text) for pattern in patterns)
+        for held, patterns in _MARKED
+    )
+
+
+def _blocks_otherwise(text: str) -> bool:
+    """The same for block scalars: their end at the end of a text is not agreed upon."""
+    return (
+        not text.endswith("\n")
+        or _BLOCK.search(text) is not None
+        or _EMPTY_BLOCK.search(_last_line(text)) is not None
+    )
+
+
+def _last_line(text: str) -> str:
+    """The last line that is not blank."""
+    end = text.rstrip()
+    return end[end.rfind("\n") + 1 :]
+
+
+def _flow_otherwise(text: str) -> bool:
+    """The same for flow lists and mappings, which must end on the line where they begin."""
+    left = text.encode().translate(None, _NO_FLOW)
+    size = len(left) + 1
+    while len(left) < size:
+        size = len(left)
+        left = left.replace(b"[]", b"").replace(b"{}", b"")
+    return len(left) > left.count(b"\n") or _FLOW_COLON.search(text) is not None
 
 
 def whole_json(text: str) -> Any:

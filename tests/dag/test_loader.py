@@ -142,6 +142,17 @@ def test_numbers_in_json_args_are_what_is_written() -> None:
     assert made.steps[0].task == Task("a", "x", ("1", "1.10", "true", "1e3"))
 
 
+def test_a_fraction_in_json_is_neither_an_arg_of_its_own_kind_nor_an_id() -> None:
+    task = '"task": {"imageUri": "x", "args": [1.10]}'
+
+    made = load_text(f'{{"steps": [{{"id": "a", {task}}}]}}', file="x.json").steps[0].task
+
+    assert made is not None
+    assert type(made.args[0]) is str
+    with pytest.raises(DagInvalid, match="a step id must be a text, not a number"):
+        load_text(f'{{"steps": [{{"id": "a", "dependsOn": [1.5], {task}}}]}}', file="x.json")
+
+
 def test_the_value_of_a_parameter_is_no_template() -> None:
     params = {"x": "{{ steps.a.jobId }} {{ params.y }}"}
     text = steps("- id: a", "  task: {imageUri: x, args: ['{{params.x}}']}")

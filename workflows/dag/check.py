@@ -21,6 +21,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
 _MAX_PROBLEMS = 10_000  # more than anybody reads; the file is refused by then
+# What a named tuple is made by in the end: its own way there costs four times as much.
+_new = tuple.__new__
+
+
+_only_texts = frozenset({str}).issuperset  # of types: a `Source` is none
 
 
 class Checker:
@@ -65,34 +70,33 @@ class Checker:
     def step(self, index: int, raw: Any) -> Step:
         """One step; where it is wrong, something in its place and a problem."""
         path: Path = ("steps", index)
-        self._step = None
         if not isinstance(raw, dict):
+            self._step = None
             self._wrong(path, "a step must be a mapping with `id` and `task` or `workflow`", raw)
             return Step("")
-        found = self._known(path, raw, fields.STEP_KEYS, named=True)
-        timeout, retries, env = found.get("timeout"), found.get("retries"), found.get("env")
-        description, needs, when = (
-            found.get("description"),
-            found.get("dependsOn"),
-            found.get("when"),
-        )
-        task, flow = self._work(path, found)
-        return Step(
-            id=self._own_id(),
-            depends_on=() if needs is None else self._dependencies(path, needs),
-            task=task,
-            flow=flow,
-            description=description
-            if type(description) is str
-            else self._text((*path, "description"), description),
-            timeout_s=None if timeout is None else self._timeout((*path, "timeout"), timeout),
-            retries=0
-            if retries is None
-            else self._whole((*path, "retries"), retries, fields.STEP[7]),
-            env=None if env is None else self._env((*path, "env"), env),
-            when=When.ON_SUCCESS
-            if when is None
-            else self._choice((*path, "when"), when, When.ON_SUCCESS),
+        get = self._known(path, raw, fields.STEP_KEYS, named=True).get
+        task, flow, parameters, env = get("task"), get("workflow"), get("parameters"), get("env")
+        if task is None or flow is not None or parameters is not None:
+            self._work(path, task, flow, parameters, env)
+        needs, description, timeout = get("dependsOn"), get("description"), get("timeout")
+        retries, when = get("retries"), get("when")
+        return _new(  # in the order of `Step`
+            Step,
+            (
+                self._step or "",
+                () if needs is None else self._dependencies(path, needs),
+                None if task is None else self._task(path, task),
+                None if flow is None else self._flow(path, flow, parameters),
+                description
+                if type(description) is str
+                else self._text((*path, "description"), description),
+                None if timeout is None else self._timeout((*path, "timeout"), timeout),
+                0 if retries is None else self._whole((*path, "retries"), retries, fields.STEP[7]),
+                None if env is None else self._env((*path, "env"), env),
+                When.ON_SUCCESS
+                if when is None
+                else self._choice((*path, "when"), when, When.ON_SUCCESS),
+            ),
         )
 
     def complain(self, path: Path, message: str, fix: str = "", *, at_key: bool = False) -> None:
@@ -159,6 +163,7 @@ class Checker:
 
     def _name(self, path: Path, value: Any) -> None:
         """Take up the step's id, which must be there."""
+        self._step = None
         if value is None:
             self.complain(path, "the step has no `id`", "give it one")
         elif type(value) is not str:
@@ -172,47 +177,39 @@ class Checker:
                     "use letters, digits, `.`, `_` and `-`, at most 128, a letter or digit first",
                 )
 
-    def _own_id(self) -> str:
-        return self._step or ""
-
-    def _work(self, path: Path, found: Mapping[str, Any]) -> tuple[Task | None, FlowCall | None]:
-        """What the step runs: exactly one of the two."""
-        task, flow = found.get("task"), found.get("workflow")
+    def _work(self, path: Path, task: Any, flow: Any, parameters: Any, env: Any) -> None:
+        """A step runs exactly one of the two, and has what belongs to it."""
         if (task is None) == (flow is None):
             says, at = "neither `task` nor `workflow`", path
             if task is not None:
                 says, at = "both `task` and `workflow`", (*path, "workflow")
             self.complain(at, f"the step has {says}", "give it one of them", at_key=True)
-        if found.get("parameters") is not None and flow is None:
+        if parameters is not None and flow is None:
             fix = "parameters are a flow's; a task has `args` and `env`"
             self.complain(
                 (*path, "parameters"), "`parameters` without `workflow`", fix, at_key=True
             )
-        if found.get("env") is not None and flow is not None:
+        if env is not None and flow is not None:
             self.complain((*path, "env"), "`env` without `task`", "a flow has `parameters`")
-        return (
-            None if task is None else self._task((*path, "task"), task),
-            None if flow is None else self._flow(path, flow, found.get("parameters")),
-        )
 
     def _task(self, path: Path, raw: Any) -> Task | None:
-        if not self._is(path, raw, dict, "`task` must be a mapping with `imageUri`"):
+        path = (*path, "task")
+        if type(raw) is not dict:
+            self._wrong(path, "`task` must be a mapping with `imageUri`", raw)
             return None
-        found = self._known(path, raw, fields.TASK_KEYS)
-        image, name, args = found.get("imageUri"), found.get("name"), found.get("args")
+        get = self._known(path, raw, fields.TASK_KEYS).get
+        image, name, args = get("imageUri"), get("name"), get("args")
         if image is None:
             self.complain(path, "the task has no `imageUri`", "name the image to run")
         else:
             # the same few images again and again
             known = self._images.get(image) if type(image) is str else None
             image = known or self._image((*path, "imageUri"), image)
-        return Task(
-            name=self._own_id()
-            if name is None
-            else self._line((*path, "name"), name, fields.MAX_TEXT),
-            image_uri=image or "",
-            args=() if args is None else self._args((*path, "args"), args),
-        )
+        if name is None or (name == self._step and not self.problems):  # an id is a name
+            name = self._step or ""
+        else:
+            name = self._line((*path, "name"), name, fields.MAX_TEXT)
+        return _new(Task, (name, image or "", () if args is None else self._args(path, args)))
 
     def _flow(self, path: Path, name: Any, parameters: Any) -> FlowCall:
         at = (*path, "workflow")
@@ -264,6 +261,8 @@ class Checker:
         path = (*path, "dependsOn")
         if not self._is(path, value, list, "`dependsOn` must be a list of step ids"):
             return ()
+        if _only_texts(map(type, value)):
+            return tuple(map(self._shared.setdefault, value, value))
         ids = []
         for index, one in enumerate(value):
             if type(one) is str:
@@ -274,15 +273,15 @@ class Checker:
         return tuple(ids)
 
     def _args(self, path: Path, value: Any) -> tuple[str, ...]:
+        path = (*path, "args")
         if not self._is(path, value, list, "`args` must be a list"):
             return ()
+        if _only_texts(map(type, value)):
+            texts = "".join(value)
+            if MARK not in texts and "\0" not in texts:
+                return tuple(value)
         return tuple(
-            [
-                one
-                if type(one) is str and MARK not in one and "\0" not in one
-                else self._word((*path, index), one, job_ids=True)
-                for index, one in enumerate(value)
-            ]
+            [self._word((*path, index), one, job_ids=True) for index, one in enumerate(value)]
         )
 
     def _env(self, path: Path, value: Any) -> dict[str, str]:

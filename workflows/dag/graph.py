@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from workflows.core.nearest import nearest
 from workflows.dag.findings import Problem
 from workflows.dag.model import When
-from workflows.dag.templates import references
+from workflows.dag.templates import Template, references
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -21,21 +21,49 @@ _BATCH = 2048
 
 def problems(steps: Sequence[Step]) -> list[Problem]:
     """Everything that is wrong between the steps."""
-    places = {step.id: index for index, step in enumerate(steps)}
+    ids = [step.id for step in steps]
+    needs = [step.depends_on for step in steps]
+    places = dict(zip(ids, range(len(ids)), strict=True))
     found: list[Problem] = []
     if len(places) < len(steps):
         found += _duplicates(steps)
         places = {step.id: index for index, step in reversed(list(enumerate(steps)))}
     places.pop("", None)
-    found += _dependencies(steps, places)
-    edges = [
-        [places[name] for name in step.depends_on if name in places and name != step.id]
-        for step in steps
-    ]
-    order, waiting = _sorted(edges)
-    found += _cycles(steps, edges, waiting)
+    edges, odd, in_order = _edges(ids, needs, places)
+    found += _dependencies(steps, odd, places)
+    order: Sequence[int] = range(len(steps))
+    if not in_order:
+        order, waiting = _sorted(edges)
+        found += _cycles(steps, edges, waiting)
     found += _references(steps, places, edges, order)
     return found
+
+
+def _edges(
+    ids: list[str], needs: list[tuple[str, ...]], places: dict[str, int]
+) -> tuple[list[list[int]], list[int], bool]:
+    """Where each step's dependencies are, the steps to look at, and whether none comes later.
+
+    What is unknown or the step itself is left out. To look at are the steps with such a name, with
+    one that is there twice, or without any.
+    """
+    edges: list[list[int]] = []
+    odd = []
+    in_order = True
+    place = places.get
+    for index, names in enumerate(needs):
+        if not names:
+            odd.append(index)
+            edges.append([])
+            continue
+        below: list[Any] = list(map(place, names))
+        apart = set(below)
+        if len(apart) < len(names) or None in apart or place(ids[index]) in apart:
+            odd.append(index)
+            below = [places[name] for name in names if name in places and name != ids[index]]
+        edges.append(below)
+        in_order = in_order and max(below, default=0) < index
+    return edges, odd, in_order
 
 
 def _duplicates(steps: Sequence[Step]) -> Iterator[Problem]:
@@ -48,22 +76,18 @@ def _duplicates(steps: Sequence[Step]) -> Iterator[Problem]:
             yield Problem(at, "duplicate id", where, step=step.id)
 
 
-def _dependencies(steps: Sequence[Step], places: dict[str, int]) -> Iterator[Problem]:
+def _dependencies(
+    steps: Sequence[Step], odd: list[int], places: dict[str, int]
+) -> Iterator[Problem]:
     guesses = 0
-    known = places.keys()
-    for index, step in enumerate(steps):
-        ids = step.depends_on
-        if not ids:
-            if step.when is When.ON_FAILURE:
-                says = "`when: on_failure` without a dependency that could fail"
-                at = ("steps", index, "when")
-                yield Problem(at, says, "name it in `dependsOn`", step=step.id)
-            continue
-        apart = set(ids)
-        if known >= apart and step.id not in apart and len(apart) == len(ids):
-            continue
+    for index in odd:
+        step = steps[index]
+        if not step.depends_on and step.when is When.ON_FAILURE:
+            says = "`when: on_failure` without a dependency that could fail"
+            at = ("steps", index, "when")
+            yield Problem(at, says, "name it in `dependsOn`", step=step.id)
         seen: set[str] = set()
-        for place, name in enumerate(ids):
+        for place, name in enumerate(step.depends_on):
             if not name:
                 continue
             path = ("steps", index, "dependsOn", place)
@@ -71,7 +95,7 @@ def _dependencies(steps: Sequence[Step], places: dict[str, int]) -> Iterator[Pro
                 yield Problem(path, f"depends on {name!r} twice", "name it once", step=step.id)
             elif name == step.id:
                 yield Problem(path, "depends on itself", "take it out", step=step.id)
-            elif name not in known:
+            elif name not in places:
                 guesses += 1
                 close = nearest(name, places) if guesses <= _MAX_GUESSES else None
                 fix = f"did you mean {close!r}?" if close else "there is no step with this id"
@@ -175,12 +199,12 @@ def _ring(edges: list[list[int]], start: int, knot: set[int]) -> list[int]:
 
 
 def _references(
-    steps: Sequence[Step], places: dict[str, int], edges: list[list[int]], order: list[int]
+    steps: Sequence[Step], places: dict[str, int], edges: list[list[int]], order: Sequence[int]
 ) -> Iterator[Problem]:
     """Templates that name a step which is no dependency, so that its job may not have begun."""
     doubtful: list[tuple[int, int, int]] = []  # step, arg, step it names
     for index, step in enumerate(steps):
-        if step.task is None or not references(step.task.args):
+        if step.task is None or Template not in map(type, step.task.args):
             continue
         own = set(edges[index])
         for arg, text in enumerate(step.task.args):
@@ -204,7 +228,7 @@ def _references(
 
 
 def _unreached(
-    doubtful: list[tuple[int, int, int]], edges: list[list[int]], order: list[int]
+    doubtful: list[tuple[int, int, int]], edges: list[list[int]], order: Sequence[int]
 ) -> Iterator[tuple[int, int, int]]:
     """Those whose named step is no indirect dependency either; a bit for each named step."""
     named = sorted({other for _, _, other in doubtful})

@@ -72,6 +72,8 @@ def may_be_deep(text: str) -> bool:
     libyaml looks at every open bracket for every token, so that a million of them take days.
     Brackets in texts count too: True means no more than that somebody has to look.
     """
+    if "[" not in text and "{" not in text:
+        return False
     left = text.encode().translate(None, _NO_BRACKETS)
     for _ in range(MAX_DEPTH):
         if len(left) <= MAX_DEPTH:

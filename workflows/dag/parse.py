@@ -35,33 +35,35 @@ _RARE = {mark: mark[-1] for mark in _UNUSUAL}  # a character alone is found ten 
 
 # What the two parsers read differently, or only one of them. A text or comment that looks like it
 # counts too. A token begins after one of `[{,`, or a space with an indicator or a space before it.
-_COMMON = bytes(set(range(32, 127)) - set(b"[]{}|>?_\\&*!")) + b"\n\r"
-_CONTROL = re.compile("[\x80-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
 _BEFORE = r"(?:(?<=[\[{{,]{0})|(?<=[:\-?,\[{{\s]\s{0})|(?<=[\"'\]}}]:{0}))"
 _END = r"(?![^\s,\]}])"
 _ZERO = re.compile(  # 017, -08, 0_1, 0X1F: numbers to one, texts to the other
-    rf"0(?=[0-9_xXoObB])(?:{_BEFORE.format('0')}|{_BEFORE.format('[-+]0')})\w*+{_END}"
+    rf"0[0-9_xXoObB](?:{_BEFORE.format('0.')}|{_BEFORE.format('[-+]0.')})\w*+{_END}"
 )
 _MAYBE_UNDERSCORE = re.compile(rf"_(?<=[\s\[{{,:+\-.0-9eE_]_)[0-9_.eE+\-]*+{_END}")
 _UNDERSCORE = re.compile(rf"(?<![^\s\[{{,:])[-+]?[0-9.eE+\-]*+_[0-9_.eE+\-]*+{_END}")
-# Levels of block style, two at most for each of these characters: yaml_rs dies of 50,000 levels.
-_INDENT = re.compile(r"[ :?-]{64}")
-_DEEP = re.compile(rf"\n{_INDENT.pattern}")
-# In every eighth character: a whole number of 250 digits, for which yaml_rs takes quadratic time.
-_LONG = re.compile(r"[0-9]{31}")
-_PROPERTY = re.compile(rf"[&*!]{_BEFORE.format('[&*!]')}")
-_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 _QUESTION = re.compile(r"\?(?<=[\s\[{,:]\?)")
 _BLOCK = re.compile(rf"[|>]{_BEFORE.format('[|>]')}(?!(?<=[:\-] [|>])[-+]?\r?\n)")
 _EMPTY_BLOCK = re.compile(r"[|>][-+]?\s*\Z")
 _FLOW_COLON = re.compile(r":(?=[\],}]|(?<=[\s\[{,]:))")
-_MARKED = (
-    (b"_", (_MAYBE_UNDERSCORE, _UNDERSCORE)),
-    (b"?", (_QUESTION,)),
-    (b"&*!", (_PROPERTY,)),
-    (b"\\", (_SURROGATE,)),
-)
 _NO_FLOW = bytes(set(range(256)) - set(b"[]{}\n"))
+_CONTROL = re.compile("[\x80-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
+# Each byte as what makes yaml_rs unsafe: control characters, whole numbers of any length (they
+# take it quadratic time), and levels of block style (50,000 of them overflow its stack), which are
+# two at most for each of these characters at the beginning of a line.
+_CONTROLS = bytes({*range(32), 127} - set(b"\r\n"))
+_HARM = bytes.maketrans(
+    _CONTROLS + b"123456789" + b":?-", bytes(len(_CONTROLS)) + b"0" * 9 + b" " * 3
+)
+_HARMFUL = (b"\0", b"0" * 100, b" " * 64)
+_PROPERTY = re.compile(rf"[&*!]{_BEFORE.format('[&*!]')}")
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
+_MARKED = (
+    ("_", (_MAYBE_UNDERSCORE, _UNDERSCORE)),
+    ("?", (_QUESTION,)),
+    ("&*!", (_PROPERTY,)),
+    ("\\", (_SURROGATE,)),
+)
 
 
 class Unparsable(Exception):  # it is never shown: it becomes findings
@@ -92,7 +94,7 @@ def unusual(text: str) -> bool:
     return (
         text.startswith(("%", "---", "..."))
         or any(rare in text and mark in text for mark, rare in _RARE.items())
-        or text.count("\r") != text.count("\r\n")
+        or ("\r" in text and text.count("\r") != text.count("\r\n"))
         or (any(mark in text for mark in "&*!") and _INDICATOR.search(text) is not None)
     )
 
@@ -179,28 +181,17 @@ def reads_alike(text: str) -> bool:
     It is about texts that are not `unusual`, and about values that a sound file may hold: where
     keys are no texts, or numbers infinite or of more than 64 bits, the two may still differ.
     """
-    marks = text.encode().translate(None, _COMMON)
+    kinds = text.encode().translate(_HARM)
     return not (
-        _INDENT.match(text)
-        or _DEEP.search(text)
-        or _LONG.search(text[::8])
+        any(harm in kinds for harm in _HARMFUL)
         or _ZERO.search(text)
-        or (marks and _marked_otherwise(text, marks))
+        or (("|" in text or ">" in text) and _blocks_otherwise(text))
+        or (("[" in text or "{" in text) and _flow_otherwise(text))
+        or any(
+            any(mark in text for mark in marks) and all(one.search(text) for one in patterns)
+            for marks, patterns in _MARKED
+        )
         or (not text.isascii() and _CONTROL.search(text))
-    )
-
-
-def _marked_otherwise(text: str, marks: bytes) -> bool:
-    """The same for what needs one of the marks that few texts hold."""
-    if min(marks) < ord(" ") or b"\x7f" in marks:  # control characters
-        return True
-    if (b"|" in marks or b">" in marks) and _blocks_otherwise(text):
-        return True
-    if any(mark in marks for mark in b"[]{}") and _flow_otherwise(text):
-        return True
-    return any(
-        any(mark in marks for mark in held) and all(pattern.search(text) for pattern in patterns)
-        for held, patterns in _MARKED
     )
 
 

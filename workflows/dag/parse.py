@@ -1,6 +1,6 @@
 """The fast way from text to plain values: a list of steps in block style is read piece by piece.
 
-A piece is some hundred steps, so that memory holds the file, the steps, and one piece of what the
+A piece is some dozen steps, so that memory holds the file, the steps, and one piece of what the
 parser makes. Cutting is safe without knowing YAML: a cut inside a quoted text, a flow list or
 anything else that spans lines leaves a piece that cannot be parsed, and then the whole text is.
 
@@ -23,7 +23,7 @@ from workflows.dag.limits import MAX_STEPS
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_PIECE = 100_000  # characters: some hundred steps, 3 MB of values
+_PIECE = 5_000  # characters: yaml_rs keeps the memory that the largest piece took
 # These begin with a literal, which `re` looks for ten times as fast as for the start of a line.
 _STEPS = re.compile(r"steps:(?<![^\n]steps:)[ \t]*(?:#.*)?\r?\n")
 _FIRST = re.compile(r"(?:[ ]*(?:#.*)?\r?\n)*( *)- ")

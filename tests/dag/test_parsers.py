@@ -30,10 +30,20 @@ BITS += ["|\n    ", "- >-\n    ", "\n\n", "[a, b]", "{a: 1}", '"a"', "{{ params.
 SCALARS = st.sampled_from(ALIKE) | st.lists(st.sampled_from(BITS), max_size=9).map("".join)
 
 
+PLAIN = """a true null y inf nan e5 a:b a,b it's --n -n ./x ../x /x 0 -0 7 -7 1.50 10s 5m 1e5 "" "0x1"
+'a: b' "a # b" [] [a] [a,b] [-n] "[1, 2.5]" ["x", 'y'] [a:b] x{y} a[b] a&b a*b a!b Zoë .x .inf"""
+_INDENTS = st.sampled_from(["", " ", "  ", "    ", "  - ", "- ", "    - ", "- - ", "-", "  -"])
+_KEYS = st.sampled_from(["", "a: ", "b: ", "a:", "b:  ", "task: ", "A_1: "])
+_VALUES = st.sampled_from(["", "# c", "-", "a b  ", *PLAIN.split()]) | SCALARS
+_LINES = st.lists(st.tuples(_INDENTS, _KEYS, _VALUES).map("".join), max_size=7)
+
+
 @st.composite
 def texts(draw: st.DrawFn) -> str:
     """Pieces as the loader makes them: a list in block style, with something odd in it."""
-    kind = draw(st.integers(0, 3))
+    kind = draw(st.integers(0, 5))
+    if kind > 3:
+        return "".join(f"{line}\n" for line in ["- a: b", *draw(_LINES)])
     if kind == 0:
         return "".join(draw(st.sampled_from(PIECES)).format(draw(SCALARS)) for _ in range(2))
     if kind == 1:
@@ -118,9 +128,11 @@ def test_what_the_two_read_otherwise_is_left_to_one(scalar: str) -> None:
         "imageUri: registry:5000/a_1/b:1.02",
         "args: [layer1_step2, 1, 2.5, true, '{{ params.x }}:80', \"0x1F\"]",
         "args: [sh, -c, 'a | b > c 2>&1']",
-        "run: |\n    set -e\n    a | b",
-        "env: {A_1: b, C: 10}",
-        "name: Überprüfung 日本 😀",
+        "name: Die Überprüfung 日本 😀",
+        "args: [--number, '5', \"a b\", -n, 2.5]",
+        "timeout: 15m",
+        "dependsOn:\n  - a\n  - b.c",
+        "# a comment, 100 %\n  id: it's",
     ],
 )
 def test_common_lines_are_read_quickly(line: str) -> None:

@@ -33,37 +33,21 @@ _INDICATOR = re.compile(r"[&*!](?<![^\s\[{,][&*!])\S")
 _UNUSUAL = ("\n%", "\n---", "\n...", "\t", "\x85", "\u2028", "\u2029", "\ufeff")
 _RARE = {mark: mark[-1] for mark in _UNUSUAL}  # a character alone is found ten times as fast
 
-# What the two parsers read differently, or only one of them. A text or comment that looks like it
-# counts too. A token begins after one of `[{,`, or a space with an indicator or a space before it.
-_BEFORE = r"(?:(?<=[\[{{,]{0})|(?<=[:\-?,\[{{\s]\s{0})|(?<=[\"'\]}}]:{0}))"
-_END = r"(?![^\s,\]}])"
-_ZERO = re.compile(  # 017, -08, 0_1, 0X1F: numbers to one, texts to the other
-    rf"0[0-9_xXoObB](?:{_BEFORE.format('0.')}|{_BEFORE.format('[-+]0.')})\w*+{_END}"
-)
-_MAYBE_UNDERSCORE = re.compile(rf"_(?<=[\s\[{{,:+\-.0-9eE_]_)[0-9_.eE+\-]*+{_END}")
-_UNDERSCORE = re.compile(rf"(?<![^\s\[{{,:])[-+]?[0-9.eE+\-]*+_[0-9_.eE+\-]*+{_END}")
-_QUESTION = re.compile(r"\?(?<=[\s\[{,:]\?)")
-_BLOCK = re.compile(rf"[|>]{_BEFORE.format('[|>]')}(?!(?<=[:\-] [|>])[-+]?\r?\n)")
-_EMPTY_BLOCK = re.compile(r"[|>][-+]?\s*\Z")
-_FLOW_COLON = re.compile(r":(?=[\],}]|(?<=[\s\[{,]:))")
-_NO_FLOW = bytes(set(range(256)) - set(b"[]{}\n"))
-_CONTROL = re.compile("[\x80-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
-# Each byte as what makes yaml_rs unsafe: control characters, whole numbers of any length (they
-# take it quadratic time), and levels of block style (50,000 of them overflow its stack), which are
-# two at most for each of these characters at the beginning of a line.
-_CONTROLS = bytes({*range(32), 127} - set(b"\r\n"))
-_HARM = bytes.maketrans(
-    _CONTROLS + b"123456789" + b":?-", bytes(len(_CONTROLS)) + b"0" * 9 + b" " * 3
-)
-_HARMFUL = (b"\0", b"0" * 100, b" " * 64)
-_PROPERTY = re.compile(rf"[&*!]{_BEFORE.format('[&*!]')}")
-_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
-_MARKED = (
-    ("_", (_MAYBE_UNDERSCORE, _UNDERSCORE)),
-    ("?", (_QUESTION,)),
-    ("&*!", (_PROPERTY,)),
-    ("\\", (_SURROGATE,)),
-)
+# The plain part of YAML, which every parser reads alike: lines with a dash, a key, and a text, a
+# number or a short list, each whole on its line. A piece of nothing else may be read quickly.
+_QUOTED = r"\"[ !#-\[\]-~]*+\"|'[ -&(-~]*+'"
+_NUMBER = r"-?(?:0|[1-9][0-9]{0,17})(?:\.[0-9]{1,17})?+(?![\w.:+-])"
+_DURATION = r"[1-9][0-9]{0,8}[smh](?!\w)"
+_BEGIN = r"(?:[A-Za-z]|--?[A-Za-z]|\.{0,2}/[A-Za-z])"  # of a text without quotes
+_ITEM = rf"(?:{_BEGIN}[A-Za-z0-9_./@=-]*+|{_QUOTED}|{_NUMBER})"
+_LIST = rf"\[(?:{_ITEM}(?:, ?{_ITEM})*+)?+\]"
+_REST = r"[ -\"$-9;-~]*+(?::[!-\"$-9;-~][ -\"$-9;-~]*+)*+"
+_VALUE = rf"(?:{_BEGIN}{_REST}|(?:{_QUOTED}|{_NUMBER}|{_DURATION}|{_LIST}) *+)"
+_KEY_OR_TEXT = rf"[A-Za-z]\w*+(?:: ++(?:{_VALUE})?+|:(?=[\r\n])|{_REST})"
+_LINE = rf" *+(?:- )?+(?:{_KEY_OR_TEXT}|{_VALUE}|#[ -~]*+|-)?+\r?+\n"
+_PLAIN = re.compile(rf"(?:{_LINE})*+", re.ASCII)
+_CONTROL = re.compile("[\x80-\x9f\ufffe\uffff]")
+_LONGEST = 100_000  # characters: so many levels of nesting fit in the stack
 
 
 class Unparsable(Exception):  # it is never shown: it becomes findings
@@ -176,48 +160,14 @@ def _quick_yaml(text: str) -> Any:
 
 
 def reads_alike(text: str) -> bool:
-    """Whether `yaml_rs` reads this text as `ryaml` does, or refuses it.
-
-    It is about texts that are not `unusual`, and about values that a sound file may hold: where
-    keys are no texts, or numbers infinite or of more than 64 bits, the two may still differ.
-    """
-    kinds = text.encode().translate(_HARM)
-    return not (
-        any(harm in kinds for harm in _HARMFUL)
-        or _ZERO.search(text)
-        or (("|" in text or ">" in text) and _blocks_otherwise(text))
-        or (("[" in text or "{" in text) and _flow_otherwise(text))
-        or any(
-            any(mark in text for mark in marks) and all(one.search(text) for one in patterns)
-            for marks, patterns in _MARKED
-        )
-        or (not text.isascii() and _CONTROL.search(text))
-    )
-
-
-def _blocks_otherwise(text: str) -> bool:
-    """The same for block scalars: their end at the end of a text is not agreed upon."""
-    return (
-        not text.endswith("\n")
-        or _BLOCK.search(text) is not None
-        or _EMPTY_BLOCK.search(_last_line(text)) is not None
-    )
-
-
-def _last_line(text: str) -> str:
-    """The last line that is not blank."""
-    end = text.rstrip()
-    return end[end.rfind("\n") + 1 :]
-
-
-def _flow_otherwise(text: str) -> bool:
-    """The same for flow lists and mappings, which must end on the line where they begin."""
-    left = text.encode().translate(None, _NO_FLOW)
-    size = len(left) + 1
-    while len(left) < size:
-        size = len(left)
-        left = left.replace(b"[]", b"").replace(b"{}", b"")
-    return len(left) > left.count(b"\n") or _FLOW_COLON.search(text) is not None
+    """Whether this text, not `unusual`, is so plain that `yaml_rs` reads it as `ryaml` does."""
+    if len(text) > _LONGEST:
+        return False
+    if not text.isascii():
+        if _CONTROL.search(text):
+            return False
+        text = text.encode("ascii", "replace").decode()  # `?`, which may be in a text
+    return _PLAIN.fullmatch(text) is not None
 
 
 def whole_json(text: str) -> Any:

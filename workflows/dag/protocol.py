@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from enum import StrEnum
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -39,10 +40,12 @@ class JobState(StrEnum):
 
 _STATES = {state.value: state for state in JobState}
 _TOLD = frozenset({JobState.FAILED, JobState.CANCELLED})  # with the runner's message
+_SILENT = {state.value: state for state in JobState if state not in _TOLD}
 FINAL = frozenset({JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED})
 
 
-class Job(NamedTuple):
+@dataclass(slots=True)
+class Job:
     """A job as the runner shows it; `word` is its state as written there."""
 
     id: str
@@ -94,7 +97,10 @@ def idempotency_key(run_id: str, step_id: str, attempt: int) -> str:
 
 def _quoted(text: str) -> str:
     """For a URL or a header; most ids are safe as they are."""
-    return text if _SAFE.fullmatch(text) else quote(text, safe="-._~")
+    most = text.replace("-", "")
+    if (most.isascii() and most.isalnum()) or _SAFE.fullmatch(text):
+        return text
+    return quote(text, safe="-._~")
 
 
 def read_job(body: bytes) -> Job | None:
@@ -106,10 +112,10 @@ def read_job(body: bytes) -> Job | None:
     try:  # what nearly all answers are
         facts = found["job"]
         job_id, word = facts["jobId"], facts["state"]
-        state = _STATES[word]
+        state = _SILENT[word]
     except (KeyError, TypeError):
         return _job(found)
-    if state in _TOLD or type(job_id) is not str or not job_id:
+    if type(job_id) is not str or not job_id:
         return _job(found)
     return Job(job_id, state, "", word)
 

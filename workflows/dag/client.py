@@ -11,7 +11,7 @@ import asyncio
 import os
 from dataclasses import dataclass
 from time import time
-from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 from workflows.core.errors import (
     AccessDenied,
@@ -28,13 +28,14 @@ from workflows.core.errors import (
 from workflows.core.observability import logger
 from workflows.core.redaction import redact
 from workflows.dag import protocol
+from workflows.dag.connection import Answer
 from workflows.dag.protocol import Abilities, Job, JobState
+from workflows.dag.transport import Question
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from workflows.dag.auth import Authorization
-    from workflows.dag.connection import Answer
     from workflows.dag.transport import Transport
 
 T = TypeVar("T")
@@ -45,7 +46,10 @@ _LONGEST_WAIT_S = 20.0
 _LONGEST_ASKED_S = 60.0
 _CANCEL_PATIENCE_S = 1.0
 _HEADERS = "Accept: application/json\r\nUser-Agent: workflows\r\n"
+_EMPTY = "Content-Length: 0\r\n"
 _JSON = "Content-Type: application/json\r\n"
+_UNKNOWN = JobState.UNKNOWN  # once, since looking it up costs more than comparing
+_REPEATABLE = False  # not `once`; told by its place, since a keyword costs a dictionary
 _NOT_A_RUNNER = frozenset({404, 405})
 
 
@@ -57,20 +61,15 @@ class Patience:
     run_s: float = 300.0
 
 
-class Request(NamedTuple, Generic[T]):
-    """What is asked, and how its answer is read. `repeat`: sent twice it does no harm.
+@dataclass(slots=True, eq=False)
+class Request(Question, Generic[T]):
+    """What is asked, and how its answer is read.
 
-    The runner may hold its answer for `wait_s` seconds; what may pass is tried again for
+    The runner may hold its answer for `extra_s` seconds; what may pass is tried again for
     `patience_s` (None: as the client does).
     """
 
-    method: str
-    path: str
     read: Callable[[Answer], T]
-    headers: str = ""
-    body: bytes = b""
-    repeat: bool = True
-    wait_s: float = 0
     patience_s: float | None = None
 
 
@@ -130,7 +129,8 @@ class Client:
             good = 200 <= answer.status < 300  # noqa: PLR2004
             return protocol.read_abilities(answer.body) if good else Abilities()
 
-        asked = Request("GET", "/capabilities", read, patience_s=self._patience.start_s)
+        asked = Request("GET", "/capabilities", "", b"", 0, once=False, read=read)
+        asked.patience_s = self._patience.start_s
         self.abilities = await self.exchange(asked)
         return self.abilities
 
@@ -145,14 +145,10 @@ class Client:
             RunnerUnusable: what answers is no Task Runner.
             TransientError: out of patience.
         """
-        return Request(
-            "POST",
-            "/job",
-            self._submitted,
-            headers=f"{_JSON}Idempotency-Key: {key}\r\n",
-            body=protocol.order(name, image, args, env),
-            repeat=self.abilities.idempotency or self._repeat_lost,
-        )
+        body = protocol.order(name, image, args, env)
+        headers = f"{_JSON}Idempotency-Key: {key}\r\nContent-Length: {len(body)}\r\n"
+        once = not (self.abilities.idempotency or self._repeat_lost)
+        return Request("POST", "/job", headers, body, 0, once, self._submitted)
 
     def _submitted(self, answer: Answer) -> Job:
         status = answer.status
@@ -166,7 +162,7 @@ class Client:
                 f"POST /job was answered {status} without a job",
                 why=redact(protocol.quoted(answer.body)),
             )
-        return job if job.state is not JobState.UNKNOWN else self._known(job)
+        return job if job.state is not _UNKNOWN else self._known(job)
 
     def look(self, job_id: str, wait_s: float = 0) -> Request[Job]:
         """For the job's state; with `wait_s` the runner may hold its answer until it has ended.
@@ -176,7 +172,7 @@ class Client:
             TransientError: out of patience.
         """
         path = protocol.status_path(job_id, wait_s)
-        return Request("GET", path, self._looked, wait_s=wait_s)
+        return Request("GET", path, "", b"", wait_s, _REPEATABLE, self._looked)
 
     def _looked(self, answer: Answer) -> Job:
         status = answer.status
@@ -191,7 +187,7 @@ class Client:
                 f"GET /jobstatus was answered {status} without a job",
                 why=redact(protocol.quoted(answer.body)),
             )
-        return job if job.state is not JobState.UNKNOWN else self._known(job)
+        return job if job.state is not _UNKNOWN else self._known(job)
 
     async def cancel(self, job_id: str) -> None:
         """Ask for a job's end; whether it ends is seen by looking. Safe to repeat.
@@ -204,7 +200,9 @@ class Client:
             self._check(answer, "POST /job/cancel")
 
         path = protocol.cancel_path(job_id)
-        await self.exchange(Request("POST", path, read, patience_s=_CANCEL_PATIENCE_S))
+        asked = Request("POST", path, _EMPTY, b"", 0, once=False, read=read)
+        asked.patience_s = _CANCEL_PATIENCE_S
+        await self.exchange(asked)
 
     async def find(self, name: str) -> list[Job]:
         """The jobs of a name, where the runner offers that.
@@ -217,7 +215,8 @@ class Client:
             self._check(answer, "GET /jobs")
             return protocol.read_jobs(answer.body)
 
-        return await self.exchange(Request("GET", protocol.find_path(name), read))
+        path = protocol.find_path(name)
+        return await self.exchange(Request("GET", path, "", b"", 0, once=False, read=read))
 
     def begin(
         self,
@@ -236,7 +235,7 @@ class Client:
             return
 
         def answered(outcome: Answer | WorkflowsError) -> None:
-            if isinstance(outcome, WorkflowsError) or outcome.status != 200:  # noqa: PLR2004
+            if not isinstance(outcome, Answer) or outcome.status != 200:  # noqa: PLR2004
                 otherwise(Sent(token, outcome))
                 return
             try:
@@ -246,26 +245,14 @@ class Client:
                 return
             tell(found)
 
-        options = self._options(request, token)
-        self._on(request).begin(request.method, request.path, answered, **options)
-
-    def _on(self, request: Request[T]) -> Transport:
-        return self._waiting if request.wait_s else self._transport
-
-    @staticmethod
-    def _options(request: Request[T], token: str) -> dict[str, Any]:
-        return {
-            "headers": _HEADERS + token + request.headers,
-            "body": request.body,
-            "extra_s": request.wait_s,
-            "fresh": not request.repeat,
-        }
+        transport = self._waiting if request.extra_s else self._transport
+        transport.begin(request, _HEADERS + token, answered)
 
     async def exchange(self, request: Request[T], first: Sent | None = None) -> T:
         """Send until an answer gives a value, fails for good, or patience ends.
 
         NetworkError (nothing was sent) and RemoteUnavailable (the runner said no) are always tried
-        again, AnswerLost and TimeoutExceeded with `repeat` only. A token that is refused is
+        again, AnswerLost and TimeoutExceeded unless it is asked `once`. A token that is refused is
         renewed once. `first` is how a try went that `begin` made.
         """
         tries: _Tries | None = None
@@ -284,7 +271,7 @@ class Client:
                 tries.renewed = True
                 await self._authorization.renew(token)
             except TransientError as error:
-                if isinstance(error, AnswerLost | TimeoutExceeded) and not request.repeat:
+                if isinstance(error, AnswerLost | TimeoutExceeded) and request.once:
                     raise
                 tries = tries or _Tries(patience_s)
                 await self._pause(tries, error)
@@ -294,9 +281,9 @@ class Client:
         if self._not_before:
             await self._hold_off()
         token = self._authorization.current() or await self._authorization.header()
-        options = self._options(request, token)
+        transport = self._waiting if request.extra_s else self._transport
         try:
-            answer = await self._on(request).send(request.method, request.path, **options)
+            answer = await transport.ask(request, _HEADERS + token)
         except WorkflowsError as error:
             return Sent(token, error)
         return Sent(token, answer)
@@ -361,8 +348,8 @@ class Client:
         )
 
     def _known(self, job: Job) -> Job:
-        """The job; a state nobody has heard of is told once."""
-        if job.state is JobState.UNKNOWN and job.word not in self._reported:
+        """The job, whose state nobody has heard of; that is told once for each such word."""
+        if job.word not in self._reported:
             self._reported.add(job.word)
             word = redact(job.word[:40])
             _log.warning("the runner says %r of job %s: taken for a running job", word, job.id)

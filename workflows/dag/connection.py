@@ -1,14 +1,16 @@
 """One HTTP/1.1 connection of the pool in `transport.py`: one request at a time, its answer whole.
 
-Parsing is llhttp's (httptools). Whoever asks is told by a plain function, in the event loop's own
-call: a future and a task for each answer would cost as much as all else together.
+Parsing is llhttp's (httptools). Whoever asks is told by
+a plain function, in the event loop's own call: a future and a task for each answer would cost as
+much as all else together.
 """
 
 from __future__ import annotations
 
 import asyncio
 import re
-from typing import TYPE_CHECKING, NamedTuple
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
@@ -22,10 +24,12 @@ if TYPE_CHECKING:
 MAX_BODY_BYTES = 4 * 1024 * 1024
 _MAX_HEAD_BYTES = 64 * 1024
 _READ_BYTES = 256 * 1024  # what uvloop reads at once
+_END = b"\r\n\r\n"  # of a head
 _FRAMED = re.compile(rb"\r\n(?:content-length|transfer-encoding)[ \t]*:", re.IGNORECASE)
 
 
-class Answer(NamedTuple):
+@dataclass(slots=True, eq=False)
+class Answer:
     """Status, head as it came, and body."""
 
     status: int
@@ -108,7 +112,7 @@ class Connection(asyncio.Protocol):
         """The parser's word."""
         status = self._parser.get_status_code()
         if status < 200:  # noqa: PLR2004 - informational; the answer is still to come
-            self._head, self._head_done = self._head.partition(b"\r\n\r\n")[2], False
+            self._head, self._head_done = self._head.partition(_END)[2], False
             return
         self._status, self._keep = status, self._parser.should_keep_alive()
 
@@ -129,7 +133,7 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, error: Exception | None) -> None:
         """The event loop's word that the connection has ended, for whatever reason."""
         if self.tell is not None and self._head_done and error is None:
-            head = self._head.partition(b"\r\n\r\n")[0]
+            head = self._head.partition(_END)[0]
             if not _FRAMED.search(head):  # its body ends with the connection
                 self._status = self._parser.get_status_code()
                 self._finish()

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from workflows.dag.address import Address
 
     Tell = Callable[[Answer | WorkflowsError], None]
+    _Waiting = tuple[bytes, float, Tell]  # data, seconds for its answer, whom to tell
 
 _IDLE_S = 4.0  # servers close what is idle for 5 s or more; a request then would be lost
 _FRESH_S = 1.0
@@ -31,12 +32,19 @@ _SWEEP_S = 0.25
 
 
 @dataclass(slots=True, eq=False)
-class _Waiting:
-    """A request that no connection was free for."""
+class Question:
+    """What is asked. `headers` are whole lines, each with its CRLF; the body's length is in them.
 
-    data: bytes
-    limit_s: float
-    tell: Tell
+    Its answer may take `extra_s` longer than the pool's time. `once`: it must not be sent twice,
+    so it takes no connection that has been idle for long.
+    """
+
+    method: str
+    path: str
+    headers: str
+    body: bytes
+    extra_s: float
+    once: bool
 
 
 class Transport:
@@ -47,6 +55,7 @@ class Transport:
 
     def __init__(self, address: Address, *, connections: int = 64, timeout_s: float = 30) -> None:
         self.loop = asyncio.get_running_loop()
+        self._now = self.loop.time
         self.address = address
         self.host = address.host
         self.timeout_s = timeout_s
@@ -70,6 +79,12 @@ class Transport:
         extra_s: float = 0,
         fresh: bool = False,
     ) -> Answer:
+        """One request, for those who can wait; as `ask`, but it says the body's length itself."""
+        if body or method == "POST":
+            headers += f"Content-Length: {len(body)}\r\n"
+        return await self.ask(Question(method, path, headers, body, extra_s, fresh), "")
+
+    async def ask(self, asked: Question, headers: str) -> Answer:
         """`begin`, for those who can wait.
 
         Raises:
@@ -85,29 +100,17 @@ class Transport:
             else:
                 done.set_exception(outcome)
 
-        self.begin(method, path, tell, headers=headers, body=body, extra_s=extra_s, fresh=fresh)
+        self.begin(asked, headers, tell)
         try:
             return await done
         except asyncio.CancelledError:
             self._drop(tell)
             raise
 
-    def begin(  # noqa: PLR0913 - options are keyword-only
-        self,
-        method: str,
-        path: str,
-        tell: Tell,
-        *,
-        headers: str = "",
-        body: bytes = b"",
-        extra_s: float = 0,
-        fresh: bool = False,
-    ) -> None:
+    def begin(self, asked: Question, headers: str, tell: Tell) -> None:
         """One request; `tell` is called once, later, with its answer or with what went wrong.
 
-        `headers` are whole lines, each with its CRLF. `fresh` takes no connection that has been
-        idle for long: for what must not be sent twice. `extra_s` is how much longer than the pool's
-        time its answer may take.
+        `headers` are lines that go before its own.
 
         What may be told of:
             NetworkError: no connection; nothing was sent.
@@ -116,16 +119,21 @@ class Transport:
             TimeoutExceeded: no answer in time; perhaps carried out.
             RequestRefused: an answer beyond all bounds.
         """
-        data = self._bytes(method, path, headers, body)
-        limit_s = self.timeout_s + extra_s
-        connection = None if self._queue else self._at_hand(fresh=fresh)
-        if connection is not None:
-            connection.send(data, self.loop.time() + limit_s, tell)
-            if self._sweeper is None:
-                self._sweep_later()
-            return
-        self._queue.append(_Waiting(data, limit_s, tell))
-        self._open_more()
+        method, path = asked.method, self._prefix + asked.path
+        head = f"{method} {path}{self._always}{headers}{asked.headers}\r\n"
+        data = head.encode("latin-1") + asked.body
+        limit_s = self.timeout_s + asked.extra_s
+        if self._idle and not self._queue:
+            now = self._now()
+            connection = self._at_hand(now - (_FRESH_S if asked.once else _IDLE_S))
+            if connection is not None:
+                connection.send(data, now + limit_s, tell)
+                if self._sweeper is None:
+                    self._sweep_later()
+                return
+        self._queue.append((data, limit_s, tell))
+        if len(self._all) < self._limit:
+            self._open_more()
 
     def close(self) -> None:
         """Close every connection; whoever still waits is told that the answer is lost."""
@@ -136,14 +144,14 @@ class Transport:
             task.cancel()
         lost = AnswerLost(f"the connection to {self.host} was closed by us")
         while self._queue:
-            self._queue.popleft().tell(lost)
+            self._queue.popleft()[2](lost)
         for connection in list(self._all):
             connection.fail(lost)
 
     def _drop(self, tell: Tell) -> None:
         """Nobody waits for this answer any more."""
         for waiting in self._queue:
-            if waiting.tell is tell:
+            if waiting[2] is tell:
                 self._queue.remove(waiting)
                 return
         for connection in self._all:
@@ -161,19 +169,13 @@ class Transport:
             always += self._proxy.authorization
         return prefix, always
 
-    def _bytes(self, method: str, path: str, headers: str, body: bytes) -> bytes:
-        length = f"Content-Length: {len(body)}\r\n" if body or method == "POST" else ""
-        head = f"{method} {self._prefix}{path}{self._always}{headers}{length}\r\n"
-        return head.encode("latin-1") + body
-
     # --- connections ------------------------------------------------------------------------
 
-    def _at_hand(self, *, fresh: bool) -> Connection | None:
-        """An idle connection, if there is one that is not too old."""
+    def _at_hand(self, oldest: float) -> Connection | None:
+        """A connection that is idle, at most since `oldest`, if there is one."""
         while self._idle:
             connection = self._idle.pop()
-            idle_s = self.loop.time() - connection.idle_since
-            if idle_s <= (_FRESH_S if fresh else _IDLE_S):
+            if connection.idle_since >= oldest:
                 return connection
             connection.close()
         return None
@@ -212,18 +214,19 @@ class Transport:
         if error is not None and self._queue:
             if not isinstance(error, WorkflowsError):
                 error = NetworkError(f"no connection to {self.host}", why=repr(error))
-            self._queue.popleft().tell(error)
+            self._queue.popleft()[2](error)
         self._open_more()
 
     def release(self, connection: Connection) -> None:
         """A connection is free: the request that waits longest takes it, if there is one."""
-        now = connection.idle_since = self.loop.time()
+        now = connection.idle_since = self._now()
         if not self._queue:
             self._idle.append(connection)
             return
-        waiting = self._queue.popleft()
-        connection.send(waiting.data, now + waiting.limit_s, waiting.tell)
-        self._sweep_later()
+        data, limit_s, tell = self._queue.popleft()
+        connection.send(data, now + limit_s, tell)
+        if self._sweeper is None:
+            self._sweep_later()
 
     def forget(self, connection: Connection) -> None:
         """A connection is closed."""
@@ -234,16 +237,15 @@ class Transport:
             self._open_more()
 
     def _sweep_later(self) -> None:
-        if self._sweeper is None:
-            self._sweeper = self.loop.call_later(_SWEEP_S, self._sweep)
+        self._sweeper = self.loop.call_later(_SWEEP_S, self._sweep)
 
     def _sweep(self) -> None:
         """Fail what is over its time; one timer for all instead of one for each request."""
         self._sweeper = None
-        now = self.loop.time()
+        now = self._now()
         busy = [one for one in self._all if one.tell is not None]
         for one in busy:
             if now >= one.deadline:
                 one.fail(TimeoutExceeded(f"{self.host} did not answer in time"))
-        if busy:
+        if busy and self._sweeper is None:  # what failed may have begun another
             self._sweep_later()

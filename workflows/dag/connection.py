@@ -1,6 +1,6 @@
 """One HTTP/1.1 connection of the pool in `transport.py`: one request at a time, its answer whole.
 
-Parsing is llhttp's (httptools). Whoever asks is told by
+Parsing is llhttp's (httptools), except of a head that it has read before. Whoever asks is told by
 a plain function, in the event loop's own call: a future and a task for each answer would cost as
 much as all else together.
 """
@@ -25,6 +25,7 @@ MAX_BODY_BYTES = 4 * 1024 * 1024
 _MAX_HEAD_BYTES = 64 * 1024
 _READ_BYTES = 256 * 1024  # what uvloop reads at once
 _END = b"\r\n\r\n"  # of a head
+_OK = 200
 _FRAMED = re.compile(rb"\r\n(?:content-length|transfer-encoding)[ \t]*:", re.IGNORECASE)
 
 
@@ -79,6 +80,14 @@ class Connection(asyncio.Protocol):
         if self.tell is None:
             self.close()  # nobody asked; what would come next cannot be trusted
             return
+        if not self._head:  # the parser stands where it does before any answer
+            head, _, body = data.partition(_END)
+            if self.pool.plain.get(head) == len(body):
+                tell, self.tell = self.tell, None
+                self._used = True
+                self.pool.release(self)
+                tell(Answer(_OK, data, body))
+                return
         if not self._head_done:
             self._head = self._head + data if self._head else data
             if len(self._head) > _MAX_HEAD_BYTES + _READ_BYTES:
@@ -125,10 +134,21 @@ class Connection(asyncio.Protocol):
         self._reset()
         self._used = True
         if keep:
+            self._learn(answer)
             self.pool.release(self)
         else:
             self.close()
         tell(answer)
+
+    def _learn(self, answer: Answer) -> None:
+        """Keep the head of a plain answer: the parser says the same of it when it comes again.
+
+        Plain: the body is what stands behind the head, as it is, to the end of what came. So it is
+        framed by a length that the head tells.
+        """
+        head, _, body = answer.head.partition(_END)
+        if answer.status == _OK and body and answer.body == body:
+            self.pool.learn(head, len(body))
 
     def connection_lost(self, error: Exception | None) -> None:
         """The event loop's word that the connection has ended, for whatever reason."""

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 _IDLE_S = 4.0  # servers close what is idle for 5 s or more; a request then would be lost
 _FRESH_S = 1.0
 _SWEEP_S = 0.25
+_MOST_PLAIN = 64  # heads; those with the time of day are new each second
 
 
 @dataclass(slots=True, eq=False)
@@ -60,6 +61,7 @@ class Transport:
         self.host = address.host
         self.timeout_s = timeout_s
         self._limit = connections
+        self.plain: dict[bytes, int] = {}  # heads of plain answers, and the length of their bodies
         self._idle: list[Connection] = []
         self._all: set[Connection] = set()
         self._opening: set[asyncio.Task[None]] = set()
@@ -227,6 +229,12 @@ class Transport:
         connection.send(data, now + limit_s, tell)
         if self._sweeper is None:
             self._sweep_later()
+
+    def learn(self, head: bytes, length: int) -> None:
+        """A plain answer has come (`Connection._learn`); what is kept is bounded."""
+        if len(self.plain) >= _MOST_PLAIN:
+            self.plain.clear()
+        self.plain[head] = length
 
     def forget(self, connection: Connection) -> None:
         """A connection is closed."""

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from tests.dag.wire import OK, Authority, Seen, answering, proxy
 from workflows.core.errors import NetworkError, RequestRefused, SettingsInvalid, WorkflowsError
 from workflows.dag import address
-from workflows.dag.connection import Answer, Connection
+from workflows.dag.connection import MOST_PLAIN, Answer, Connection
 from workflows.dag.transport import Transport
 from workflows.dag.tunnel import proxy_for
 
@@ -301,10 +301,10 @@ class Told(asyncio.Transport):
         self.closed = True
 
 
-class Forgetful(Transport):
-    """Has every answer parsed."""
+class Nothing(dict[bytes, int]):
+    """Learns no head, so that every answer is parsed."""
 
-    def learn(self, head: bytes, length: int) -> None: ...
+    def __setitem__(self, head: bytes, length: int) -> None: ...
 
 
 class Exchanges:
@@ -386,7 +386,8 @@ def test_a_head_that_is_known_means_what_the_parser_says(
 
     async def main() -> list[list[object]]:
         where = address.parse("http://127.0.0.1:9")
-        both = [Exchanges(Transport(where)), Exchanges(Forgetful(where))]
+        both = [Exchanges(Transport(where)), Exchanges(Transport(where))]
+        both[1].pool.plain = Nothing()
         for which, cut in order:
             whole = answers[which % len(answers)]
             pieces = [piece for piece in (whole[:cut], whole[cut:]) if piece]
@@ -398,8 +399,8 @@ def test_a_head_that_is_known_means_what_the_parser_says(
     assert knowing == parsing
 
 
-def test_a_head_is_learned_from_a_plain_answer_only_and_not_without_end() -> None:
-    async def main() -> tuple[dict[bytes, int], int]:
+def test_heads_are_learned_from_plain_answers_only_and_forgotten_when_there_are_many() -> None:
+    async def main() -> tuple[dict[bytes, int], list[int]]:
         exchanges = Exchanges(Transport(address.parse("http://127.0.0.1:9")))
         for odd in (CHUNKED, OK.replace(b"200", b"404"), OK.replace(b"5", b"0")[:-5]):
             exchanges.run([odd])
@@ -407,8 +408,10 @@ def test_a_head_is_learned_from_a_plain_answer_only_and_not_without_end() -> Non
         plain = dict(exchanges.pool.plain)
         for number in range(200):
             exchanges.run([OK.replace(b"OK", b"OK %d" % number)])
-        return plain, len(exchanges.pool.plain)
+        counts = [len(exchanges.pool.plain)]
+        exchanges.pool._sweep()
+        return plain, [*counts, len(exchanges.pool.plain)]
 
-    plain, most = asyncio.run(main())
+    plain, counts = asyncio.run(main())
     assert plain == {OK.partition(b"\r\n\r\n")[0]: 5}
-    assert most <= 64
+    assert counts == [MOST_PLAIN, 0]

@@ -152,9 +152,9 @@ class Client:
 
     def _submitted(self, answer: Answer) -> Job:
         status = answer.status
-        if status in _NOT_A_RUNNER:
-            raise self._unusable(answer, "POST /job")
         if status != 200:  # noqa: PLR2004
+            if status in _NOT_A_RUNNER:
+                raise self._unusable(answer, "POST /job")
             self._check(answer, "POST /job")
         job = protocol.read_job(answer.body)
         if job is None:

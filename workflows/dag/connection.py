@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from workflows.dag.transport import Transport
 
+MOST_PLAIN = 64  # heads that are known at a time
 MAX_BODY_BYTES = 4 * 1024 * 1024
 _MAX_HEAD_BYTES = 64 * 1024
 _READ_BYTES = 256 * 1024  # what uvloop reads at once
@@ -134,7 +135,8 @@ class Connection(asyncio.Protocol):
         self._reset()
         self._used = True
         if keep:
-            self._learn(answer)
+            if len(self.pool.plain) < MOST_PLAIN:
+                self._learn(answer)
             self.pool.release(self)
         else:
             self.close()
@@ -148,7 +150,7 @@ class Connection(asyncio.Protocol):
         """
         head, _, body = answer.head.partition(_END)
         if answer.status == _OK and body and answer.body == body:
-            self.pool.learn(head, len(body))
+            self.pool.plain[head] = len(body)
 
     def connection_lost(self, error: Exception | None) -> None:
         """The event loop's word that the connection has ended, for whatever reason."""

@@ -65,7 +65,8 @@ class Abilities(NamedTuple):
 
 def order(name: str, image: str, args: Sequence[str], env: Mapping[str, str]) -> bytes:
     """The body of `POST /job`."""
-    body: dict[str, Any] = {"job_name": name, "imageUri": image, "args": list(args)}
+    listed = args if isinstance(args, list) else list(args)
+    body: dict[str, Any] = {"job_name": name, "imageUri": image, "args": listed}
     if env:
         body["env"] = dict(env)
     return orjson.dumps(body)

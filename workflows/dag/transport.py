@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from workflows.core.errors import AnswerLost, NetworkError, TimeoutExceeded, WorkflowsError
 from workflows.dag import tunnel
-from workflows.dag.connection import Answer, Connection
+from workflows.dag.connection import MOST_PLAIN, Answer, Connection
 
 if TYPE_CHECKING:
     import ssl
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 _IDLE_S = 4.0  # servers close what is idle for 5 s or more; a request then would be lost
 _FRESH_S = 1.0
 _SWEEP_S = 0.25
-_MOST_PLAIN = 64  # heads; those with the time of day are new each second
 
 
 @dataclass(slots=True, eq=False)
@@ -230,12 +229,6 @@ class Transport:
         if self._sweeper is None:
             self._sweep_later()
 
-    def learn(self, head: bytes, length: int) -> None:
-        """A plain answer has come (`Connection._learn`); what is kept is bounded."""
-        if len(self.plain) >= _MOST_PLAIN:
-            self.plain.clear()
-        self.plain[head] = length
-
     def forget(self, connection: Connection) -> None:
         """A connection is closed."""
         if connection in self._all:
@@ -250,6 +243,8 @@ class Transport:
     def _sweep(self) -> None:
         """Fail what is over its time; one timer for all instead of one for each request."""
         self._sweeper = None
+        if len(self.plain) >= MOST_PLAIN:  # they may hold the time of day, or what is never again
+            self.plain.clear()
         now = self._now()
         busy = [one for one in self._all if one.tell is not None]
         for one in busy:

@@ -30,8 +30,9 @@ BITS += ["|\n    ", "- >-\n    ", "\n\n", "[a, b]", "{a: 1}", '"a"', "{{ params.
 SCALARS = st.sampled_from(ALIKE) | st.lists(st.sampled_from(BITS), max_size=9).map("".join)
 
 
-PLAIN = """a true null y inf nan e5 a:b a,b it's --n -n ./x ../x /x 0 -0 7 -7 1.50 10s 5m 1e5 "" "0x1"
-'a: b' "a # b" [] [a] [a,b] [-n] "[1, 2.5]" ["x", 'y'] [a:b] x{y} a[b] a&b a*b a!b Zoë .x .inf"""
+PLAIN = """a true null y inf nan e5 a:b a,b it's --n -n ./x ../x /x 0 -0 7 -7 1.50 10s 5m 1e5 ""
+"0x1" 'a: b' "a # b" [] [a] [a,b] [-n] "[1, 2.5]" ["x", 'y'] [a:b] x{y} a[b] a&b a*b
+a!b Zoë .x .inf"""
 _INDENTS = st.sampled_from(["", " ", "  ", "    ", "  - ", "- ", "    - ", "- - ", "-", "  -"])
 _KEYS = st.sampled_from(["", "a: ", "b: ", "a:", "b:  ", "task: ", "A_1: "])
 _VALUES = st.sampled_from(["", "# c", "-", "a b  ", *PLAIN.split()]) | SCALARS

@@ -105,12 +105,16 @@ def _decoded(file: str, data: bytes) -> str:
 
 @contextmanager
 def _collector_off() -> Iterator[None]:
-    """Without the cyclic collector, which walks over all that is being made, again and again."""
+    """Without the cyclic collector, which walks over all that is being made, again and again.
+
+    Nor does it walk over what was made, once it is on again: steps hold no cycles.
+    """
     was_on = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
+        gc.freeze()
         if was_on:
             gc.enable()
 

@@ -130,7 +130,8 @@ class Follower:
 
     def _over(self, step: int, job: Job) -> None:
         del self._jobs[step]
-        self._unknown.pop(step, None)
+        if self._unknown:
+            self._unknown.pop(step, None)
         self._tell(step, job)
 
     async def _hold(self, step: int, job_id: str) -> None:

@@ -35,6 +35,8 @@ class SqliteJournal:
         self._database = database
         self._lock = lock
         self._kept: list[Event] = []
+        self.note = self._kept.append
+        """Keep one event for the next flush."""
 
     @classmethod
     def open_run(cls, file: Path, *, durable: bool = False) -> Self:
@@ -68,10 +70,6 @@ class SqliteJournal:
         """Write down which run this is; the end of an earlier attempt is taken back."""
         self._store("header", json.dumps(header.facts()))
         self._store("ended", "")
-
-    def note(self, event: Event) -> None:
-        """Keep one event for the next flush."""
-        self._kept.append(event)
 
     def flush(self) -> None:
         """Commit what was noted.

@@ -43,12 +43,14 @@ class Graph:
         self.size = len(dependencies)
         self.dependencies = dependencies
         self.dependents: list[list[int]] = [[] for _ in range(self.size)]
+        in_order = True
         for step, needed in enumerate(dependencies):
             for one in needed:
                 if not 0 <= one < self.size:
                     raise ValueError(f"step {step} depends on {one}, which does not exist")
                 self.dependents[one].append(step)
-        self.order = self._topological()
+                in_order = in_order and one < step
+        self.order: Sequence[int] = range(self.size) if in_order else self._topological()
 
     def _topological(self) -> list[int]:
         left = [len(needed) for needed in self.dependencies]
@@ -105,6 +107,8 @@ class Scheduler:
         self._unneeded = bytearray(graph.size)  # a dependency was not needed
         self._stop_on_failure = stop_on_failure
         self._stopped = False
+        self._judging = any(one is not When.ON_SUCCESS for one in self._when)
+        """Whether a step may be anything but ready once its dependencies have ended."""
 
     @property
     def counts(self) -> dict[State, int]:
@@ -157,14 +161,20 @@ class Scheduler:
         self.over += 1
         change: Change = ([], [])
         if state is not State.SUCCEEDED:
+            self._judging = True
             if self._stop_on_failure and not self._stopped:
                 self._stop(change)
             self._tell(step, change)
         else:
             for below in self.graph.dependents[step]:
                 left[below] = waits = left[below] - 1
-                if not waits and states[below] is State.WAITING:
+                if waits or states[below] is not State.WAITING:
+                    continue
+                if self._judging:
                     self._judge(below, change)
+                else:
+                    states[below] = State.READY
+                    change[0].append(below)
         if change[1]:
             self._spread(change)
         return change

@@ -42,7 +42,7 @@ class Watches:
         if watchers is not None:
             ended, places = self._ended, self._at
             for waiting in watchers:
-                needs, at = self._needs[waiting], places[waiting]
+                needs, at = self._needs[waiting], places[waiting] + 1  # that one has ended
                 while at < len(needs) and ended[needs[at]]:
                     at += 1
                 places[waiting] = at

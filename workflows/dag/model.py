@@ -94,18 +94,8 @@ def fingerprint(dag: Dag) -> str:
     the order of the steps and the values of parameters do.
     """
     facts: list[Any] = [[2, dag.name, dag.max_parallel, dag.on_failure.value]]
-    for step in dag.steps:
-        flow = step.flow
-        facts.append(
-            (
-                step.id,
-                step.depends_on,
-                None if step.task is None else tuple(step.task),
-                None if flow is None else (flow.workflow, flow.parameters),
-                step.timeout_s,
-                step.retries,
-                step.env,
-                step.when.value,
-            )
-        )
+    for name, needs, task, flow, _, timeout_s, retries, env, when in dag.steps:
+        runs = None if task is None else tuple(task)
+        calls = None if flow is None else (flow.workflow, flow.parameters)
+        facts.append((name, needs, runs, calls, timeout_s, retries, env, when))
     return hashlib.sha256(orjson.dumps(facts, option=orjson.OPT_SORT_KEYS)).hexdigest()

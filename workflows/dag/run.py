@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 _log = logger("dag")
 _ROWS = 1_000
+_FAILED = frozenset({State.FAILED, State.CANCELLED})
 _NAMED = 20  # failed steps that an error names
 
 
@@ -219,7 +220,7 @@ class DagRun:
                 "message": engine.messages.get(number, ""),
             }
             for number, state in enumerate(states)
-            if state in {State.FAILED, State.CANCELLED}
+            if state in _FAILED
         ]
         took = [
             max(0.0, over - began) for began, over in zip(engine.began, engine.over, strict=True)

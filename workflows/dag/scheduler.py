@@ -70,10 +70,11 @@ class Graph:
         came_from = [-1] * self.size
         for step in self.order:
             needed = self.dependencies[step]
-            if needed:
-                came_from[step] = latest = max(needed, key=best.__getitem__)
-                best[step] = best[latest]
-            best[step] += durations_s[step]
+            longest = 0.0
+            for one in needed:
+                if best[one] > longest or came_from[step] < 0:
+                    longest, came_from[step] = best[one], one
+            best[step] = longest + durations_s[step]
         if not self.size:
             return 0.0, []
         step = max(range(self.size), key=best.__getitem__)

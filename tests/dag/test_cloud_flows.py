@@ -130,11 +130,13 @@ def test_killed_during_an_execution_the_resumed_run_goes_on_with_it(
     assert cloud.runner.ran == {"first": 1}
 
 
+@pytest.mark.parametrize("held_s", [0, 1], ids=["followed", "being started"])
 def test_stopped_with_the_wish_to_cancel_it_cancels_the_execution_and_resumed_starts_another(
-    remote: Remote, cloud: Cloud, tmp_path: Path
+    remote: Remote, cloud: Cloud, tmp_path: Path, held_s: float
 ) -> None:
     gate = tmp_path / "gate"
     cloud.gated(gate)
+    cloud.run_.faults.append(Fault("POST", ":run$", latency_s=held_s, after=True))
     running = lambda: [one for one in cloud.run_.executions if one.state == "running"]  # noqa: E731
     cloud.end_early(remote.url, "--cancel-on-exit", when=running, signal=SIGTERM)
     (first,) = cloud.run_.executions

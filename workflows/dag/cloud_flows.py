@@ -69,8 +69,7 @@ class CloudFlows:
         limit_s = flow_steps.LIMIT_S if timeout_s is None else timeout_s
         began = time.monotonic()
         try:
-            execution = await _started(api, job, flow, flow_steps.run_id(key))
-            ended, why = await self._end(api, execution, began + limit_s)
+            execution, ended, why = await self._followed(api, job, flow, key, began + limit_s)
             if not ended:
                 await asyncio.to_thread(api.cancel, execution)
         except PermanentError as error:
@@ -82,15 +81,21 @@ class CloudFlows:
         said = f": {why}" if why else ""
         return redact(f"the flow {flow.workflow} {ended} in {execution.rpartition('/')[2]}{said}")
 
-    async def _end(
-        self, api: cloud_run.CloudRunApi, execution: str, deadline: float
-    ) -> tuple[str, str]:
+    async def _followed(
+        self, api: cloud_run.CloudRunApi, job: str, flow: FlowCall, key: str, deadline: float
+    ) -> tuple[str, str, str]:
+        """The execution, how it ended, and why. When we are stopped it is cancelled, if wished."""
+        run = flow_steps.run_id(key)
+        starting = asyncio.ensure_future(_started(api, job, flow, run))
         try:
-            return await _end(api, execution, deadline)
+            execution = await asyncio.shield(starting)
+            return execution, *(await _end(api, execution, deadline))
         except asyncio.CancelledError:
-            if self._cancel_on_exit:
-                with suppress(WorkflowsError):  # it goes on, as it would without the wish
-                    await asyncio.to_thread(api.cancel, execution)
+            if not self._cancel_on_exit:
+                starting.cancel()
+                raise
+            with suppress(WorkflowsError):  # it goes on, as it would without the wish
+                await asyncio.to_thread(api.cancel, await starting)  # its name may be on its way
             raise
 
 

@@ -169,6 +169,7 @@ class Engine:
                     self._journal.note(events.cancelled(step, self.attempts[step], now))
                 if job_id:
                     jobs.append(job_id)
+        self._journal.flush()  # before anything that may hang until we are killed
         if jobs and self._client.abilities.cancel:
             asked = [self._loop.create_task(self._cancel(job_id)) for job_id in jobs]
             _, unheard = await asyncio.wait(asked, timeout=_CANCEL_S)

@@ -153,6 +153,13 @@ def test_a_fraction_in_json_is_neither_an_arg_of_its_own_kind_nor_an_id() -> Non
         load_text(f'{{"steps": [{{"id": "a", "dependsOn": [1.5], {task}}}]}}', file="x.json")
 
 
+def test_numbers_in_flow_style_args_are_what_is_written() -> None:
+    """It begins like JSON; what it is shows only when it is read."""
+    made = load_text("{steps: [{id: a, task: {imageUri: x, args: [0x1F, True, 1.10]}}]}")
+
+    assert made.steps[0].task == Task("a", "x", ("0x1F", "True", "1.10"))
+
+
 def test_the_value_of_a_parameter_is_no_template() -> None:
     params = {"x": "{{ steps.a.jobId }} {{ params.y }}"}
     text = steps("- id: a", "  task: {imageUri: x, args: ['{{params.x}}']}")

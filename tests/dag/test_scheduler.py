@@ -32,8 +32,8 @@ def test_every_step_ends_once_and_runs_only_after_what_it_needs(
     when = [data.draw(st.sampled_from(list(When))) for _ in needs]
     stop = data.draw(st.booleans())
     scheduler = Scheduler(Graph(needs), when, stop_on_failure=stop)
-    first = scheduler.ready()
-    ready, over = first[0], set(first[1])
+    ready, skipped = scheduler.ready()
+    over = set(skipped)
     while ready:
         step = ready.pop(data.draw(st.integers(0, len(ready) - 1)))
         if scheduler.states[step] is not State.READY:
@@ -42,9 +42,9 @@ def test_every_step_ends_once_and_runs_only_after_what_it_needs(
         assert all(scheduler.states[one] >= State.SUCCEEDED for one in needs[step])
         assert step not in over
         scheduler.started(step)
-        change = scheduler.ended(step, data.draw(st.sampled_from(_ENDS)))
-        over |= {step, *change[1]}
-        ready += change[0]
+        more, skipped = scheduler.ended(step, data.draw(st.sampled_from(_ENDS)))
+        over |= {step, *skipped}
+        ready += more
     assert scheduler.finished
     for step, state in enumerate(scheduler.states):
         if when[step] is When.ON_SUCCESS and state in _ENDS:

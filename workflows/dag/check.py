@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 _MAX_PROBLEMS = 10_000  # more than anybody reads; the file is refused by then
 # What a named tuple is made by in the end: its own way there costs four times as much.
 _new = tuple.__new__
-
-
 _only_texts = frozenset({str}).issuperset  # of types: a `Source` is none
 
 

@@ -4,8 +4,8 @@ A piece is some dozen steps, so that memory holds the file, the steps, and one p
 parser makes. Cutting is safe without knowing YAML: a cut inside a quoted text, a flow list or
 anything else that spans lines leaves a piece that cannot be parsed, and then the whole text is.
 
-`ryaml` decides what a text means. `yaml_rs` takes half of its time, and may read a piece that
-holds nothing it reads otherwise (`reads_alike`); see docs/decisions/0012-dag-yaml.md.
+`ryaml` decides what a text means. `yaml_rs` takes half of its time, and may read a piece whose
+every line is plain (`reads_alike`); see docs/decisions/0012-dag-yaml.md.
 """
 
 from __future__ import annotations

@@ -14,12 +14,12 @@ import gc
 import itertools
 import re
 from contextlib import contextmanager
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from workflows.core.errors import RequestRefused, ResourceNotFound, UrlRefused
-from workflows.dag import graph, limits, parse
+from workflows.dag import graph, halves, limits, parse
 from workflows.dag.check import Checker
 from workflows.dag.findings import Finding, Problem, invalid, unreadable
 from workflows.dag.model import Dag
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from workflows.dag import findings
+    from workflows.dag.model import Step
     from workflows.dag.scan import Seen
 
 # Ways to write a whole number or boolean that its value does not tell. Each pattern begins with
@@ -177,12 +178,31 @@ class _Loading:
         if cut is None or cut.steps > limits.MAX_STEPS:
             return None
         checker = self._checker()
-        pieces = parse.pieces(self._text, cut.cuts, quick=True)
         try:
-            made = self._made(checker, _Raw(cut.around, itertools.chain.from_iterable(pieces)))
+            steps = self._sound_steps(checker, cut.cuts)
         except parse.Unparsable:
             return None
+        made = self._assembled(checker, cut.around, steps)
         return None if checker.problems or checker.unsure else made
+
+    def _sound_steps(self, checker: Checker, cuts: list[int]) -> list[Step]:
+        """The steps of these pieces, those of a large file read by two processors.
+
+        Raises:
+            Unparsable: something is wrong, or not sure; a finding has no place yet.
+        """
+
+        def read(some: list[int]) -> list[Step]:
+            pieces = parse.pieces(self._text, some, quick=True)
+            steps = [checker.step(0, one) for one in itertools.chain.from_iterable(pieces)]
+            if checker.problems or checker.unsure:
+                raise parse.Unparsable("a step is wrong, or not sure")
+            return steps
+
+        if len(self._text) < halves.LARGE:
+            return read(cuts)
+        middle = len(cuts) // 2
+        return halves.both(partial(read, cuts[: middle + 1]), partial(read, cuts[middle:]))
 
     def _checked(self, checker: Checker) -> Dag:
         try:
@@ -196,12 +216,16 @@ class _Loading:
             self._refuse([], words=str(error))
 
     def _made(self, checker: Checker, raw: _Raw) -> Dag:
-        around, steps = raw
+        """The DAG of plain values, as far as they are right; mistakes are with the checker."""
+        steps = (checker.step(index, one) for index, one in enumerate(raw.steps))
+        return self._assembled(checker, raw.around, steps)
+
+    def _assembled(self, checker: Checker, around: Any, steps: Iterable[Step]) -> Dag:
         if not isinstance(around, dict):
             says = "the file must be a mapping with `name` and `steps`"
             self._refuse([Problem((), says, "see `workflows dag schema`")])
         head = checker.head(around)
-        made = tuple([checker.step(index, one) for index, one in enumerate(steps)])
+        made = tuple(steps)
         if not made and not checker.problems:
             checker.complain(("steps",), "there are no steps", "write at least one")
         checker.problems += graph.problems(made)

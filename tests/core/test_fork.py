@@ -1,0 +1,106 @@
+"""Work in a fork of this process; each in a process of its own, since pytest's may have threads."""
+
+from __future__ import annotations
+
+import sys
+
+from tests.core.processes import ENV, alive
+from workflows.core import process
+
+FRAME = """
+import os, signal, sys, threading, time
+from workflows.core.fork import beside
+{body}
+print("end", len(os.listdir("/proc/self/fd")))
+"""
+PLAIN = FRAME.format(body="")
+
+
+def ran(body: str) -> list[str]:
+    """What the script wrote to either output, as lines, less the last one: it left no file open."""
+    done = process.run([sys.executable, "-c", FRAME.format(body=body)], env=ENV, timeout_s=30)
+    plain = process.run([sys.executable, "-c", PLAIN], env=ENV, timeout_s=30)
+    lines = (done.stderr + done.stdout).splitlines()
+    assert lines[-1:] == plain.stdout.splitlines()
+    return lines[:-1]
+
+
+def test_the_work_is_done_by_another_process_while_the_block_goes_on() -> None:
+    told = ran("""
+here, there = os.pipe()
+def work():
+    said = os.read(here, 10)  # it waits for the block
+    return b"%d %s" % (os.getpid(), said)
+with beside(work) as fork:
+    os.write(there, b"go")
+    print(os.getpid(), fork.result().decode())
+os.close(here), os.close(there)
+""")
+    mine, others, said = told[0].split()
+    assert mine != others
+    assert said == "go"
+    assert not alive(int(others))
+
+
+def test_a_large_result_is_whole() -> None:
+    body = "with beside(lambda: bytes(range(256)) * 50_000) as fork:\n    found = fork.result()"
+    assert ran(f"{body}\nprint(found == bytes(range(256)) * 50_000)") == ["True"]
+
+
+def test_work_that_raises_gives_nothing_and_says_nothing() -> None:
+    assert ran("with beside(lambda: 1 // 0) as fork:\n    print(fork.result())") == ["None"]
+
+
+def test_work_that_is_killed_gives_nothing() -> None:
+    body = "with beside(lambda: os.kill(os.getpid(), signal.SIGKILL)) as fork:"
+    assert ran(f"{body}\n    print(fork.result())") == ["None"]
+
+
+def test_work_that_nobody_waits_for_ends_with_the_block() -> None:
+    told = ran("""
+here, there = os.pipe()
+def work():
+    os.write(there, str(os.getpid()).encode())
+    signal.pause()
+try:
+    with beside(work):
+        pid = int(os.read(here, 10))
+        raise ValueError("the block has failed")
+except ValueError as error:
+    print(error)
+try:
+    os.kill(pid, 0)
+except ProcessLookupError:
+    print("it is gone")
+os.close(here), os.close(there)
+""")
+    assert told == ["the block has failed", "it is gone"]
+
+
+def test_what_the_program_has_still_to_write_is_written_once() -> None:
+    body = """
+import atexit
+atexit.register(print, "bye")
+print("not flushed")
+with beside(lambda: b"") as fork:
+    fork.result()
+"""
+    args = [sys.executable, "-c", FRAME.format(body=body)]
+    lines = process.run(args, env=ENV, timeout_s=30).stdout.splitlines()
+    assert [lines[0], *lines[2:]] == ["not flushed", "bye"]
+
+
+def test_a_process_with_threads_is_not_forked() -> None:
+    assert ran("""
+over = threading.Event()
+other = threading.Thread(target=over.wait)
+other.start()
+with beside(lambda: b"done") as fork:
+    print(fork.result())
+over.set()
+other.join()
+while len(os.listdir("/proc/self/task")) > 1:  # the kernel's part of a thread ends after it
+    time.sleep(0.001)
+with beside(lambda: b"done") as fork:
+    print(fork.result())
+""") == ["None", "b'done'"]

@@ -1,0 +1,112 @@
+"""A large file is read by two processors, and means what it means when one reads it."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given, settings
+
+from tests.core.processes import ENV
+from tests.dag.support import IMAGE, as_yaml, dags, load_text
+from workflows.core import process
+from workflows.dag import halves
+from workflows.dag.templates import Template
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+STEP = """- id: step-{n}
+  description: a step that is as long as they are
+  dependsOn: [step-0]
+  retries: 2
+  when: always
+  env: {{LEVEL: "{n}"}}
+  task: {{imageUri: {image}, args: [--number, "{{{{ steps.step-0.jobId }}}}", 7, true]}}
+- id: flow-{n}
+  timeout: 90s
+  workflow: hello_world
+  parameters: {{git_url: "https://git.example.com/a/b.git", branch: "{n}"}}
+"""
+COUNT = 2_000
+LOAD = """
+import resource, sys, threading
+from workflows.dag import loader
+from workflows.dag.model import fingerprint
+over = threading.Event()
+if sys.argv[2] == "alone":
+    threading.Thread(target=over.wait).start()
+dag = loader.load(sys.argv[1])
+over.set()
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss > 0, fingerprint(dag), len(dag.steps))
+"""
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file of steps of every kind; most could be left out and nothing would be missed."""
+    steps = [STEP.format(n=n, image=IMAGE) for n in range(1, COUNT)]
+    first = f"- id: step-0\n  task: {{imageUri: {IMAGE}}}\n"
+    file = tmp_path_factory.mktemp("large") / "large.yaml"
+    file.write_text("name: large\nsteps:\n" + first + "".join(steps))
+    assert file.stat().st_size > halves.LARGE
+    return file
+
+
+def told(file: Path, how: str) -> list[str]:
+    args = [sys.executable, "-c", LOAD, str(file), how]
+    return process.run(args, env=ENV, timeout_s=60).stdout.split()
+
+
+def typed(value: Any) -> Any:
+    """The value with its types and those of all that is in it."""
+    if isinstance(value, tuple | list):
+        return type(value), [typed(one) for one in value]
+    if isinstance(value, dict):
+        return type(value), [(typed(key), typed(one)) for key, one in value.items()]
+    return type(value), value, getattr(value, "parts", None)
+
+
+def test_two_processors_read_what_one_reads(large: Path) -> None:
+    forked, *both = told(large, "together")
+    alone, *one = told(large, "alone")
+    assert both == one
+    assert (forked, alone) == ("True", "False")
+
+
+def test_a_mistake_in_either_half_is_told_with_its_line(large: Path, tmp_path: Path) -> None:
+    lines = large.read_text().splitlines(keepends=True)
+    wrong = tmp_path / "wrong.yaml"
+    places = [number for number, line in enumerate(lines) if "retries: 2" in line]
+    for at in (places[1], places[-1]):
+        text = [*lines[:at], lines[at].replace("2", "two"), *lines[at + 1 :]]
+        wrong.write_text("".join(text))
+        args = [sys.executable, "-m", "workflows", "dag", "validate", str(wrong)]
+        done = process.run(args, env=ENV, timeout_s=60, check=False)
+        assert done.exit_code == 2
+        assert f"wrong.yaml:{at + 1}:" in done.stdout + done.stderr
+
+
+@settings(max_examples=100, deadline=None)
+@given(dags())
+def test_a_step_is_the_same_when_it_comes_from_the_other_process(raw: dict[str, Any]) -> None:
+    steps = list(load_text(as_yaml(raw)).steps)
+    assert typed(halves._from_bytes(halves._to_bytes(steps))) == typed(steps)
+
+
+def test_places_for_job_ids_come_with_a_step() -> None:
+    text = f"""name: a
+steps:
+- id: a
+  task: {{imageUri: {IMAGE}}}
+- id: b
+  dependsOn: [a]
+  task: {{imageUri: {IMAGE}, args: ["x {{{{ steps.a.jobId }}}}"]}}
+"""
+    steps = list(load_text(text).steps)
+    (one,) = [step.task.args for step in halves._from_bytes(halves._to_bytes(steps)) if step.task][
+        1
+    ]
+    assert isinstance(one, Template)
+    assert typed(one) == typed(steps[1].task.args[0] if steps[1].task else None)

@@ -1,0 +1,79 @@
+"""A second processor for a moment: work in a fork of this process.
+
+Unlike a child of `core.process` it runs no other program: it sees memory as it was, gives bytes
+back, and is gone. A fork is safe while there is one thread only; elsewhere nothing is forked.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+_THREADS = Path("/proc/self/task")  # those of libraries, too, which `threading` does not know
+
+
+class Fork:
+    """One piece of work that is done elsewhere."""
+
+    def __init__(self, work: Callable[[], bytes]) -> None:
+        self._pid = 0
+        self._file = -1
+        if sys.platform != "linux" or len(list(_THREADS.iterdir())) > 1:
+            return
+        with suppress(OSError):  # no memory, or no more processes: no fork
+            self._file = os.memfd_create("work")
+            self._pid = os.fork()
+            if not self._pid:
+                _carry_out(work, self._file)
+
+    def result(self) -> bytes | None:
+        """Wait for the end of the work; call it once.
+
+        None where it was not done: there could be no fork, it was killed, or `work` raised.
+        Whoever asked for it does it himself then, and meets what was raised.
+        """
+        if not self._pid:
+            return None
+        status = os.waitpid(self._pid, 0)[1]
+        self._pid = 0
+        return os.pread(self._file, os.fstat(self._file).st_size, 0) if status == 0 else None
+
+    def end(self) -> None:
+        """Nobody wants the result any more."""
+        if self._pid:
+            os.kill(self._pid, signal.SIGKILL)
+            os.waitpid(self._pid, 0)
+        if self._file >= 0:
+            os.close(self._file)
+
+
+@contextmanager
+def beside(work: Callable[[], bytes]) -> Iterator[Fork]:
+    """Do `work` on another processor while the block goes on here; it is over when the block is.
+
+    `work` may compute, and nothing else: what it does to memory is lost, files and sockets are
+    shared with this process. It prints nothing, not even that it failed.
+    """
+    fork = Fork(work)
+    try:
+        yield fork
+    finally:
+        fork.end()
+
+
+def _carry_out(work: Callable[[], bytes], number: int) -> NoReturn:
+    """The fork's whole life."""
+    code = 1
+    try:
+        with open(number, "wb", closefd=False) as file:
+            file.write(work())
+        code = 0
+    finally:
+        os._exit(code)

@@ -72,6 +72,7 @@ def test_two_processors_read_what_one_reads(large: Path) -> None:
     forked, *both = told(large, "together")
     alone, *one = told(large, "alone")
     assert both == one
+    assert int(both[1]) == 1 + 2 * (COUNT - 1)
     assert (forked, alone) == ("True", "False")
 
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from tests.dag.support import as_yaml, dags, load_text
 from workflows.core.errors import DagInvalid
 from workflows.dag import notation, parse
-from workflows.dag.limits import node_bound
+from workflows.dag.limits import more_nodes_than, node_bound
 from workflows.dag.scan import Scan
 
 EXAMPLES = sorted((Path(__file__).parents[2] / "dags").glob("*.yaml"))
@@ -166,6 +166,12 @@ def test_the_bound_on_nodes_is_one(raw: dict[str, Any]) -> None:
         count = sum(node.kind in {"scalar", "map", "list"} for node in nodes)
 
         assert count <= node_bound(text)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.text(st.sampled_from("a-, \n[{:é"), max_size=30), st.integers(0, 40))
+def test_a_limit_on_nodes_is_kept_to_the_node(text: str, limit: int) -> None:
+    assert more_nodes_than(limit, text) == (node_bound(text) > limit)
 
 
 @pytest.mark.parametrize("text", TEXTS, ids=[path.stem for path in EXAMPLES])

@@ -62,8 +62,15 @@ def node_bound(text: str) -> int:
 
 
 def more_nodes_than(limit: int, text: str) -> bool:
-    """Whether the bound is above the limit; a short text need not be looked at."""
-    return 2 + len(text) > limit and node_bound(text) > limit
+    """Whether the bound is above the limit.
+
+    Looser ones come first, which take less time: every character, and every dash.
+    """
+    if 2 + len(text) <= limit:
+        return False
+    data = text.encode()
+    marks = len(data) - len(data.translate(None, _DELIMITERS + b"-"))
+    return 2 + marks > limit and node_bound(text) > limit
 
 
 def may_be_deep(text: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from itertools import pairwise
 from statistics import median_low
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given, settings
@@ -15,6 +16,9 @@ from workflows.dag.polling import Pace, Poller
 from workflows.dag.scheduler import Graph
 from workflows.dag.typical import Typical
 from workflows.dag.watching import Levels, Watches
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _SOON_S = 1e-6  # sums of floats
 _SECONDS = st.floats(0.01, 60) | st.floats(0.01, 0.5)
@@ -259,6 +263,23 @@ def test_a_step_is_ahead_of_those_with_more_levels_left(graph: Graph, data: st.D
         ended[step] = 1
 
 
+def _wide(first: int, second: int) -> Graph:
+    """Some steps, and others that wait for all of these: hunts that have room to grow."""
+    return Graph([()] * first + [tuple(range(first))] * second)
+
+
+def _orders(graph: Graph, data: st.DataObject, choice: int) -> Iterator[int]:
+    """The steps, each after its dependencies: one of the first `choice` that can be next."""
+    ended: set[int] = set()
+    waiting = list(range(graph.size))
+    while waiting:
+        free = [step for step in waiting if ended.issuperset(graph.dependencies[step])]
+        step = free[data.draw(st.integers(0, min(choice, len(free)) - 1))]
+        waiting.remove(step)
+        ended.add(step)
+        yield step
+
+
 @_quick
 @given(_graphs(), st.data())
 def test_whoever_waits_watches_something_that_has_not_ended(
@@ -266,14 +287,8 @@ def test_whoever_waits_watches_something_that_has_not_ended(
 ) -> None:
     """In whatever order steps end, each waiting step, and the run, has its eye on one of them."""
     ended = bytearray(graph.size)
-    watches = Watches(graph, ended)
-    for _ in range(graph.size):
-        free = [
-            step
-            for step, needs in enumerate(graph.dependencies)
-            if not ended[step] and all(ended[need] for need in needs)
-        ]
-        step = data.draw(st.sampled_from(free))
+    watches = Watches(graph)
+    for step in _orders(graph, data, graph.size):
         ended[step] = 1
         watches.over(step)
         for below, needs in enumerate(graph.dependencies):
@@ -281,3 +296,27 @@ def test_whoever_waits_watches_something_that_has_not_ended(
             assert not left or ended[below] or any(map(watches.watched, left))
         sinks = [one for one in range(graph.size) if not graph.dependents[one] and not ended[one]]
         assert not sinks or any(map(watches.watched, sinks))
+
+
+@settings(max_examples=150, deadline=None)
+@given(_graphs() | st.builds(_wide, st.integers(15, 50), st.integers(1, 3)), st.data())
+def test_ends_that_are_looked_into_later_change_no_answer(
+    graph: Graph, data: st.DataObject
+) -> None:
+    """Whenever somebody asks, it is as if every end had been looked into as it came."""
+    at_once, later = Watches(graph), Watches(graph)
+    acts = st.sampled_from(["later", "later", "now", "watched", "alive"])
+    for step in _orders(graph, data, 3):
+        found = at_once.over(step)
+        act = data.draw(acts)
+        if act == "now":
+            assert later.over(step) == found
+            continue
+        later.later(step)
+        one = min(step + 1, graph.size - 1)  # that may well be watched
+        if act == "watched":
+            assert later.watched(one) == at_once.watched(one)
+        elif act == "alive":
+            later.alive(one)
+            at_once.alive(one)
+    assert [*map(later.watched, range(graph.size))] == [*map(at_once.watched, range(graph.size))]

@@ -68,7 +68,7 @@ class Engine:
         self._past = parts.past
         self._observer = parts.observer
         self._ended = bytearray(graph.size)
-        self._watches = Watches(graph, self._ended)
+        self._watches = Watches(graph)
         self._poller = Poller(parts.pace, Levels(graph, self._ended).ahead)
         self._ready: deque[int] = deque()
         self._tries: dict[int, int] = {}
@@ -368,9 +368,10 @@ class Engine:
     def _settled(self, step: int) -> None:
         self._ended[step] = 1
         self._observer.ended(step)
-        hurried = self._watches.over(step)
-        if hurried:
-            self._follower.hurry(hurried)
+        if self._poller.planned:
+            self._follower.hurry(self._watches.over(step))
+        else:
+            self._watches.later(step)
 
     # --- clockwork --------------------------------------------------------------------------
 

@@ -115,12 +115,11 @@ class Follower:
 
     def hurry(self, steps: Sequence[int]) -> None:
         """Somebody waits for these jobs from now on: look at them now."""
-        if not self._poller.planned:
-            return
-        now = self._loop.time()
-        for step in steps:
-            self._poller.watch(step, now, look=True)
-        self.wake()
+        if steps:
+            now = self._loop.time()
+            for step in steps:
+                self._poller.watch(step, now, look=True)
+            self.wake()
 
     def forget(self, step: int) -> None:
         """The job's end is of no interest any more."""

@@ -10,8 +10,9 @@ from __future__ import annotations
 import asyncio
 import os
 from dataclasses import dataclass
+from functools import partial
 from time import time
-from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol, TypeVar
 
 from workflows.core.errors import (
     AccessDenied,
@@ -29,7 +30,7 @@ from workflows.core.observability import logger
 from workflows.core.redaction import redact
 from workflows.dag import protocol
 from workflows.dag.connection import Answer
-from workflows.dag.protocol import Abilities, Job, JobState
+from workflows.dag.protocol import Abilities, Job, JobState, read_job
 from workflows.dag.transport import Question
 
 if TYPE_CHECKING:
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
     from workflows.dag.transport import Transport
 
 T = TypeVar("T")
+A = TypeVar("A")
+A_contra = TypeVar("A_contra", contravariant=True)
 
 _log = logger("dag")
 _FIRST_WAIT_S = 0.2
@@ -63,14 +66,9 @@ class Patience:
 
 @dataclass(slots=True, eq=False)
 class Request(Question, Generic[T]):
-    """What is asked, and how its answer is read.
-
-    The runner may hold its answer for `extra_s` seconds; what may pass is tried again for
-    `patience_s` (None: as the client does).
-    """
+    """What is asked, and how its answer is read; the runner may hold that for `extra_s` seconds."""
 
     read: Callable[[Answer], T]
-    patience_s: float | None = None
 
 
 class Sent(NamedTuple):
@@ -78,6 +76,19 @@ class Sent(NamedTuple):
 
     token: str
     outcome: Answer | WorkflowsError
+
+
+class Asker(Protocol[A_contra]):
+    """Who is told how a request went that `Client.begin` sent; `about` is the asker's own."""
+
+    def answered(self, about: A_contra, job: Job, /) -> None:
+        """The first try has given this job."""
+
+    def unanswered(self, about: A_contra, request: Request[Job], sent: Sent | None, /) -> None:
+        """It is not that simple: `exchange` is to go on from what came.
+
+        That is nothing where the request could not be sent now.
+        """
 
 
 @dataclass(slots=True)
@@ -130,8 +141,7 @@ class Client:
             return protocol.read_abilities(answer.body) if good else Abilities()
 
         asked = Request("GET", "/capabilities", "", b"", 0, once=False, read=read)
-        asked.patience_s = self._patience.start_s
-        self.abilities = await self.exchange(asked)
+        self.abilities = await self.exchange(asked, patience_s=self._patience.start_s)
         return self.abilities
 
     def submit(
@@ -156,7 +166,7 @@ class Client:
             if status in _NOT_A_RUNNER:
                 raise self._unusable(answer, "POST /job")
             self._check(answer, "POST /job")
-        job = protocol.read_job(answer.body)
+        job = read_job(answer.body)
         if job is None:
             raise AnswerLost(
                 f"POST /job was answered {status} without a job",
@@ -181,7 +191,7 @@ class Client:
                 what = "the runner does not know the job"
                 raise ResourceNotFound(what, why=redact(protocol.quoted(answer.body)))
             self._check(answer, "GET /jobstatus")
-        job = protocol.read_job(answer.body)
+        job = read_job(answer.body)
         if job is None:
             raise RemoteUnavailable(
                 f"GET /jobstatus was answered {status} without a job",
@@ -201,8 +211,7 @@ class Client:
 
         path = protocol.cancel_path(job_id)
         asked = Request("POST", path, _EMPTY, b"", 0, once=False, read=read)
-        asked.patience_s = _CANCEL_PATIENCE_S
-        await self.exchange(asked)
+        await self.exchange(asked, patience_s=_CANCEL_PATIENCE_S)
 
     async def find(self, name: str) -> list[Job]:
         """The jobs of a name, where the runner offers that.
@@ -218,45 +227,28 @@ class Client:
         path = protocol.find_path(name)
         return await self.exchange(Request("GET", path, "", b"", 0, once=False, read=read))
 
-    def begin(
-        self,
-        request: Request[T],
-        tell: Callable[[T], None],
-        otherwise: Callable[[Sent | None], None],
-    ) -> None:
-        """Send now, without a task; `tell` is called once with what the first try gives.
-
-        Where that is not so simple, `otherwise` is called in its place, with what came (nothing
-        if it could not be sent now): that is for `exchange` to go on with.
-        """
+    def begin(self, request: Request[Job], about: A, asker: Asker[A]) -> None:
+        """Send now, without a task; one of the asker's methods is called, once, with `about`."""
         token = self._authorization.current()
         if self._not_before or (not token and self._authorization.renewable):
-            otherwise(None)
+            asker.unanswered(about, request, None)
             return
-
-        def answered(outcome: Answer | WorkflowsError) -> None:
-            if not isinstance(outcome, Answer) or outcome.status != 200:  # noqa: PLR2004
-                otherwise(Sent(token, outcome))
-                return
-            try:
-                found = request.read(outcome)
-            except Exception:  # noqa: BLE001 - `exchange` comes upon it again, where it is seen
-                otherwise(Sent(token, outcome))
-                return
-            tell(found)
-
         transport = self._waiting if request.extra_s else self._transport
-        transport.begin(request, _HEADERS + token, answered)
+        heard = partial(_heard, request, token, about, asker)
+        transport.begin(request, _HEADERS + token, heard)
 
-    async def exchange(self, request: Request[T], first: Sent | None = None) -> T:
+    async def exchange(
+        self, request: Request[T], first: Sent | None = None, *, patience_s: float | None = None
+    ) -> T:
         """Send until an answer gives a value, fails for good, or patience ends.
 
         NetworkError (nothing was sent) and RemoteUnavailable (the runner said no) are always tried
         again, AnswerLost and TimeoutExceeded unless it is asked `once`. A token that is refused is
-        renewed once. `first` is how a try went that `begin` made.
+        renewed once. `first` is how a try went that `begin` made; `patience_s` seconds of patience
+        may be given for this one.
         """
         tries: _Tries | None = None
-        patience_s = self._patience.run_s if request.patience_s is None else request.patience_s
+        patience_s = self._patience.run_s if patience_s is None else patience_s
         while True:
             try:
                 token, outcome = first or await self._sent(request)
@@ -354,6 +346,24 @@ class Client:
             word = redact(job.word[:40])
             _log.warning("the runner says %r of job %s: taken for a running job", word, job.id)
         return job
+
+
+def _heard(
+    request: Request[Job], token: str, about: A, asker: Asker[A], outcome: Answer | WorkflowsError
+) -> None:
+    """How a first try went. A function of its own: a closure costs more than a `partial`."""
+    job = None
+    if isinstance(outcome, Answer) and outcome.status == 200:  # noqa: PLR2004
+        try:
+            job = read_job(outcome.body)
+            if job is None or job.state is _UNKNOWN:  # `read` has more to say of these only
+                job = request.read(outcome)
+        except Exception:  # noqa: BLE001 - `exchange` comes upon it again, where it is seen
+            job = None
+    if job is not None:
+        asker.answered(about, job)
+    else:
+        asker.unanswered(about, request, Sent(token, outcome))
 
 
 def _chance() -> float:

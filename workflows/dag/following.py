@@ -6,7 +6,6 @@ whose kind is known to take no time is looked at as soon as it is submitted.
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING
 
 from workflows.core.errors import RequestRefused, ResourceNotFound
@@ -26,6 +25,8 @@ _UNKNOWN_LOOKS = 3  # a job may have been made a moment ago, by another instance
 
 _First = tuple[float, "Hashable", float | None, bool]
 """What is known of a job before its first look: began, kind, expected_s, whether it is a probe."""
+_Look = tuple[int, str, _First | None]
+"""One look: the step, its job's id, and what was known of that if it is the first look."""
 
 
 class Follower:
@@ -60,7 +61,6 @@ class Follower:
         self._background = background
         self._loop = loop
         self._jobs: dict[int, str] = {}
-        self._first: dict[int, _First] = {}
         self._unknown: dict[int, int] = {}
         self._looking = 0
         self._holding = 0
@@ -94,8 +94,7 @@ class Follower:
         probe = not old and expected_s is None and self._poller.at_once(kind)
         first = (began, kind, expected_s, probe)
         if old or probe:
-            self._first[step] = first
-            self._look(step, job_id)
+            self._look(step, job_id, first)
         else:
             self._plan(step, first)
 
@@ -124,7 +123,6 @@ class Follower:
     def forget(self, step: int) -> None:
         """The job's end is of no interest any more."""
         self._jobs.pop(step, None)
-        self._first.pop(step, None)
         self._poller.gone(step)
 
     def _over(self, step: int, job: Job) -> None:
@@ -147,47 +145,41 @@ class Follower:
         finally:
             self._holding -= 1
 
-    def _look(self, step: int, job_id: str) -> None:
+    def _look(self, step: int, job_id: str, first: _First | None = None) -> None:
         """One look; what it shows is `_seen`, unless the job is of no interest any more."""
         self.looks += 1
         self._looking += 1
-        request = self._client.look(job_id)
-        self._client.begin(
-            request,
-            partial(self._answered, step, job_id),
-            partial(self._otherwise, step, job_id, request),
-        )
+        self._client.begin(self._client.look(job_id), (step, job_id, first), self)
 
-    def _otherwise(self, step: int, job_id: str, request: Request[Job], first: Sent | None) -> None:
-        self._background.spawn(self._exchange(step, job_id, request, first))
+    def unanswered(self, about: _Look, request: Request[Job], sent: Sent | None) -> None:
+        """The client's word: it takes longer."""
+        self._background.spawn(self._exchange(about, request, sent))
 
-    async def _exchange(
-        self, step: int, job_id: str, request: Request[Job], first: Sent | None
-    ) -> None:
+    async def _exchange(self, about: _Look, request: Request[Job], sent: Sent | None) -> None:
         """The long way, with whatever waits and tries it takes."""
         try:
-            job = await self._asked(step, job_id, request, first)
+            job = await self._asked(about[0], about[1], request, sent)
         except BaseException:
             self._looking -= 1
             raise
-        self._answered(step, job_id, job)
+        self.answered(about, job)
 
-    def _answered(self, step: int, job_id: str, job: Job) -> None:
-        """The client's word; what goes wrong here ends the run."""
+    def answered(self, about: _Look, job: Job) -> None:
+        """The client's word: the job as it is now. What goes wrong here ends the run."""
         if self._background.closed:
             return
+        step, job_id, first = about
         try:
             self._looking -= 1
             if self._jobs.get(step) is job_id:
-                self._seen(step, job)
+                self._seen(step, job, first)
             if self._looking == self._most_looking - 1:
                 self.wake()  # there was no room for what is due
         except BaseException as error:  # noqa: BLE001 - the run raises it
             self._background.fail(error)
 
-    def _seen(self, step: int, job: Job) -> None:
+    def _seen(self, step: int, job: Job, first: _First | None) -> None:
         """What a look has shown: the first, made at once, or one that the poller found due."""
-        first = self._first.pop(step, None)
         if first is not None:
             if job.state not in FINAL:
                 self._plan(step, first)
@@ -207,11 +199,11 @@ class Follower:
             self.wake()
 
     async def _asked(
-        self, step: int, job_id: str, request: Request[Job], first: Sent | None = None
+        self, step: int, job_id: str, request: Request[Job], sent: Sent | None = None
     ) -> Job:
         """The job; as failed where the runner does not know it, or will not say."""
         try:
-            return await self._client.exchange(request, first)
+            return await self._client.exchange(request, sent)
         except ResourceNotFound as error:
             self._unknown[step] = times = self._unknown.get(step, 0) + 1
             gone = times > _UNKNOWN_LOOKS

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from time import time
 from typing import TYPE_CHECKING
 
@@ -19,6 +18,9 @@ if TYPE_CHECKING:
     from workflows.dag.journal import Journal
     from workflows.dag.model import Step
     from workflows.dag.parts import Rules
+
+_Attempt = tuple[int, "Step", int]
+"""One attempt of a step: the step's number, the step, and which attempt it is."""
 
 
 class Submitter:
@@ -52,23 +54,14 @@ class Submitter:
     def begin(self, step: int, what: Step, attempt: int) -> None:
         """Submit the attempt's new job."""
         if not (self._journal.synchronous or self.recoverable):
-            self._background.spawn(self._after_journal(step, what, attempt))
+            self._background.spawn(self._after_journal((step, what, attempt)))
             return
         try:
             request = self._request(what, attempt)
         except RequestRefused as error:
             self._failed(step, str(error))
             return
-        self._client.begin(
-            request,
-            partial(self._made, step, what, attempt),
-            partial(self._otherwise, step, what, attempt, request),
-        )
-
-    def _otherwise(
-        self, step: int, what: Step, attempt: int, request: Request[Job], first: Sent | None
-    ) -> None:
-        self._background.spawn(self._exchange(step, what, attempt, request, first))
+        self._client.begin(request, (step, what, attempt), self)
 
     def recover(self, step: int, what: Step, attempt: int, job_id: str) -> None:
         """The job of an attempt that an earlier process began; `job_id` is empty if it got none."""
@@ -77,27 +70,26 @@ class Submitter:
             self._tell(step, Job(job_id, JobState.UNKNOWN, "", ""))
         elif self.recoverable or self._rules.repeat_lost:
             find = self.recoverable and not self._client.abilities.idempotency
-            self._background.spawn(self._exchange(step, what, attempt, find=find))
+            self._background.spawn(self._exchange((step, what, attempt), find=find))
         else:
             lost = AnswerLost("an earlier process was cut off while it submitted this step")
             self._failed(step, _unknown(lost))
 
-    async def _after_journal(self, step: int, what: Step, attempt: int) -> None:
+    async def _after_journal(self, about: _Attempt) -> None:
         """Nothing is submitted before it is stored that it will be."""
         await self._journal.stored()
-        await self._exchange(step, what, attempt)
+        await self._exchange(about)
 
-    async def _exchange(  # noqa: PLR0913 - options of one exchange
+    async def _exchange(
         self,
-        step: int,
-        what: Step,
-        attempt: int,
+        about: _Attempt,
         request: Request[Job] | None = None,
         first: Sent | None = None,
         *,
         find: bool = False,
     ) -> None:
         """The long way, with whatever waits and tries it takes; `find`: there may be a job."""
+        step, what, attempt = about
         try:
             found = await self._client.find(self._name(what, attempt)) if find else []
             if found:
@@ -109,7 +101,7 @@ class Submitter:
         except RequestRefused as error:
             self._failed(step, str(error))
         else:
-            self._made(step, what, attempt, job)
+            self.answered(about, job)
 
     def _request(self, what: Step, attempt: int) -> Request[Job]:
         assert what.task is not None  # noqa: S101 - flows have no job
@@ -127,16 +119,21 @@ class Submitter:
             return name
         return f"{name}-{idempotency_key(self._run_id, what.id, attempt).replace(':', '-')}"
 
-    def _made(self, step: int, what: Step, attempt: int, job: Job) -> None:
-        """The client's word; what goes wrong here ends the run."""
+    def answered(self, about: _Attempt, job: Job) -> None:
+        """The client's word: the attempt has a job. What goes wrong here ends the run."""
         if self._background.closed:
             return
+        step, what, attempt = about
         try:
             self.job_ids[what.id] = job.id
             self._journal.note(events.submitted(step, attempt, job.id, time()))
             self._tell(step, job)
         except BaseException as error:  # noqa: BLE001 - the run raises it
             self._background.fail(error)
+
+    def unanswered(self, about: _Attempt, request: Request[Job], sent: Sent | None) -> None:
+        """The client's word: it takes longer."""
+        self._background.spawn(self._exchange(about, request, sent))
 
 
 def _unknown(error: WorkflowsError) -> str:

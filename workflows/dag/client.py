@@ -34,7 +34,7 @@ from workflows.dag.protocol import Abilities, Job, JobState, read_job
 from workflows.dag.transport import Question
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
 
     from workflows.dag.auth import Authorization
     from workflows.dag.transport import Transport
@@ -145,7 +145,7 @@ class Client:
         return self.abilities
 
     def submit(
-        self, name: str, image: str, args: Sequence[str], env: Mapping[str, str], key: str
+        self, name: str, image: str, args: protocol.Args, env: Mapping[str, str], key: str
     ) -> Request[Job]:
         """To have a job made, once; a runner that knows keys gives the same job for a `key`.
 

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 _STOP_S = 1.5  # SIGTERM: how long answers to what was submitted may still take
 _CANCEL_S = 2.0
 _FLUSH_S = 0.005  # ends and job ids are committed together, this long after the first of them
+_READY, _SUCCEEDED = State.READY, State.SUCCEEDED  # looking them up costs more than comparing
 _ENDS = {
     JobState.SUCCEEDED: State.SUCCEEDED,
     JobState.FAILED: State.FAILED,
@@ -207,9 +208,10 @@ class Engine:
             return
         batch: list[int] = []
         free = min(self._rules.submitting - self._submitting, self._most - self._running)
-        while self._ready and len(batch) < free:
-            step = self._ready.popleft()
-            if self.scheduler.states[step] is State.READY:  # not skipped meanwhile
+        ready, states = self._ready, self.scheduler.states
+        while ready and len(batch) < free:
+            step = ready.popleft()
+            if states[step] is _READY:  # not skipped meanwhile
                 batch.append(step)
                 self._begin(step)
         if batch:
@@ -228,18 +230,22 @@ class Engine:
 
     def _begin(self, step: int) -> None:
         """Write down that an attempt begins; one that an earlier process began keeps its number."""
-        if self._past and not self.attempts[step] and (known := self._past.get(step)):
-            self.attempts[step] = known.attempt
-            gone = known.cancelled and self.dag.steps[step].flow is not None
-            if known.state in {State.READY, State.RUNNING} and not gone:
-                self.began[step] = known.began
-                self.scheduler.started(step)
-                return
+        self.scheduler.started(step)
+        if self._past and self._goes_on(step):
+            return
         self.attempts[step] = attempt = self.attempts[step] + 1
         self.began[step] = now = time()
         self._journal.note(events.intent(step, attempt, now))
-        self.scheduler.started(step)
         self._observer.started(step)
+
+    def _goes_on(self, step: int) -> bool:
+        """Whether this is an attempt that an earlier process began; its number is kept."""
+        known = self._past.get(step)
+        if known is None or self.attempts[step]:
+            return False
+        self.attempts[step], self.began[step] = known.attempt, known.began
+        gone = known.cancelled and self.dag.steps[step].flow is not None
+        return known.state in {State.READY, State.RUNNING} and not gone
 
     # --- one step ---------------------------------------------------------------------------
 
@@ -276,13 +282,15 @@ class Engine:
             self._job_over(step, job)
             return
         what = self.dag.steps[step]
-        if what.timeout_s is not None:
-            left_s = max(0.0, self.began[step] + what.timeout_s - time())
+        task, timeout_s = what.task, what.timeout_s
+        if timeout_s is not None:
+            left_s = max(0.0, self.began[step] + timeout_s - time())
             self._loop.call_later(left_s, self._out_of_time, step, self.attempts[step])
-        old = bool(self._past) and self._known(step) is not None
-        expected_s = None if old else self.expected_s.get(what.id)
-        kind = what.task.image_uri if what.task else ""
-        self._follower.follow(step, job.id, kind, expected_s, old=old)
+        kind = task.image_uri if task else ""
+        if self._past and self._known(step) is not None:
+            self._follower.take_over(step, job.id, kind)
+        else:
+            self._follower.follow(step, job.id, kind, self.expected_s.get(what.id))
 
     async def _flow(self, step: int, what: Step) -> None:
         run_flow = self._parts.run_flow
@@ -316,12 +324,13 @@ class Engine:
     def _end(self, step: int, state: State, message: str = "") -> None:
         """An attempt is over: the step is, too, unless it has retries left."""
         now, began = time(), self.began[step]
-        message = redact(message) if message else ""
+        if message:
+            message = redact(message)
         self._running -= 1
         self._journal.note(events.over(step, self.attempts[step], state, message, began, now))
         if not self._flushing:
             self._flush_soon()
-        if state is not State.SUCCEEDED and self._tried_again(step, state, message):
+        if state is not _SUCCEEDED and self._tried_again(step, state, message):
             return
         self.over[step] = now
         if message:

@@ -72,31 +72,23 @@ class Follower:
         if self._timer is not None:
             self._timer.cancel()
 
-    def follow(
-        self,
-        step: int,
-        job_id: str,
-        kind: Hashable,
-        expected_s: float | None = None,
-        *,
-        old: bool = False,
-    ) -> None:
-        """See to it that the job's end is told.
-
-        `old`: it was submitted some time ago, by an earlier process.
-        """
+    def follow(self, step: int, job_id: str, kind: Hashable, expected_s: float | None) -> None:
+        """See to it that the end of a job is told that was submitted just now."""
         self._jobs[step] = job_id
         if self._holding < self._most_holding:
-            self._holding += 1
-            self._background.spawn(self._hold(step, job_id))
-            return
-        began = self._loop.time()
-        probe = not old and expected_s is None and self._poller.at_once(kind)
-        first = (began, kind, expected_s, probe)
-        if old or probe:
-            self._look(step, job_id, first)
+            self._hold_on(step, job_id)
+        elif expected_s is None and self._poller.at_once(kind):
+            self._look(step, job_id, (self._loop.time(), kind, None, True))
         else:
-            self._plan(step, first)
+            self._plan(step, (self._loop.time(), kind, expected_s, False))
+
+    def take_over(self, step: int, job_id: str, kind: Hashable) -> None:
+        """As `follow`, for a job that an earlier process submitted some time ago."""
+        self._jobs[step] = job_id
+        if self._holding < self._most_holding:
+            self._hold_on(step, job_id)
+        else:
+            self._look(step, job_id, (self._loop.time(), kind, None, False))
 
     def _plan(self, step: int, first: _First) -> None:
         """The poller says from now on when to look."""
@@ -130,6 +122,11 @@ class Follower:
         if self._unknown:
             self._unknown.pop(step, None)
         self._tell(step, job)
+
+    def _hold_on(self, step: int, job_id: str) -> None:
+        """Follow the job by long polls; the caller has seen that there is room for one."""
+        self._holding += 1
+        self._background.spawn(self._hold(step, job_id))
 
     async def _hold(self, step: int, job_id: str) -> None:
         """Long polls, one after the other, until the job has ended."""
@@ -180,22 +177,24 @@ class Follower:
 
     def _seen(self, step: int, job: Job, first: _First | None) -> None:
         """What a look has shown: the first, made at once, or one that the poller found due."""
-        if first is not None:
-            if job.state not in FINAL:
-                self._plan(step, first)
-                return
+        if job.state not in FINAL:
+            self._goes_on(step, first)
+            return
+        if first is None:
+            self.took_s[step] = self._poller.ended(step, self._loop.time())
+        else:
             began, kind, _, probe = first
             if probe:
                 self._poller.learn(kind, (self._loop.time() - began) / 2)
-            self._over(step, job)
-            return
-        now = self._loop.time()
-        if job.state in FINAL:
-            self.took_s[step] = self._poller.ended(step, now)
-            self._over(step, job)
+        self._over(step, job)
+
+    def _goes_on(self, step: int, first: _First | None) -> None:
+        """A look has shown that the job has not ended."""
+        if first is not None:
+            self._plan(step, first)
         else:
             self._watches.alive(step)
-            self._poller.alive(step, now)
+            self._poller.alive(step, self._loop.time())
             self.wake()
 
     async def _asked(

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from workflows.dag.typical import Typical
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable
+    from collections.abc import Callable, Collection, Hashable
 
 SLOW = 3.0
 """How much more rarely a job is looked at that nobody waits for."""
@@ -69,15 +69,12 @@ class Poller:
         self._ahead = ahead
         self._all = Typical()
         self._jobs: dict[int, _Running] = {}
+        self.planned: Collection[int] = self._jobs
+        """The jobs that it plans looks for."""
         self._heap: list[tuple[float, int]] = []
         self._kinds: dict[Hashable, Typical] = {}
         self._hurried = False
         self._last_now = 0.0
-
-    @property
-    def planned(self) -> int:
-        """How many jobs it plans looks for."""
-        return len(self._jobs)
 
     def at_once(self, kind: Hashable) -> bool:
         """Whether a job of this kind is worth a look as soon as it is submitted.

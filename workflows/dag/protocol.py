@@ -16,7 +16,9 @@ from urllib.parse import quote
 import orjson
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
+
+Args = tuple[str, ...] | list[str]  # what orjson writes as an array
 
 _MAX_MESSAGE = 500
 _MAX_KEY = 200
@@ -63,10 +65,9 @@ class Abilities(NamedTuple):
     idempotency: bool = False  # the same Idempotency-Key gives the same job
 
 
-def order(name: str, image: str, args: Sequence[str], env: Mapping[str, str]) -> bytes:
+def order(name: str, image: str, args: Args, env: Mapping[str, str]) -> bytes:
     """The body of `POST /job`."""
-    listed = args if isinstance(args, list) else list(args)
-    body: dict[str, Any] = {"job_name": name, "imageUri": image, "args": listed}
+    body: dict[str, Any] = {"job_name": name, "imageUri": image, "args": args}
     if env:
         body["env"] = dict(env)
     return orjson.dumps(body)

@@ -48,12 +48,13 @@ class Submitter:
         self._journal = journal
         self._rules = rules
         self._background = background
+        self._at_once = journal.synchronous or self.recoverable
         self._tell = made
         self._failed = failed
 
     def begin(self, step: int, what: Step, attempt: int) -> None:
         """Submit the attempt's new job."""
-        if not (self._journal.synchronous or self.recoverable):
+        if not self._at_once:
             self._background.spawn(self._after_journal((step, what, attempt)))
             return
         try:
@@ -105,18 +106,19 @@ class Submitter:
 
     def _request(self, what: Step, attempt: int) -> Request[Job]:
         assert what.task is not None  # noqa: S101 - flows have no job
+        name, image_uri, args = what.task
         try:
-            args = resolve(what.task.args, self.job_ids)
+            args = resolve(args, self.job_ids)
         except KeyError as error:
             raise RequestRefused(f"step {error} has no job id: it was not submitted") from None
         key = idempotency_key(self._run_id, what.id, attempt)
-        name = self._name(what, attempt)
-        return self._client.submit(name, what.task.image_uri, args, what.env or {}, key)
+        if self._rules.unique_names:
+            name = self._name(what, attempt)
+        return self._client.submit(name, image_uri, args, what.env or {}, key)
 
     def _name(self, what: Step, attempt: int) -> str:
+        """A name that no other attempt has, so that its job can be found by it."""
         name = what.task.name if what.task else what.id
-        if not self._rules.unique_names:
-            return name
         return f"{name}-{idempotency_key(self._run_id, what.id, attempt).replace(':', '-')}"
 
     def answered(self, about: _Attempt, job: Job) -> None:

@@ -36,13 +36,13 @@ class Typical:
 
     def add(self, duration_s: float) -> bool:
         """One more has ended; whether it is time to `judge`."""
-        self._count += 1
-        if not self._count % self._each:
+        self._count = count = self._count + 1
+        if not count % self._each:
             self._ended.append(duration_s)
             if len(self._ended) > _SAMPLE:
                 del self._ended[::2]
                 self._each *= 2
-        return self._count >= self._judge_at
+        return count >= self._judge_at
 
     def judge(self, ages_s: Sequence[float]) -> None:
         """Estimate anew; `ages_s` are of the jobs of this kind that run now."""

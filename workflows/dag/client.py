@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from time import time
@@ -30,7 +31,7 @@ from workflows.core.observability import logger
 from workflows.core.redaction import redact
 from workflows.dag import protocol
 from workflows.dag.connection import Answer
-from workflows.dag.protocol import Abilities, Job, JobState, read_job
+from workflows.dag.protocol import Abilities, Job, JobState, plain_job
 from workflows.dag.transport import Question
 
 if TYPE_CHECKING:
@@ -166,7 +167,7 @@ class Client:
             if status in _NOT_A_RUNNER:
                 raise self._unusable(answer, "POST /job")
             self._check(answer, "POST /job")
-        job = read_job(answer.body)
+        job = protocol.read_job(answer.body)
         if job is None:
             raise AnswerLost(
                 f"POST /job was answered {status} without a job",
@@ -191,7 +192,7 @@ class Client:
                 what = "the runner does not know the job"
                 raise ResourceNotFound(what, why=redact(protocol.quoted(answer.body)))
             self._check(answer, "GET /jobstatus")
-        job = read_job(answer.body)
+        job = protocol.read_job(answer.body)
         if job is None:
             raise RemoteUnavailable(
                 f"GET /jobstatus was answered {status} without a job",
@@ -352,18 +353,15 @@ def _heard(
     request: Request[Job], token: str, about: A, asker: Asker[A], outcome: Answer | WorkflowsError
 ) -> None:
     """How a first try went. A function of its own: a closure costs more than a `partial`."""
-    job = None
     if isinstance(outcome, Answer) and outcome.status == 200:  # noqa: PLR2004
-        try:
-            job = read_job(outcome.body)
-            if job is None or job.state is _UNKNOWN:  # `read` has more to say of these only
+        job = plain_job(outcome.body)
+        if job is None:
+            with suppress(Exception):  # `exchange` comes upon it again, where it is seen
                 job = request.read(outcome)
-        except Exception:  # noqa: BLE001 - `exchange` comes upon it again, where it is seen
-            job = None
-    if job is not None:
-        asker.answered(about, job)
-    else:
-        asker.unanswered(about, request, Sent(token, outcome))
+        if job is not None:
+            asker.answered(about, job)
+            return
+    asker.unanswered(about, request, Sent(token, outcome))
 
 
 def _chance() -> float:

@@ -122,7 +122,7 @@ class Client:
         self._waiting = waiting
         self._authorization = authorization
         self._patience = patience
-        self._repeat_lost = repeat_lost
+        self._once = not repeat_lost  # whether a job must not be submitted twice
         self._not_before = 0.0  # a runner that is overrun asked all of us to wait
         self._reported: set[str] = set()
         self._loop = asyncio.get_running_loop()
@@ -143,6 +143,7 @@ class Client:
 
         asked = Request("GET", "/capabilities", "", b"", 0, once=False, read=read)
         self.abilities = await self.exchange(asked, patience_s=self._patience.start_s)
+        self._once = self._once and not self.abilities.idempotency
         return self.abilities
 
     def submit(
@@ -158,8 +159,7 @@ class Client:
         """
         body = protocol.order(name, image, args, env)
         headers = f"{_JSON}Idempotency-Key: {key}\r\nContent-Length: {len(body)}\r\n"
-        once = not (self.abilities.idempotency or self._repeat_lost)
-        return Request("POST", "/job", headers, body, 0, once, self._submitted)
+        return Request("POST", "/job", headers, body, 0, self._once, self._submitted)
 
     def _submitted(self, answer: Answer) -> Job:
         status = answer.status
@@ -235,8 +235,7 @@ class Client:
             asker.unanswered(about, request, None)
             return
         transport = self._waiting if request.extra_s else self._transport
-        heard = partial(_heard, request, token, about, asker)
-        transport.begin(request, _HEADERS + token, heard)
+        transport.begin(request, _HEADERS + token, partial(_heard, request, token, about, asker))
 
     async def exchange(
         self, request: Request[T], first: Sent | None = None, *, patience_s: float | None = None

@@ -212,31 +212,32 @@ class Engine:
         while ready and len(batch) < free:
             step = ready.popleft()
             if states[step] is _READY:  # not skipped meanwhile
+                self.scheduler.started(step)
                 batch.append(step)
-                self._begin(step)
         if batch:
+            self._begin(batch)
             self._submitting += len(batch)
             self._running += len(batch)
             if not self._submitter.recoverable:
                 self._journal.flush()
             elif not self._flushing:
                 self._flush_soon()
-            for step in batch:
-                self._attempt(step)
+            self._submit(batch)
         elif self.scheduler.finished:
             self._background.finish()
         if self._ready and self._running >= self._most:
             self._poller.hurry(self._loop.time())  # every end makes room: all are waited for
 
-    def _begin(self, step: int) -> None:
-        """Write down that an attempt begins; one that an earlier process began keeps its number."""
-        self.scheduler.started(step)
-        if self._past and self._goes_on(step):
-            return
-        self.attempts[step] = attempt = self.attempts[step] + 1
-        self.began[step] = now = time()
-        self._journal.note(events.intent(step, attempt, now))
-        self._observer.started(step)
+    def _begin(self, steps: Sequence[int]) -> None:
+        """Write down that attempts begin; those that an earlier process began keep their number."""
+        attempts, began, past, note = self.attempts, self.began, self._past, self._journal.note
+        for step in steps:
+            if past and self._goes_on(step):
+                continue
+            attempts[step] = attempt = attempts[step] + 1
+            began[step] = now = time()
+            note(events.intent(step, attempt, now))
+            self._observer.started(step)
 
     def _goes_on(self, step: int) -> bool:
         """Whether this is an attempt that an earlier process began; its number is kept."""
@@ -247,19 +248,20 @@ class Engine:
         gone = known.cancelled and self.dag.steps[step].flow is not None
         return known.state in {State.READY, State.RUNNING} and not gone
 
-    # --- one step ---------------------------------------------------------------------------
+    def _submit(self, steps: Sequence[int]) -> None:
+        """One attempt of each of these steps: its job is made, or found again."""
+        all_steps, attempts, submitter = self.dag.steps, self.attempts, self._submitter
+        for step in steps:
+            what = all_steps[step]
+            if what.task is None:
+                self._submitting -= 1
+                self._background.spawn(self._flow(step, what))
+            elif self._past and (known := self._known(step)) is not None:
+                submitter.recover(step, what, known.attempt, known.job_id)
+            else:
+                submitter.begin(step, what, attempts[step])
 
-    def _attempt(self, step: int) -> None:
-        """One attempt: its job is made, or found again."""
-        what = self.dag.steps[step]
-        if what.task is None:
-            self._submitting -= 1
-            self._background.spawn(self._flow(step, what))
-            return
-        if self._past and (known := self._known(step)) is not None:
-            self._submitter.recover(step, what, known.attempt, known.job_id)
-        else:
-            self._submitter.begin(step, what, self.attempts[step])
+    # --- one step ---------------------------------------------------------------------------
 
     def _known(self, step: int) -> StepPast | None:
         """What an earlier process wrote of this very attempt."""
@@ -282,10 +284,10 @@ class Engine:
             self._job_over(step, job)
             return
         what = self.dag.steps[step]
-        task, timeout_s = what.task, what.timeout_s
-        if timeout_s is not None:
-            left_s = max(0.0, self.began[step] + timeout_s - time())
+        if what.timeout_s is not None:
+            left_s = max(0.0, self.began[step] + what.timeout_s - time())
             self._loop.call_later(left_s, self._out_of_time, step, self.attempts[step])
+        task = what.task
         kind = task.image_uri if task else ""
         if self._past and self._known(step) is not None:
             self._follower.take_over(step, job.id, kind)

@@ -66,6 +66,7 @@ class Poller:
 
     def __init__(self, pace: Pace, ahead: Callable[[int], int] = lambda _: 0) -> None:
         self._pace = pace
+        self._no_time_s = 0.0 if pace.floor_s else _NO_TIME_S
         self._ahead = ahead
         self._all = Typical()
         self._jobs: dict[int, _Running] = {}
@@ -88,7 +89,7 @@ class Poller:
             self._kinds[kind] = Typical()
             return True
         median_s = typical.median_s
-        return median_s is not None and median_s < _NO_TIME_S and not self._pace.floor_s
+        return median_s is not None and median_s < self._no_time_s
 
     def learn(self, kind: Hashable, duration_s: float) -> None:
         """A job of this kind, not known here, had ended when it was looked at at once.

@@ -75,8 +75,8 @@ def order(name: str, image: str, args: Args, env: Mapping[str, str]) -> bytes:
 
 def status_path(job_id: str, wait_s: float = 0) -> str:
     """Path and query of the question for a job's state."""
-    wait = f"&wait={wait_s:g}" if wait_s else ""
-    return f"/jobstatus?job_id={_quoted(job_id)}{wait}"
+    path = f"/jobstatus?job_id={_quoted(job_id)}"
+    return f"{path}&wait={wait_s:g}" if wait_s else path
 
 
 def cancel_path(job_id: str) -> str:

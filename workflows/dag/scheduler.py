@@ -102,6 +102,7 @@ class Scheduler:
         self, graph: Graph, when: Sequence[When] | None = None, *, stop_on_failure: bool = False
     ) -> None:
         self.graph = graph
+        self._below = graph.dependents
         self.states = [State.WAITING] * graph.size
         self.over = 0
         self._when = when or [When.ON_SUCCESS] * graph.size
@@ -166,7 +167,7 @@ class Scheduler:
             return self._judged(step, state)
         left = self._left
         ready = []
-        for below in self.graph.dependents[step]:
+        for below in self._below[step]:
             left[below] = waits = left[below] - 1
             if not waits:  # and it is waiting, since nothing is skipped while all goes well
                 states[below] = _READY
@@ -182,7 +183,7 @@ class Scheduler:
                 self._stop(change)
             self._tell(step, change)
         else:
-            for below in self.graph.dependents[step]:
+            for below in self._below[step]:
                 self._left[below] -= 1
                 if not self._left[below] and self.states[below] is _WAITING:
                     self._judge(below, change)
@@ -197,7 +198,7 @@ class Scheduler:
     def _tell(self, step: int, change: Change) -> None:
         """Tell the steps below one that has ended otherwise than well."""
         bad = self.states[step] in _BAD
-        for below in self.graph.dependents[step]:
+        for below in self._below[step]:
             self._left[below] -= 1
             if bad:
                 self._bad[below] = 1

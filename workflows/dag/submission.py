@@ -105,8 +105,9 @@ class Submitter:
             self.answered(about, job)
 
     def _request(self, what: Step, attempt: int) -> Request[Job]:
-        assert what.task is not None  # noqa: S101 - flows have no job
-        name, image_uri, args = what.task
+        task = what.task
+        assert task is not None  # noqa: S101 - flows have no job
+        name, image_uri, args = task
         try:
             args = resolve(args, self.job_ids)
         except KeyError as error:

@@ -9,7 +9,7 @@ from workflows.core import process
 
 FRAME = """
 import os, signal, sys, threading, time
-from workflows.core.fork import beside
+from workflows.core.fork import WaitingThread, beside
 {body}
 print("end", len(os.listdir("/proc/self/fd")))
 """
@@ -104,3 +104,33 @@ while len(os.listdir("/proc/self/task")) > 1:  # the kernel's part of a thread e
 with beside(lambda: b"done") as fork:
     print(fork.result())
 """) == ["None", "b'done'"]
+
+
+def test_a_thread_that_only_waits_is_no_hindrance() -> None:
+    assert ran("""
+here, there = os.pipe()
+other = WaitingThread(target=os.read, args=(here, 1))
+other.start()
+with beside(lambda: b"done") as fork:
+    print(fork.result())
+os.write(there, b"x")
+other.join()
+os.close(here), os.close(there)
+""") == ["b'done'"]
+
+
+def test_a_signal_to_the_fork_is_not_taken_for_one_to_the_program() -> None:
+    assert ran("""
+here, there = os.pipe()
+os.set_blocking(here, False), os.set_blocking(there, False)
+signal.signal(signal.SIGTERM, lambda number, _: print("told"))
+signal.set_wakeup_fd(there)
+with beside(lambda: os.kill(os.getpid(), signal.SIGTERM) or b"done") as fork:
+    print(fork.result())
+signal.set_wakeup_fd(-1)
+try:
+    print(os.read(here, 10))
+except BlockingIOError:
+    print("nothing came")
+os.close(here), os.close(there)
+""") == ["None", "nothing came"]

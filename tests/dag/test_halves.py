@@ -41,6 +41,12 @@ dag = loader.load(sys.argv[1])
 over.set()
 print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss > 0, fingerprint(dag), len(dag.steps))
 """
+COMMAND = """
+import resource, sys
+from workflows.cli.main import run
+code = run(["dag", "validate", sys.argv[1]])
+print(code, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss > 0)
+"""
 
 
 @pytest.fixture(scope="module")
@@ -54,9 +60,10 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return file
 
 
-def told(file: Path, how: str) -> list[str]:
-    args = [sys.executable, "-c", LOAD, str(file), how]
-    return process.run(args, env=ENV, timeout_s=60).stdout.split()
+def told(script: str, *args: str) -> list[str]:
+    """What the last line says that the script prints."""
+    done = process.run([sys.executable, "-c", script, *args], env=ENV, timeout_s=60)
+    return done.stdout.splitlines()[-1].split()
 
 
 def typed(value: Any) -> Any:
@@ -69,11 +76,16 @@ def typed(value: Any) -> Any:
 
 
 def test_two_processors_read_what_one_reads(large: Path) -> None:
-    forked, *both = told(large, "together")
-    alone, *one = told(large, "alone")
+    forked, *both = told(LOAD, str(large), "together")
+    alone, *one = told(LOAD, str(large), "alone")
     assert both == one
     assert int(both[1]) == 1 + 2 * (COUNT - 1)
     assert (forked, alone) == ("True", "False")
+
+
+def test_the_command_line_reads_with_two_processors(large: Path) -> None:
+    """Its thread that waits for signals is no hindrance."""
+    assert told(COMMAND, str(large)) == ["0", "True"]
 
 
 def test_a_mistake_in_either_half_is_told_with_its_line(large: Path, tmp_path: Path) -> None:

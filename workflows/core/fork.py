@@ -1,7 +1,8 @@
 """A second processor for a moment: work in a fork of this process.
 
 Unlike a child of `core.process` it runs no other program: it sees memory as it was, gives bytes
-back, and is gone. A fork is safe while there is one thread only; elsewhere nothing is forked.
+back, and is gone. What another thread had in its hands would stay there in a fork for ever, so
+beside threads of any other kind than `WaitingThread` nothing is forked.
 """
 
 from __future__ import annotations
@@ -9,14 +10,22 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
+import warnings
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
+
+from workflows.core.held_signals import HeldSignals
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 _THREADS = Path("/proc/self/task")  # those of libraries, too, which `threading` does not know
+
+
+class WaitingThread(threading.Thread):
+    """A thread that waits in the kernel all the time, and holds no lock meanwhile."""
 
 
 class Fork:
@@ -25,13 +34,17 @@ class Fork:
     def __init__(self, work: Callable[[], bytes]) -> None:
         self._pid = 0
         self._file = -1
-        if sys.platform != "linux" or len(list(_THREADS.iterdir())) > 1:
+        if not _is_safe():
             return
-        with suppress(OSError):  # no memory, or no more processes: no fork
-            self._file = os.memfd_create("work")
-            self._pid = os.fork()
-            if not self._pid:
-                _carry_out(work, self._file)
+        held = HeldSignals()
+        try:
+            with suppress(OSError):  # no memory, or no more processes: no fork
+                self._file = os.memfd_create("work")
+                self._pid = _forked()
+                if not self._pid:
+                    _carry_out(work, self._file)
+        finally:
+            held.release()
 
     def result(self) -> bytes | None:
         """Wait for the end of the work; call it once.
@@ -68,10 +81,28 @@ def beside(work: Callable[[], bytes]) -> Iterator[Fork]:
         fork.end()
 
 
+def _is_safe() -> bool:
+    """Whether nobody else in this process could hold something that the fork needs."""
+    if sys.platform != "linux":
+        return False
+    known = threading.enumerate()
+    others = [one for one in known if one is not threading.current_thread()]
+    waiting = all(isinstance(one, WaitingThread) for one in others)
+    return waiting and len(list(_THREADS.iterdir())) == len(known)
+
+
+def _forked() -> int:
+    with warnings.catch_warnings():  # of threads, which Python counts from 3.12 on
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return os.fork()
+
+
 def _carry_out(work: Callable[[], bytes], number: int) -> NoReturn:
-    """The fork's whole life."""
+    """The fork's whole life. A signal ends it, and is not passed on to this program's handlers."""
     code = 1
     try:
+        for one in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(one, signal.SIG_DFL)
         with open(number, "wb", closefd=False) as file:
             file.write(work())
         code = 0

@@ -343,3 +343,12 @@ def test_a_load_leaves_the_collector_as_it_was() -> None:
         load_text("steps: 1")
 
     assert gc.isenabled()
+
+
+@settings(max_examples=100, deadline=None)
+@given(dags())
+def test_the_loader_knows_where_dependencies_are(raw: dict[str, Any]) -> None:
+    made = load_text(as_yaml(raw))
+    named = [[made.steps[one].id for one in below] for below in made.dependencies()]
+    assert named == [list(step.depends_on) for step in made.steps]
+    assert list(made.dependencies()) == list(Dag(made.name, made.steps).dependencies())

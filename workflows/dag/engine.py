@@ -51,8 +51,7 @@ class Engine:
 
     def __init__(self, dag: Dag, run_id: str, parts: Parts, rules: Rules) -> None:
         steps = dag.steps
-        number = {step.id: place for place, step in enumerate(steps)}
-        graph = Graph([tuple(map(number.__getitem__, step.depends_on)) for step in steps])
+        graph = Graph(dag.dependencies())
         stop = dag.on_failure.value == "stop"
         self.dag = dag
         self.run_id = run_id

@@ -17,10 +17,12 @@ if TYPE_CHECKING:
 _MAX_GUESSES = 50  # looking for the nearest of 100,000 names takes a second each
 _MAX_NAMED = 12
 _BATCH = 2048
+Edges = tuple[int, ...]
+"""Where the dependencies of one step are."""
 
 
-def problems(steps: Sequence[Step]) -> list[Problem]:
-    """Everything that is wrong between the steps."""
+def edges_and_problems(steps: Sequence[Step]) -> tuple[list[Edges], list[Problem]]:
+    """The places of each step's dependencies, and everything that is wrong between the steps."""
     ids = [step.id for step in steps]
     needs = [step.depends_on for step in steps]
     places = dict(zip(ids, range(len(ids)), strict=True))
@@ -36,31 +38,32 @@ def problems(steps: Sequence[Step]) -> list[Problem]:
         order, waiting = _sorted(edges)
         found += _cycles(steps, edges, waiting)
     found += _references(steps, places, edges, order)
-    return found
+    return edges, found
 
 
 def _edges(
     ids: list[str], needs: list[tuple[str, ...]], places: dict[str, int]
-) -> tuple[list[list[int]], list[int], bool]:
+) -> tuple[list[Edges], list[int], bool]:
     """Where each step's dependencies are, the steps to look at, and whether none comes later.
 
     What is unknown or the step itself is left out. To look at are the steps with such a name, with
     one that is there twice, or without any.
     """
-    edges: list[list[int]] = []
+    edges: list[Edges] = []
     odd = []
     in_order = True
     place = places.get
     for index, names in enumerate(needs):
         if not names:
             odd.append(index)
-            edges.append([])
+            edges.append(())
             continue
-        below: list[Any] = list(map(place, names))
+        below: tuple[Any, ...] = tuple(map(place, names))
         apart = set(below)
         if len(apart) < len(names) or None in apart or place(ids[index]) in apart:
             odd.append(index)
-            below = [places[name] for name in names if name in places and name != ids[index]]
+            own = ids[index]
+            below = tuple([places[one] for one in names if one in places and one != own])
         edges.append(below)
         in_order = in_order and max(below, default=0) < index
     return edges, odd, in_order
@@ -103,7 +106,7 @@ def _dependencies(
             seen.add(name)
 
 
-def _sorted(edges: list[list[int]]) -> tuple[list[int], list[int]]:
+def _sorted(edges: list[Edges]) -> tuple[list[int], list[int]]:
     """The steps so that dependencies come first, and those in or below a cycle."""
     missing = [len(below) for below in edges]
     above: list[list[int]] = [[] for _ in edges]
@@ -119,7 +122,7 @@ def _sorted(edges: list[list[int]]) -> tuple[list[int], list[int]]:
     return order, [index for index, count in enumerate(missing) if count]
 
 
-def _cycles(steps: Sequence[Step], edges: list[list[int]], waiting: list[int]) -> Iterator[Problem]:
+def _cycles(steps: Sequence[Step], edges: list[Edges], waiting: list[int]) -> Iterator[Problem]:
     """One cycle for each knot of steps that wait for each other, the shortest of its first step."""
     rest = set(waiting)
     for knot in _knots(edges, waiting, rest):
@@ -145,7 +148,7 @@ def _cycles(steps: Sequence[Step], edges: list[list[int]], waiting: list[int]) -
         )
 
 
-def _knots(edges: list[list[int]], starts: list[int], within: set[int]) -> Iterator[list[int]]:
+def _knots(edges: list[Edges], starts: list[int], within: set[int]) -> Iterator[list[int]]:
     """The strongly connected parts of more than one step (Tarjan, without recursion)."""
     number: dict[int, int] = {}
     low: dict[int, int] = {}
@@ -181,7 +184,7 @@ def _cut_off(path: list[int], index: int) -> list[int]:
     return knot
 
 
-def _ring(edges: list[list[int]], start: int, knot: set[int]) -> list[int]:
+def _ring(edges: list[Edges], start: int, knot: set[int]) -> list[int]:
     """The shortest way from `start` along dependencies back to it, both ends included."""
     came_from: dict[int, int] = {}
     queue = [start]
@@ -199,7 +202,7 @@ def _ring(edges: list[list[int]], start: int, knot: set[int]) -> list[int]:
 
 
 def _references(
-    steps: Sequence[Step], places: dict[str, int], edges: list[list[int]], order: Sequence[int]
+    steps: Sequence[Step], places: dict[str, int], edges: list[Edges], order: Sequence[int]
 ) -> Iterator[Problem]:
     """Templates that name a step which is no dependency, so that its job may not have begun."""
     doubtful: list[tuple[int, int, int]] = []  # step, arg, step it names
@@ -228,7 +231,7 @@ def _references(
 
 
 def _unreached(
-    doubtful: list[tuple[int, int, int]], edges: list[list[int]], order: Sequence[int]
+    doubtful: list[tuple[int, int, int]], edges: list[Edges], order: Sequence[int]
 ) -> Iterator[tuple[int, int, int]]:
     """Those whose named step is no indirect dependency either; a bit for each named step."""
     named = sorted({other for _, _, other in doubtful})

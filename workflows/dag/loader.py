@@ -228,13 +228,14 @@ class _Loading:
         made = tuple(steps)
         if not made and not checker.problems:
             checker.complain(("steps",), "there are no steps", "write at least one")
-        checker.problems += graph.problems(made)
+        edges, wrong = graph.edges_and_problems(made)
+        checker.problems += wrong
         if self._flows is None and any(step.flow is not None for step in made):
             from workflows.dag import flow_parameters  # noqa: PLC0415 - most files have no flows
 
             checker.problems += flow_parameters.problems(made, checker.problems)
         name = PurePosixPath(self._file).stem if head.name is None else head.name
-        return Dag(name, made, head.max_parallel, head.on_failure)
+        return Dag(name, made, head.max_parallel, head.on_failure, edges)
 
     @cached_property
     def _too_many(self) -> bool:

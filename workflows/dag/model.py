@@ -12,14 +12,14 @@ cycle, every step has either a task or a flow. What it means to run one:
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 
 class When(StrEnum):
@@ -84,6 +84,15 @@ class Dag:
     max_parallel: int | None = None
     """Most steps that run at one time; `None` leaves it to the runner's settings."""
     on_failure: OnFailure = OnFailure.CONTINUE
+    edges: Sequence[Sequence[int]] = field(default=(), repr=False, compare=False)
+    """What `dependencies` gives, of whoever has it already."""
+
+    def dependencies(self) -> Sequence[Sequence[int]]:
+        """For each step the places in `steps` of those it depends on."""
+        if self.edges:
+            return self.edges
+        place = {step.id: number for number, step in enumerate(self.steps)}
+        return [tuple([place[name] for name in step.depends_on]) for step in self.steps]
 
 
 def fingerprint(dag: Dag) -> str:

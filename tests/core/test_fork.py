@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import sys
+from functools import cache
+
+import pytest
 
 from tests.core.processes import ENV, alive
 from workflows.core import process
@@ -13,15 +16,20 @@ from workflows.core.fork import WaitingThread, beside
 {body}
 print("end", len(os.listdir("/proc/self/fd")))
 """
-PLAIN = FRAME.format(body="")
+
+
+@cache
+def open_files() -> list[str]:
+    """What the end of a script says that has done nothing."""
+    args = [sys.executable, "-c", FRAME.format(body="")]
+    return process.run(args, env=ENV, timeout_s=30).stdout.splitlines()
 
 
 def ran(body: str) -> list[str]:
     """What the script wrote to either output, as lines, less the last one: it left no file open."""
     done = process.run([sys.executable, "-c", FRAME.format(body=body)], env=ENV, timeout_s=30)
-    plain = process.run([sys.executable, "-c", PLAIN], env=ENV, timeout_s=30)
     lines = (done.stderr + done.stdout).splitlines()
-    assert lines[-1:] == plain.stdout.splitlines()
+    assert lines[-1:] == open_files()
     return lines[:-1]
 
 
@@ -119,14 +127,27 @@ os.close(here), os.close(there)
 """) == ["b'done'"]
 
 
-def test_a_signal_to_the_fork_is_not_taken_for_one_to_the_program() -> None:
-    assert ran("""
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])
+@pytest.mark.parametrize("when", ["at work", "before it has begun"])
+def test_a_signal_to_the_fork_is_not_taken_for_one_to_the_program(name: str, when: str) -> None:
+    early = f"""
+forked = fork._forked
+def struck():
+    pid = forked()
+    if not pid:
+        os.kill(os.getpid(), signal.{name})
+    return pid
+fork._forked = struck
+"""
+    assert ran(f"""
 here, there = os.pipe()
 os.set_blocking(here, False), os.set_blocking(there, False)
-signal.signal(signal.SIGTERM, lambda number, _: print("told"))
+signal.signal(signal.{name}, lambda number, _: print("told"))
 signal.set_wakeup_fd(there)
-with beside(lambda: os.kill(os.getpid(), signal.SIGTERM) or b"done") as fork:
-    print(fork.result())
+from workflows.core import fork
+{early if when != "at work" else ""}
+with beside(lambda: os.kill(os.getpid(), signal.{name}) or b"done") as one:
+    print(one.result())
 signal.set_wakeup_fd(-1)
 try:
     print(os.read(here, 10))
@@ -134,3 +155,83 @@ except BlockingIOError:
     print("nothing came")
 os.close(here), os.close(there)
 """) == ["None", "nothing came"]
+
+
+def test_a_signal_that_comes_while_it_forks_leaves_nothing_behind() -> None:
+    assert ran("""
+from workflows.core import fork
+pids = []
+forked = fork._forked
+def struck():
+    pids.append(forked())
+    if pids[0]:
+        os.kill(os.getpid(), signal.SIGTERM)
+    return pids[0]
+fork._forked = struck
+def ended(number, _):
+    raise InterruptedError("told to end")
+signal.signal(signal.SIGTERM, ended)
+try:
+    with beside(signal.pause):
+        print("the block has begun")
+except InterruptedError as error:
+    print(error)
+try:
+    os.kill(pids[0], 0)
+except ProcessLookupError:
+    print("it is gone")
+""") == ["told to end", "it is gone"]
+
+
+def test_a_handler_that_raises_as_the_work_ends_is_all_that_is_heard() -> None:
+    """Whatever moment it is: the fork is waited for once, and its number killed no more."""
+    assert ran("""
+def late(number, _):
+    raise InterruptedError
+signal.signal(signal.SIGALRM, late)
+told = set()
+for turn in range(400):
+    try:
+        with beside(lambda: b"") as fork:
+            signal.setitimer(signal.ITIMER_REAL, 0.0002 + turn * 0.000005)
+            fork.result()
+            signal.setitimer(signal.ITIMER_REAL, 0)
+    except InterruptedError:
+        pass
+    except BaseException as error:
+        told.add(repr(error))
+    signal.setitimer(signal.ITIMER_REAL, 0)
+print(told)
+""") == ["set()"]
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "signal.signal(signal.SIGCHLD, signal.SIG_IGN)",
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (3, before[1]))",
+        "del os.memfd_create",
+    ],
+)
+def test_where_there_can_be_no_fork_there_is_none(place: str) -> None:
+    """Nobody could wait for it; no file can be opened; the function is missing, as in conda."""
+    assert ran(f"""
+import resource
+before = resource.getrlimit(resource.RLIMIT_NOFILE)
+{place}
+with beside(lambda: b"done") as fork:
+    print(fork.result())
+resource.setrlimit(resource.RLIMIT_NOFILE, before)
+""") == ["None"]
+
+
+def test_a_thread_that_python_does_not_know_is_a_hindrance() -> None:
+    assert ran("""
+import _thread
+there = _thread.allocate_lock()
+there.acquire()
+_thread.start_new_thread(there.acquire, ())
+with beside(lambda: b"done") as fork:
+    print(fork.result())
+there.release()
+""") == ["None"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -30,8 +31,20 @@ STEP = """- id: step-{n}
   parameters: {{git_url: "https://git.example.com/a/b.git", branch: "{n}"}}
 """
 COUNT = 2_000
-LOAD = """
-import resource, sys, threading
+WATCH = """
+import sys, threading
+from workflows.core import fork
+from workflows.dag import halves
+used = []
+result = fork.Fork.result
+def watched(self):
+    data = result(self)
+    used.append(data is not None)
+    return data
+fork.Fork.result = watched
+halves.processors = lambda: 2  # whatever this machine has
+"""
+LOAD = f"""{WATCH}
 from workflows.dag import loader
 from workflows.dag.model import fingerprint
 over = threading.Event()
@@ -39,13 +52,11 @@ if sys.argv[2] == "alone":
     threading.Thread(target=over.wait).start()
 dag = loader.load(sys.argv[1])
 over.set()
-print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss > 0, fingerprint(dag), len(dag.steps))
+print(*used, fingerprint(dag), len(dag.steps))
 """
-COMMAND = """
-import resource, sys
+COMMAND = f"""{WATCH}
 from workflows.cli.main import run
-code = run(["dag", "validate", sys.argv[1]])
-print(code, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss > 0)
+print(run(["dag", "validate", sys.argv[1]]), *used)
 """
 
 
@@ -76,16 +87,31 @@ def typed(value: Any) -> Any:
 
 
 def test_two_processors_read_what_one_reads(large: Path) -> None:
-    forked, *both = told(LOAD, str(large), "together")
+    used, *both = told(LOAD, str(large), "together")
     alone, *one = told(LOAD, str(large), "alone")
     assert both == one
     assert int(both[1]) == 1 + 2 * (COUNT - 1)
-    assert (forked, alone) == ("True", "False")
+    assert (used, alone) == ("True", "False")
 
 
 def test_the_command_line_reads_with_two_processors(large: Path) -> None:
     """Its thread that waits for signals is no hindrance."""
     assert told(COMMAND, str(large)) == ["0", "True"]
+
+
+def test_a_small_file_is_not_worth_a_fork(large: Path, tmp_path: Path) -> None:
+    small = tmp_path / "small.yaml"
+    small.write_text(large.read_text()[: halves.LARGE // 2].rpartition("- id:")[0])
+    assert told(COMMAND, str(small)) == ["0"]
+
+
+def test_one_processor_reads_alone(large: Path) -> None:
+    """`sched_setaffinity` is what `taskset` and cpusets of containers do."""
+    alone = COMMAND.replace(
+        "halves.processors = lambda: 2", "import os; os.sched_setaffinity(0, {%d})"
+    )
+    first = min(os.sched_getaffinity(0))
+    assert told(alone % first, str(large)) == ["0"]
 
 
 def test_a_mistake_in_either_half_is_told_with_its_line(large: Path, tmp_path: Path) -> None:

@@ -95,6 +95,15 @@ def test_a_step_that_takes_too_long_fails() -> None:
     assert "took longer than 0.2 s" in summary.failed[0]["message"]
 
 
+def test_what_goes_wrong_when_a_step_took_too_long_ends_the_run() -> None:
+    class Broken(Told):
+        def ended(self, step: int) -> None:
+            raise LookupError(f"nobody knows step {step}")
+
+    with runner(duration=60).serve() as url, pytest.raises(LookupError, match="nobody knows"):
+        run(dag(step("a", timeout_s=0.1)), url, Broken())
+
+
 def test_no_more_than_max_parallel_jobs_run_at_once() -> None:
     told, server = Told(), runner(duration=0.02)
     with server.serve() as url:

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
+CHUNKED = (
+    b"HTTP/1.1 200 OK\r\nX: y\r\nTransfer-Encoding: chunked\r\n\r\n"
+    b"2;a=b\r\nhe\r\n3\r\nllo\r\n0\r\nTrailer: z\r\n\r\n"
+)
 _BROKEN = (asyncio.IncompleteReadError, asyncio.LimitOverrunError, OSError)
 
 

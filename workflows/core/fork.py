@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 _THREADS = Path("/proc/self/task")  # those of libraries, too, which `threading` does not know
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 class WaitingThread(threading.Thread):
@@ -31,40 +32,56 @@ class WaitingThread(threading.Thread):
 class Fork:
     """One piece of work that is done elsewhere."""
 
-    def __init__(self, work: Callable[[], bytes]) -> None:
+    def __init__(self) -> None:
         self._pid = 0
         self._file = -1
+
+    def begin(self, work: Callable[[], bytes]) -> None:
+        """Fork, where that can be done; `end` is to be called in any case."""
         if not _is_safe():
             return
         held = HeldSignals()
         try:
             with suppress(OSError):  # no memory, or no more processes: no fork
                 self._file = os.memfd_create("work")
-                self._pid = _forked()
-                if not self._pid:
-                    _carry_out(work, self._file)
+                # for the fork: its first signals are not to be told to our handlers' pipe
+                before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+                try:
+                    self._pid = _forked()
+                    if not self._pid:
+                        _carry_out(work, self._file)
+                finally:
+                    signal.pthread_sigmask(signal.SIG_SETMASK, before)
         finally:
             held.release()
 
     def result(self) -> bytes | None:
-        """Wait for the end of the work; call it once.
+        """Wait for the end of the work.
 
         None where it was not done: there could be no fork, it was killed, or `work` raised.
         Whoever asked for it does it himself then, and meets what was raised.
         """
         if not self._pid:
             return None
-        status = os.waitpid(self._pid, 0)[1]
-        self._pid = 0
-        return os.pread(self._file, os.fstat(self._file).st_size, 0) if status == 0 else None
+        # it is reaped in `end`: a handler may raise as soon as this returns
+        ended = os.waitid(os.P_PID, self._pid, os.WEXITED | os.WNOWAIT)
+        if ended is None or (ended.si_code, ended.si_status) != (os.CLD_EXITED, 0):
+            return None
+        return os.pread(self._file, os.fstat(self._file).st_size, 0)
 
     def end(self) -> None:
         """Nobody wants the result any more."""
-        if self._pid:
-            os.kill(self._pid, signal.SIGKILL)
-            os.waitpid(self._pid, 0)
-        if self._file >= 0:
-            os.close(self._file)
+        held = HeldSignals()  # half of this would leave a number that is somebody else's next
+        try:
+            if self._pid:
+                os.kill(self._pid, signal.SIGKILL)
+                os.waitpid(self._pid, 0)
+                self._pid = 0
+            if self._file >= 0:
+                os.close(self._file)
+                self._file = -1
+        finally:
+            held.release()
 
 
 @contextmanager
@@ -74,8 +91,9 @@ def beside(work: Callable[[], bytes]) -> Iterator[Fork]:
     `work` may compute, and nothing else: what it does to memory is lost, files and sockets are
     shared with this process. It prints nothing, not even that it failed.
     """
-    fork = Fork(work)
+    fork = Fork()
     try:
+        fork.begin(work)
         yield fork
     finally:
         fork.end()
@@ -83,12 +101,18 @@ def beside(work: Callable[[], bytes]) -> Iterator[Fork]:
 
 def _is_safe() -> bool:
     """Whether nobody else in this process could hold something that the fork needs."""
-    if sys.platform != "linux":
+    if sys.platform != "linux" or not hasattr(os, "memfd_create"):  # a Python for an old glibc
+        return False
+    if signal.getsignal(signal.SIGCHLD) is signal.SIG_IGN:  # nobody could wait for the fork
+        return False
+    try:
+        threads = len(list(_THREADS.iterdir()))
+    except OSError:  # not mounted
         return False
     known = threading.enumerate()
     others = [one for one in known if one is not threading.current_thread()]
     waiting = all(isinstance(one, WaitingThread) for one in others)
-    return waiting and len(list(_THREADS.iterdir())) == len(known)
+    return waiting and threads == len(known)
 
 
 def _forked() -> int:
@@ -98,11 +122,12 @@ def _forked() -> int:
 
 
 def _carry_out(work: Callable[[], bytes], number: int) -> NoReturn:
-    """The fork's whole life. A signal ends it, and is not passed on to this program's handlers."""
+    """The fork's whole life. SIGTERM and SIGINT end it, and reach no handler of this program."""
     code = 1
     try:
-        for one in (signal.SIGTERM, signal.SIGINT):
+        for one in _SIGNALS:
             signal.signal(one, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
         with open(number, "wb", closefd=False) as file:
             file.write(work())
         code = 0

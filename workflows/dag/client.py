@@ -80,7 +80,10 @@ class Sent(NamedTuple):
 
 
 class Asker(Protocol[A_contra]):
-    """Who is told how a request went that `Client.begin` sent; `about` is the asker's own."""
+    """Who is told how a request went that `Client.begin` sent; `about` is the asker's own.
+
+    Its methods must not raise: the event loop calls them. `unanswered` may be called at once.
+    """
 
     def answered(self, about: A_contra, job: Job, /) -> None:
         """The first try has given this job."""

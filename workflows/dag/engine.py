@@ -26,7 +26,7 @@ from workflows.dag.submission import Submitter
 from workflows.dag.watching import Levels, Watches
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from workflows.dag.journal import StepPast
     from workflows.dag.model import Dag, Step
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 _STOP_S = 1.5  # SIGTERM: how long answers to what was submitted may still take
 _CANCEL_S = 2.0
 _FLUSH_S = 0.005  # ends and job ids are committed together, this long after the first of them
-_READY, _SUCCEEDED = State.READY, State.SUCCEEDED  # looking them up costs more than comparing
+_READY, _SUCCEEDED = State.READY, State.SUCCEEDED  # once, as in `scheduler`
 _ENDS = {
     JobState.SUCCEEDED: State.SUCCEEDED,
     JobState.FAILED: State.FAILED,
@@ -285,7 +285,7 @@ class Engine:
         what = self.dag.steps[step]
         if what.timeout_s is not None:
             left_s = max(0.0, self.began[step] + what.timeout_s - time())
-            self._loop.call_later(left_s, self._out_of_time, step, self.attempts[step])
+            self._later(left_s, self._out_of_time, step, self.attempts[step])
         task = what.task
         kind = task.image_uri if task else ""
         if self._past and self._known(step) is not None:
@@ -360,7 +360,7 @@ class Engine:
         self.scheduler.again(step)
         wait_s = min(self._rules.retry_delay_s * 2**tries, 30.0)
         self._observer.retried(step, message, wait_s)
-        self._loop.call_later(wait_s, self._again, step)
+        self._later(wait_s, self._again, step)
         return True
 
     def _again(self, step: int) -> None:
@@ -385,14 +385,15 @@ class Engine:
 
     # --- clockwork --------------------------------------------------------------------------
 
+    def _later(self, wait_s: float, act: Callable[..., None], *args: int) -> None:
+        """Do it in `wait_s` seconds, unless the run is over; what it raises ends the run."""
+        self._loop.call_later(wait_s, self._background.call, act, *args)
+
     def _flush_soon(self) -> None:
         """Commit what is noted, in a moment. Who calls has seen that nobody else has."""
         self._flushing = True
-        self._loop.call_later(_FLUSH_S, self._flush_now)
+        self._later(_FLUSH_S, self._flush_now)
 
     def _flush_now(self) -> None:
         self._flushing = False
-        try:
-            self._journal.flush()
-        except WorkflowsError as error:
-            self._background.fail(error)
+        self._journal.flush()

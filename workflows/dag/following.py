@@ -1,7 +1,7 @@
 """From a job's id to its end: long polls where the runner offers them, well-timed looks elsewhere.
 
-No task and no timer per job: one timer for all, set to the next look that the poller wants. A job
-whose kind is known to take no time is looked at as soon as it is submitted.
+No task and no timer for a look: one timer for all, set to the next one that the poller wants. A
+job whose kind is known to take no time is looked at as soon as it is submitted.
 """
 
 from __future__ import annotations
@@ -220,7 +220,7 @@ class Follower:
                 return
             self._timer.cancel()
         self._timer_at = at
-        self._timer = self._loop.call_at(at, self._due)
+        self._timer = self._loop.call_at(at, self._background.call, self._due)
 
     def _due(self) -> None:
         """Look at all jobs that are due, as far as the bounds allow."""

@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 _MAX_GUESSES = 50  # looking for the nearest of 100,000 names takes a second each
 _MAX_NAMED = 12
 _BATCH = 2048
-Edges = tuple[int, ...]
+Places = tuple[int, ...]
 """Where the dependencies of one step are."""
 
 
-def edges_and_problems(steps: Sequence[Step]) -> tuple[list[Edges], list[Problem]]:
+def edges_and_problems(steps: Sequence[Step]) -> tuple[list[Places], list[Problem]]:
     """The places of each step's dependencies, and everything that is wrong between the steps."""
     ids = [step.id for step in steps]
     needs = [step.depends_on for step in steps]
@@ -43,13 +43,13 @@ def edges_and_problems(steps: Sequence[Step]) -> tuple[list[Edges], list[Problem
 
 def _edges(
     ids: list[str], needs: list[tuple[str, ...]], places: dict[str, int]
-) -> tuple[list[Edges], list[int], bool]:
+) -> tuple[list[Places], list[int], bool]:
     """Where each step's dependencies are, the steps to look at, and whether none comes later.
 
     What is unknown or the step itself is left out. To look at are the steps with such a name, with
     one that is there twice, or without any.
     """
-    edges: list[Edges] = []
+    edges: list[Places] = []
     odd = []
     in_order = True
     place = places.get
@@ -106,7 +106,7 @@ def _dependencies(
             seen.add(name)
 
 
-def _sorted(edges: list[Edges]) -> tuple[list[int], list[int]]:
+def _sorted(edges: list[Places]) -> tuple[list[int], list[int]]:
     """The steps so that dependencies come first, and those in or below a cycle."""
     missing = [len(below) for below in edges]
     above: list[list[int]] = [[] for _ in edges]
@@ -122,7 +122,7 @@ def _sorted(edges: list[Edges]) -> tuple[list[int], list[int]]:
     return order, [index for index, count in enumerate(missing) if count]
 
 
-def _cycles(steps: Sequence[Step], edges: list[Edges], waiting: list[int]) -> Iterator[Problem]:
+def _cycles(steps: Sequence[Step], edges: list[Places], waiting: list[int]) -> Iterator[Problem]:
     """One cycle for each knot of steps that wait for each other, the shortest of its first step."""
     rest = set(waiting)
     for knot in _knots(edges, waiting, rest):
@@ -148,7 +148,7 @@ def _cycles(steps: Sequence[Step], edges: list[Edges], waiting: list[int]) -> It
         )
 
 
-def _knots(edges: list[Edges], starts: list[int], within: set[int]) -> Iterator[list[int]]:
+def _knots(edges: list[Places], starts: list[int], within: set[int]) -> Iterator[list[int]]:
     """The strongly connected parts of more than one step (Tarjan, without recursion)."""
     number: dict[int, int] = {}
     low: dict[int, int] = {}
@@ -184,7 +184,7 @@ def _cut_off(path: list[int], index: int) -> list[int]:
     return knot
 
 
-def _ring(edges: list[Edges], start: int, knot: set[int]) -> list[int]:
+def _ring(edges: list[Places], start: int, knot: set[int]) -> list[int]:
     """The shortest way from `start` along dependencies back to it, both ends included."""
     came_from: dict[int, int] = {}
     queue = [start]
@@ -202,7 +202,7 @@ def _ring(edges: list[Edges], start: int, knot: set[int]) -> list[int]:
 
 
 def _references(
-    steps: Sequence[Step], places: dict[str, int], edges: list[Edges], order: Sequence[int]
+    steps: Sequence[Step], places: dict[str, int], edges: list[Places], order: Sequence[int]
 ) -> Iterator[Problem]:
     """Templates that name a step which is no dependency, so that its job may not have begun."""
     doubtful: list[tuple[int, int, int]] = []  # step, arg, step it names
@@ -231,7 +231,7 @@ def _references(
 
 
 def _unreached(
-    doubtful: list[tuple[int, int, int]], edges: list[Edges], order: Sequence[int]
+    doubtful: list[tuple[int, int, int]], edges: list[Places], order: Sequence[int]
 ) -> Iterator[tuple[int, int, int]]:
     """Those whose named step is no indirect dependency either; a bit for each named step."""
     named = sorted({other for _, _, other in doubtful})

@@ -85,7 +85,7 @@ class Dag:
     """Most steps that run at one time; `None` leaves it to the runner's settings."""
     on_failure: OnFailure = OnFailure.CONTINUE
     edges: Sequence[Sequence[int]] = field(default=(), repr=False, compare=False)
-    """What `dependencies` gives, of whoever has it already."""
+    """What `dependencies` gives for these `steps`, where the loader has found it already."""
 
     def dependencies(self) -> Sequence[Sequence[int]]:
         """For each step the places in `steps` of those it depends on."""

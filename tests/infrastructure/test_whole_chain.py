@@ -116,8 +116,7 @@ def whole(tmp_path: Path, staged: Path) -> Iterator[Whole]:
             "GITLAB_BOT_ID": str(people["bot"].id),
             "GITLAB_BOT_USERNAME": "bot",
         }
-        function = serve_function(staged, "workflow_trigger", env, tmp_path)
-        trigger = opened.enter_context(function)
+        trigger = opened.enter_context(serve_function(staged, "workflow_trigger", env, tmp_path))
         webhook = opened.enter_context(serve_function(staged, "gitlab_webhook", env, tmp_path))
         pubsub.create_push_subscription(
             *(queue_url, support.PUSH, support.TOPIC, trigger.url),

@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 
@@ -18,9 +19,9 @@ def write(folder: Path) -> tuple[str, str]:
     """Write ca.pem and other.pem; return the files of the server's certificate and its key."""
     ours, others, servers = (ec.generate_private_key(ec.SECP256R1()) for _ in range(3))
     files = {
-        "ca.pem": _signed("Our CA", ours, "Our CA", ours),
-        "other.pem": _signed("Other CA", others, "Other CA", others),
-        "server.pem": _signed("A server", servers, "Our CA", ours),
+        "ca.pem": signed("Our CA", ours, "Our CA", ours),
+        "other.pem": signed("Other CA", others, "Other CA", others),
+        "server.pem": signed("A server", servers, "Our CA", ours),
         "server.key": servers.private_bytes(
             serialization.Encoding.PEM,
             serialization.PrivateFormat.PKCS8,
@@ -32,13 +33,20 @@ def write(folder: Path) -> tuple[str, str]:
     return str(folder / "server.pem"), str(folder / "server.key")
 
 
-def _signed(
-    name: str, key: ec.EllipticCurvePrivateKey, issuer: str, by: ec.EllipticCurvePrivateKey
+def signed(
+    name: str,
+    key: ec.EllipticCurvePrivateKey,
+    issuer: str,
+    by: ec.EllipticCurvePrivateKey,
+    hosts: Sequence[str] = ("127.0.0.1", "localhost"),
 ) -> bytes:
-    """A certificate for this machine for a day, or for an authority if it signs itself."""
+    """A certificate for these hosts for a day, or for an authority if it signs itself."""
     now, itself = datetime.now(UTC), name == issuer
     names = [x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, n)]) for n in (name, issuer)]
-    here = [x509.IPAddress(ipaddress.ip_address("127.0.0.1")), x509.DNSName("localhost")]
+    here: list[x509.GeneralName] = [
+        x509.IPAddress(ipaddress.ip_address(host)) if host[0].isdigit() else x509.DNSName(host)
+        for host in hosts
+    ]
     identifier = x509.AuthorityKeyIdentifier.from_issuer_public_key(by.public_key())
     usage = x509.KeyUsage(
         digital_signature=not itself,

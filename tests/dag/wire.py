@@ -6,18 +6,18 @@ import asyncio
 import ssl
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+
+from tests import certificates
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
     from pathlib import Path
 
+_NAME = "An authority of our own"
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
 CHUNKED = (
     b"HTTP/1.1 200 OK\r\nX: y\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -31,33 +31,21 @@ class Authority:
     """A certificate authority; `file` is its certificate."""
 
     file: Path
-    _certificate: x509.Certificate
     _key: ec.EllipticCurvePrivateKey
 
     @classmethod
     def make(cls, folder: Path) -> Authority:
         key = ec.generate_private_key(ec.SECP256R1())
-        name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "An authority of our own")])
-        made = _builder(name, name, key).add_extension(x509.BasicConstraints(True, None), True)  # noqa: FBT003
-        certificate = made.sign(key, hashes.SHA256())
         file = folder / "authority.pem"
-        file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-        return cls(file, certificate, key)
+        file.write_bytes(certificates.signed(_NAME, key, _NAME, key))
+        return cls(file, key)
 
     def server(self, *names: str) -> ssl.SSLContext:
         """What a server with a certificate for these names needs."""
         key = ec.generate_private_key(ec.SECP256R1())
-        shown = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, names[0])])
-        found: list[x509.GeneralName] = [
-            x509.IPAddress(ip_address(name)) if name[0].isdigit() else x509.DNSName(name)
-            for name in names
-        ]
-        made = _builder(shown, self._certificate.subject, key)
-        made = made.add_extension(x509.SubjectAlternativeName(found), critical=False)
-        certificate = made.sign(self._key, hashes.SHA256())
         file = self.file.with_name(f"{names[0]}.pem")
         file.write_bytes(
-            certificate.public_bytes(serialization.Encoding.PEM)
+            certificates.signed(names[0], key, _NAME, self._key, names)
             + key.private_bytes(
                 serialization.Encoding.PEM,
                 serialization.PrivateFormat.PKCS8,
@@ -67,15 +55,6 @@ class Authority:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(file)
         return context
-
-
-def _builder(
-    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey
-) -> x509.CertificateBuilder:
-    now = datetime.now(UTC)
-    made = x509.CertificateBuilder().subject_name(subject).issuer_name(issuer)
-    made = made.public_key(key.public_key()).serial_number(x509.random_serial_number())
-    return made.not_valid_before(now - timedelta(1)).not_valid_after(now + timedelta(1))
 
 
 @dataclass

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from workflows.core.settings import load
+from workflows.core.config.settings import load
 from workflows.tasks.git import clone_repository
 
 if __name__ == "__main__":

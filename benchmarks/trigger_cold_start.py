@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.timing import alternate, clean_environment, median, ratio, timed
-from tools import stage_functions
+from workflows.functions import staging
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,7 +33,7 @@ def function_environment(extra: Mapping[str, str]) -> dict[str, str]:
 def measure() -> dict[str, Any]:
     """Median wall times: the whole module, its framework alone, and our pure part alone."""
     with tempfile.TemporaryDirectory() as scratch:
-        stage_functions.stage(Path(scratch))
+        staging.stage(Path(scratch))
         folder = Path(scratch) / "workflow_trigger"
         env = function_environment({})
 

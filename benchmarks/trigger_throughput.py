@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.trigger_cold_start import function_environment
-from tools import stage_functions
+from workflows.functions import staging
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -58,7 +58,7 @@ def measure() -> dict[str, Any]:
     """Messages a second of both, and the median of the ratios, round by round."""
     with tempfile.TemporaryDirectory() as scratch, ExitStack() as stack:
         folder = Path(scratch)
-        stage_functions.stage(folder)
+        staging.stage(folder)
         (folder / "empty").mkdir()
         (folder / "empty" / "main.py").write_text(_EMPTY)
         api = stack.enter_context(_process(["-c", _API], folder, {}))

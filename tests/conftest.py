@@ -10,11 +10,11 @@ from tests.gcs import Bucket, running_gcs
 from tests.prefect_server import prefect_server
 from tests.stack import BOT_TOKEN, FILES, Stack, people_of
 from tests.support import DEVELOPER_TOKEN, PROJECT, REPORTER_TOKEN, TOKEN, Cli, Remote
-from workflows.core import environment
-from workflows.core.settings import Settings, load
-from workflows.local.git_http import Account, GitServer
+from workflows.core.config import environment
+from workflows.core.config.settings import Settings, load
+from workflows.local.git_server.http import Account, GitServer
 from workflows.local.gitlab_server.server import GitLabServer
-from workflows.local.serving import serve
+from workflows.servers.serving import serve
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,7 +8,8 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from workflows.core import environment, http, process
+from workflows.core import http, process
+from workflows.core.config import environment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -11,18 +11,18 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from workflows.cli import catalog
+from workflows.core.config.settings import load
 from workflows.core.flow import Execution, Outcome
 from workflows.core.progress import LogReporter
-from workflows.core.settings import load
-from workflows.local.gitlab_server import editing
-from workflows.local.gitlab_server.model import DEVELOPER, MAINTAINER, REPORTER
+from workflows.local.gitlab_server.actions import editing
+from workflows.local.gitlab_server.state.model import DEVELOPER, MAINTAINER, REPORTER
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from workflows.core.settings import Settings
-    from workflows.local.gitlab_server.model import Issue, MergeRequest, Note, Project, User
+    from workflows.core.config.settings import Settings
     from workflows.local.gitlab_server.server import GitLabServer
+    from workflows.local.gitlab_server.state.model import Issue, MergeRequest, Note, Project, User
 
 BOT_TOKEN = "glpat-bot-5f1e2d9c8b7a"
 FILES = {

@@ -7,14 +7,15 @@ import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from workflows.core import environment, process
-from workflows.core.git_command import Git
-from workflows.core.git_names import GitUrl
+from workflows.core import process
+from workflows.core.config import environment
+from workflows.core.git.command import Git
+from workflows.core.git.names import GitUrl
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from workflows.local.git_http import GitServer
+    from workflows.local.git_server.http import GitServer
 
 TOKEN = "glpat-maintainer-5f1e2d"
 DEVELOPER_TOKEN = "glpat-developer-77aa0c"

@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workflows.cli import catalog, commands, describe
-from workflows.core import errors, settings
-from workflows.dag import schema
+from workflows.core import errors
+from workflows.core.config import settings
+from workflows.dag.file import schema
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

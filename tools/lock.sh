@@ -27,7 +27,7 @@ case ${2:-} in
     "")
         resolve requirements.txt pyproject.toml --extra dev
         resolve requirements-image.txt pyproject.toml -c requirements.txt --no-annotate
-        functions=infrastructure/shared
+        functions=workflows/functions
         resolve $functions/requirements.txt $functions/requirements.in -c requirements.txt --no-annotate
         ;;
     pluscoder)

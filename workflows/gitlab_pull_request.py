@@ -10,10 +10,10 @@ from typing import Annotated
 
 from pydantic import Field
 
-from workflows.core import orchestration
 from workflows.core.errors import BranchNotFound, BranchRefused, ResourceNotFound
 from workflows.core.flow import Flow, Run
 from workflows.core.parameters import BranchName, FlowParameters
+from workflows.core.prefect import orchestration
 from workflows.tasks import utility
 from workflows.tasks.gitlab import GitLab, MergeRequest, MergeRequestWish, Project
 

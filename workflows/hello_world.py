@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from workflows.core import orchestration
-from workflows.core.commit_text import Person
 from workflows.core.errors import BranchRefused, NothingToCommit, PushNotFastForward
 from workflows.core.flow import Flow, Run
-from workflows.core.git_names import GitUrl
+from workflows.core.git.commit_text import Person
+from workflows.core.git.names import GitUrl
 from workflows.core.parameters import Email, FlowParameters, NewBranchName, PersonName
+from workflows.core.prefect import orchestration
 from workflows.tasks import git, utility
 
 if TYPE_CHECKING:

@@ -14,15 +14,16 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
-from workflows.change import delivery, prompt
+from workflows.change import delivery
 from workflows.change.options import ChangeOptions
 from workflows.change.request import Request, request_id
-from workflows.change.text import one_line, slug
-from workflows.core import orchestration
-from workflows.core.commit_text import Person
+from workflows.change.words import prompt
+from workflows.change.words.text import one_line, slug
 from workflows.core.flow import Flow, Run
-from workflows.core.git_names import GitUrl
+from workflows.core.git.commit_text import Person
+from workflows.core.git.names import GitUrl
 from workflows.core.parameters import BranchName, Email, NewBranchName, PersonName
+from workflows.core.prefect import orchestration
 from workflows.tasks import utility
 
 _MAX_REQUEST = 200_000

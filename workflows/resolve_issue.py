@@ -1,7 +1,7 @@
 """resolve_issue: from a GitLab issue to a checked merge request, once, however often it is asked.
 
 Branch, note and merge request derive from the project and the issue, so a second delivery and a
-run after a crash find what is there. `change.marker.decide` is the table of what happens then.
+run after a crash find what is there. `change.claim.marker.decide` is the table of what to do then.
 """
 
 from __future__ import annotations
@@ -12,23 +12,27 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from workflows.change import claim, delivery, issue_case, rounds, trees, wording
-from workflows.change.claim import Claim, Standing
+from workflows.change import delivery, issue_case
+from workflows.change.attempts import rounds
+from workflows.change.claim import claim
+from workflows.change.claim.claim import Claim, Standing
+from workflows.change.claim.marker import Marker, Next, Phase
 from workflows.change.issue_options import IssueOptions
-from workflows.change.marker import Marker, Next, Phase
-from workflows.core import orchestration
+from workflows.change.trees import trees
+from workflows.change.words import wording
 from workflows.core.errors import ClaimLost, PermanentError, WorkflowsError
 from workflows.core.flow import Flow, Run, is_termination
-from workflows.core.git_names import GitUrl
+from workflows.core.git.names import GitUrl
 from workflows.core.observability import logger
+from workflows.core.prefect import orchestration
 from workflows.core.redaction import redact
 from workflows.tasks import utility
 from workflows.tasks.gitlab import GitLab, MergeRequest, MergeRequestWish
 
 if TYPE_CHECKING:
+    from workflows.change.attempts.rounds import Made
     from workflows.change.delivery import Delivered
     from workflows.change.issue_case import Case
-    from workflows.change.rounds import Made
 
 _log = logger("resolve_issue")
 _SHOWN_DIFF = 200_000

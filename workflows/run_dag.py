@@ -11,19 +11,21 @@ from typing import TYPE_CHECKING
 
 from pydantic import AliasChoices, Field, SecretStr
 
-from workflows.core import environment, orchestration
+from workflows.core.config import environment
 from workflows.core.errors import ParametersInvalid
 from workflows.core.flow import Flow, Run
 from workflows.core.observability import logger
 from workflows.core.parameters import FlowParameters
+from workflows.core.prefect import orchestration
 from workflows.core.redaction import remember
-from workflows.dag import report, run
+from workflows.dag import run
 from workflows.dag.options import Options
-from workflows.dag.progress import Lines
+from workflows.dag.show import report
+from workflows.dag.show.progress import Lines
 from workflows.tasks import utility
 
 if TYPE_CHECKING:
-    from workflows.dag.model import Dag
+    from workflows.dag.file.model import Dag
 
 _log = logger("dag")
 

@@ -6,10 +6,10 @@ import subprocess
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from workflows.change import trees, worktree
-from workflows.change.model import ABSENT, FILE, Change
-from workflows.core import environment
-from workflows.core.settings import Settings
+from workflows.change.trees import trees, worktree
+from workflows.change.trees.model import ABSENT, FILE, Change
+from workflows.core.config import environment
+from workflows.core.config.settings import Settings
 from workflows.tasks.git import Repository, clone_repository
 
 if TYPE_CHECKING:

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from workflows.core.config.settings import Settings, load
 from workflows.core.flow import (
     Execution,
     Flow,
     Outcome,
     Run,
 )
-from workflows.core.git_names import GitUrl
+from workflows.core.git.names import GitUrl
 from workflows.core.parameters import FlowParameters
-from workflows.core.settings import Settings, load
 
 if TYPE_CHECKING:
     from collections.abc import Callable

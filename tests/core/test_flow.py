@@ -10,6 +10,7 @@ import pytest
 from pydantic import SecretStr
 
 from tests.core.flows import SECRET, Failing, Greeted, Greeting, Seen, Told, ended, execution, hello
+from workflows.core.config.settings import load
 from workflows.core.errors import (
     AccessDenied,
     NetworkError,
@@ -24,7 +25,6 @@ from workflows.core.flow import (
 )
 from workflows.core.observability import current_context
 from workflows.core.redaction import remember
-from workflows.core.settings import load
 
 if TYPE_CHECKING:
     from collections.abc import Callable

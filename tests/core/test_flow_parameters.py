@@ -8,10 +8,10 @@ import pytest
 from pydantic import BaseModel
 
 from tests.core.flows import SECRET, Greeting, flow
+from workflows.core.config.settings import load
 from workflows.core.errors import (
     ParametersInvalid,
 )
-from workflows.core.settings import load
 
 
 def problems(values: dict[str, Any], *found_before: str) -> list[str]:

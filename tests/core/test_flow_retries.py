@@ -11,6 +11,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from tests.core.flows import Failing, Greeted, Seen, ended, execution
+from workflows.core.config.settings import load
 from workflows.core.errors import (
     AccessDenied,
     NetworkError,
@@ -23,7 +24,6 @@ from workflows.core.flow import (
     MAX_RETRY_DELAY_S,
     retry_delays,
 )
-from workflows.core.settings import load
 
 
 @pytest.mark.parametrize("kind", [NetworkError, RemoteUnavailable, TimeoutExceeded])

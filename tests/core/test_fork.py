@@ -7,7 +7,7 @@ from functools import cache
 
 import pytest
 
-from tests.core.processes import ENV, alive
+from tests.core.process.processes import ENV, alive
 from workflows.core import process
 
 FRAME = """

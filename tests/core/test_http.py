@@ -35,7 +35,7 @@ from workflows.core.errors import (
     WorkflowsError,
 )
 from workflows.core.redaction import remember
-from workflows.local.serving import Faults, Seen, Watched, serve
+from workflows.servers.serving import Faults, Seen, Watched, serve
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator

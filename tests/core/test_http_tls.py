@@ -13,7 +13,7 @@ from starlette.routing import Route
 from tests import certificates
 from workflows.core import http
 from workflows.core.errors import NetworkError
-from workflows.local.serving import serve
+from workflows.servers.serving import serve
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

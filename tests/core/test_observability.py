@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from workflows.core import observability
-from workflows.core.choices import LogFormat, LogLevel
+from workflows.core.config.choices import LogFormat, LogLevel
+from workflows.core.config.settings import load
 from workflows.core.observability import configure, current_context, log_context, logger
 from workflows.core.redaction import remember
-from workflows.core.settings import load
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,15 +6,15 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from workflows.dag.model import Dag, OnFailure, Step, Task, When
+from workflows.dag.file.model import Dag, OnFailure, Step, Task, When
 from workflows.dag.options import Options
-from workflows.dag.progress import Silent
 from workflows.dag.run import DagRun, Summary
+from workflows.dag.show.progress import Silent
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from workflows.dag.engine import Engine
+    from workflows.dag.engine.engine import Engine
 
 
 def step(name: str, *needs: str, when: When = When.ON_SUCCESS, **more: Any) -> Step:

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 from hypothesis import strategies as st
 
 from workflows.core.errors import DagInvalid
-from workflows.dag.loader import loads
+from workflows.dag.file.loader import loads
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from workflows.dag.findings import Finding
-    from workflows.dag.model import Dag
+    from workflows.dag.file.findings import Finding
+    from workflows.dag.file.model import Dag
 
 IMAGE = "registry.example.com/demo/echo:1"
 TASK = f"task: {{imageUri: {IMAGE}}}"

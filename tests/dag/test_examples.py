@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.support import Cli, last_json
-from workflows.local.task_runner import ImageMap, Processes, TaskRunner
+from workflows.task_runner import ImageMap, Processes, TaskRunner
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from workflows.cli.catalog import FLOWS
-from workflows.core import environment, process
+from workflows.core import process
+from workflows.core.config import environment
 
 if TYPE_CHECKING:
     from workflows.core.process import Completed

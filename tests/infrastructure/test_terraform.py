@@ -11,7 +11,7 @@ from pydantic import SecretStr
 
 from tools.infra import examples
 from workflows.cli.catalog import FLOWS
-from workflows.core.settings import Settings
+from workflows.core.config.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 INFRASTRUCTURE = ROOT / "infrastructure"

@@ -6,13 +6,14 @@ import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from workflows.core import environment, process
-from workflows.core.agent import Assignment
+from workflows.core import process
+from workflows.core.config import environment
+from workflows.tasks.agents.agent import Assignment
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from workflows.core.agent import Agent, AgentReport
+    from workflows.tasks.agents.agent import Agent, AgentReport
 
 SHOP = {
     "shop.py": "def total(prices, discount=0.0):\n    return sum(prices) * discount\n",

@@ -16,10 +16,10 @@ from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
+from workflows.core.config.settings import Settings, load
 from workflows.core.errors import PathRefused, Terminated
 from workflows.core.flow import Outcome, State
-from workflows.core.settings import Settings, load
-from workflows.local.serving import serve
+from workflows.servers.serving import serve
 from workflows.tasks import utility
 
 if TYPE_CHECKING:

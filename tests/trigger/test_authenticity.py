@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.trigger.support import briefly
-from workflows.local.gitlab_server.outbox import signature
+from workflows.local.gitlab_server.state.outbox import signature
 from workflows.trigger.authenticity import NotAuthentic, Secrets, SecretsInvalid, verify
 
 KEY = "whsec_" + base64.b64encode(bytes(range(32))).decode()

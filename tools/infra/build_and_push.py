@@ -11,7 +11,8 @@ import sys
 from typing import Any
 
 from tools.infra import cloud
-from workflows.core import environment, process
+from workflows.core import process
+from workflows.core.config import environment
 
 NAMES = ("workflows", "agent", "task-runner")
 

@@ -11,7 +11,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from workflows.core import environment, process
+from workflows.core import process
+from workflows.core.config import environment
 
 if TYPE_CHECKING:
     from collections.abc import Callable

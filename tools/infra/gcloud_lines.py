@@ -17,7 +17,8 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from workflows.core import environment, process
+from workflows.core import process
+from workflows.core.config import environment
 
 ROOT = Path(__file__).resolve().parents[2]
 _DEPLOYMENT = ROOT / "build" / "infra-check" / "deployment"

@@ -16,9 +16,10 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from workflows.core import environment, process
-from workflows.local.git_http import Account, GitServer
-from workflows.local.serving import free_port, listens, serve
+from workflows.core import process
+from workflows.core.config import environment
+from workflows.local.git_server.http import Account, GitServer
+from workflows.servers.serving import free_port, listens, serve
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send

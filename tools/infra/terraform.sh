@@ -22,7 +22,7 @@ fi
 need gcloud "https://cloud.google.com/sdk/docs/install"
 gcloud auth application-default print-access-token >/dev/null 2>&1 ||
     stop "infra-$action: Terraform has no login; run: gcloud auth application-default login"
-"${PYTHON:-python3}" ../tools/stage_functions.py ../build/functions >/dev/null ||
+(cd .. && "${PYTHON:-python3}" -m workflows.functions.staging build/functions) >/dev/null ||
     stop "infra-$action: the functions' sources could not be staged"
 
 [ ! -f ../build/images.tfvars.json ] || set -- -var-file=../build/images.tfvars.json "$@"

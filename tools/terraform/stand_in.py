@@ -21,7 +21,7 @@ import grpc
 
 from tools.terraform import schema
 from tools.terraform.provider import StandIn
-from workflows.core import environment
+from workflows.core.config import environment
 
 SCHEMAS = Path(__file__).resolve().parent / "schemas"
 _MAX_MESSAGE_BYTES = 64 << 20

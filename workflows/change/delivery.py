@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from workflows.change import agents, rounds, trees
-from workflows.change.prompt import GUIDES
+from workflows.change.attempts import agents, rounds
 from workflows.change.request import TRAILER
+from workflows.change.trees import trees
+from workflows.change.words.prompt import GUIDES
 from workflows.core.errors import (
     BranchRefused,
     ClaimLost,
@@ -27,12 +28,12 @@ from workflows.tasks import git
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from workflows.change.attempts.rounds import Made
     from workflows.change.options import ChangeOptions
     from workflows.change.request import Request
-    from workflows.change.rounds import Made
-    from workflows.core.commit_text import Person
     from workflows.core.flow import Run
-    from workflows.core.git_names import GitUrl
+    from workflows.core.git.commit_text import Person
+    from workflows.core.git.names import GitUrl
     from workflows.tasks.git import Repository
 
 _log = logger("delivery")

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from workflows.change import prompt
 from workflows.change.request import Request, request_id
-from workflows.change.text import one_line, slug
-from workflows.change.wording import commit_details
-from workflows.core.commit_text import Person
+from workflows.change.words import prompt
+from workflows.change.words.text import one_line, slug
+from workflows.change.words.wording import commit_details
 from workflows.core.errors import AccessDenied, ActorRefused, PermanentError, ResourceNotFound
+from workflows.core.git.commit_text import Person
 from workflows.tasks.gitlab import parse_issue_url
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from workflows.change.issue_options import IssueOptions
-    from workflows.core.settings import Settings
+    from workflows.core.config.settings import Settings
     from workflows.tasks.gitlab import Comment, GitLab, Issue, Project, User
 
 DEVELOPER = 30

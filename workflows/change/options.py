@@ -9,8 +9,8 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from workflows.core.config.settings import PROVIDERS
 from workflows.core.parameters import FlowParameters
-from workflows.core.settings import PROVIDERS
 
 
 class Backend(StrEnum):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from workflows.core.commit_text import Person
+    from workflows.core.git.commit_text import Person
 
 TRAILER = "Workflows-Request"
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import workflows
-from workflows.cli import catalog, flags, local_stack, output, task_runner
+from workflows.cli import catalog, flags, output, task_runner
+from workflows.cli.local import stack as local_stack
 
 if TYPE_CHECKING:
     import argparse
@@ -108,7 +109,7 @@ def _demo_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def _demo(found: argparse.Namespace) -> int:
-    from workflows.cli import demo  # noqa: PLC0415
+    from workflows.cli.local import demo  # noqa: PLC0415
 
     return demo.demo(keep=found.keep)
 
@@ -120,7 +121,7 @@ def _git_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def _git(found: argparse.Namespace) -> int:
-    from workflows.cli import servers  # noqa: PLC0415
+    from workflows.cli.local import servers  # noqa: PLC0415
 
     return servers.git(port=found.port, root=found.root, token=found.token)
 
@@ -133,7 +134,7 @@ def _gitlab_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def _gitlab(found: argparse.Namespace) -> int:
-    from workflows.cli import servers  # noqa: PLC0415
+    from workflows.cli.local import servers  # noqa: PLC0415
 
     return servers.gitlab(port=found.port, env_file=found.env_file)
 
@@ -152,7 +153,7 @@ def _model_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def _model(found: argparse.Namespace) -> int:
-    from workflows.cli import servers  # noqa: PLC0415
+    from workflows.cli.local import servers  # noqa: PLC0415
 
     return servers.model(
         port=found.port,
@@ -167,31 +168,31 @@ def _prefect_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def _prefect(found: argparse.Namespace) -> int:
-    from workflows.cli import servers  # noqa: PLC0415
+    from workflows.cli.local import servers  # noqa: PLC0415
 
     return servers.prefect(port=found.port)
 
 
 def _dag_run_flags(parser: argparse.ArgumentParser) -> None:
-    from workflows.cli import dag_run  # noqa: PLC0415
+    from workflows.cli.dag import run as dag_run  # noqa: PLC0415
 
     dag_run.run_flags(parser)
 
 
 def _dag_run(found: argparse.Namespace) -> int:
-    from workflows.cli import dag_run  # noqa: PLC0415
+    from workflows.cli.dag import run as dag_run  # noqa: PLC0415
 
     return dag_run.run(found)
 
 
 def _dag_status_flags(parser: argparse.ArgumentParser) -> None:
-    from workflows.cli import dag_run  # noqa: PLC0415
+    from workflows.cli.dag import run as dag_run  # noqa: PLC0415
 
     dag_run.status_flags(parser)
 
 
 def _dag_status(found: argparse.Namespace) -> int:
-    from workflows.cli import dag_run  # noqa: PLC0415
+    from workflows.cli.dag import run as dag_run  # noqa: PLC0415
 
     return dag_run.status(found)
 
@@ -213,7 +214,7 @@ def _dag_validate_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def _dag_validate(found: argparse.Namespace) -> int:
-    from workflows.cli import dag_files  # noqa: PLC0415
+    from workflows.cli.dag import files as dag_files  # noqa: PLC0415
 
     return dag_files.validate(found.file, found.param, as_json=found.json)
 
@@ -227,7 +228,7 @@ def _dag_show_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def _dag_show(found: argparse.Namespace) -> int:
-    from workflows.cli import dag_files  # noqa: PLC0415
+    from workflows.cli.dag import files as dag_files  # noqa: PLC0415
 
     return dag_files.show(found.file, found.param, form=found.format, target=found.output)
 
@@ -237,7 +238,7 @@ def _dag_schema_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def _dag_schema(_found: argparse.Namespace) -> int:
-    from workflows.cli import dag_files  # noqa: PLC0415
+    from workflows.cli.dag import files as dag_files  # noqa: PLC0415
 
     return dag_files.schema()
 
@@ -253,7 +254,7 @@ def _cloud_run_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def _cloud_run(found: argparse.Namespace) -> int:
-    from workflows.cli import servers  # noqa: PLC0415
+    from workflows.cli.local import servers  # noqa: PLC0415
 
     return servers.cloud_run(port=found.port, images=found.image or [])
 
@@ -269,7 +270,7 @@ def _pubsub_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def _pubsub(found: argparse.Namespace) -> int:
-    from workflows.cli import servers  # noqa: PLC0415
+    from workflows.cli.local import servers  # noqa: PLC0415
 
     return servers.pubsub(port=found.port, kind=found.kind)
 

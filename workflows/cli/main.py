@@ -10,7 +10,8 @@ import itertools
 from typing import TYPE_CHECKING, Any
 
 from workflows.cli import catalog, commands, flags, output
-from workflows.core import environment, process, signals
+from workflows.core import process
+from workflows.core.config import environment
 from workflows.core.errors import (
     EXIT_DEFECT,
     CommandLineInvalid,
@@ -19,6 +20,7 @@ from workflows.core.errors import (
     WorkflowsError,
 )
 from workflows.core.nearest import nearest
+from workflows.core.process import signals
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

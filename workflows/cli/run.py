@@ -9,11 +9,13 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from workflows.cli import flags, output
-from workflows.core import observability, orchestration, signals
-from workflows.core import settings as settings_module
-from workflows.core.choices import PrefectMode
+from workflows.core import observability
+from workflows.core.config import settings as settings_module
+from workflows.core.config.choices import PrefectMode
 from workflows.core.errors import Terminated
 from workflows.core.flow import Execution, State
+from workflows.core.prefect import orchestration
+from workflows.core.process import signals
 from workflows.core.progress import LogReporter
 from workflows.core.redaction import redact
 
@@ -21,8 +23,8 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator, Sequence
 
+    from workflows.core.config.settings import Settings
     from workflows.core.flow import Flow, Reporter
-    from workflows.core.settings import Settings
 
 
 def run_flow(flow: Flow, found: argparse.Namespace, problems: Sequence[str] = ()) -> int:

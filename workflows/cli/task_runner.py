@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workflows.cli import output
-from workflows.core import environment
+from workflows.core.config import environment
 from workflows.core.errors import CommandLineInvalid, SettingsInvalid
 
 if TYPE_CHECKING:
     import argparse
 
-    from workflows.local.task_runner.auth import TokenCheck
-    from workflows.local.task_runner.backend import Backend
+    from workflows.task_runner.auth import TokenCheck
+    from workflows.task_runner.backends.backend import Backend
 
 BACKENDS = ("mock", "process", "cloud-run")
 _RATES = ("failure", "error", "drop", "lost")
@@ -80,8 +80,8 @@ def serve(found: argparse.Namespace) -> int:
         CommandLineInvalid: the port is taken, a flag of another backend, an empty token file.
         ParametersInvalid: the mock's file or the map of images cannot be used.
     """
-    from workflows.cli import servers  # noqa: PLC0415 - httpx and uvicorn come with it
-    from workflows.local.task_runner import TaskRunner  # noqa: PLC0415
+    from workflows.cli.local import servers  # noqa: PLC0415 - httpx and uvicorn come with it
+    from workflows.task_runner import TaskRunner  # noqa: PLC0415
 
     _refuse_strangers(found)
     check = _check(found)
@@ -124,9 +124,9 @@ def _number(text: str | None) -> int:
 
 
 def _check(found: argparse.Namespace) -> TokenCheck | None:
+    from workflows.core.config.settings import load  # noqa: PLC0415
     from workflows.core.redaction import remember  # noqa: PLC0415
-    from workflows.core.settings import load  # noqa: PLC0415
-    from workflows.local.task_runner.auth import TokenCheck  # noqa: PLC0415
+    from workflows.task_runner.auth import TokenCheck  # noqa: PLC0415
 
     if found.auth_jwt_file:
         try:
@@ -146,13 +146,13 @@ def _check(found: argparse.Namespace) -> TokenCheck | None:
 
 def _backend(found: argparse.Namespace, folder: Path) -> Backend:
     if found.backend == "mock":
-        from workflows.local.task_runner import Mock, MockPlan  # noqa: PLC0415
+        from workflows.task_runner import Mock, MockPlan  # noqa: PLC0415
 
         flags: dict[str, Any] = {name: getattr(found, name) for name in _OF_BACKEND["mock"][1:]}
         return Mock(MockPlan.read(Path(found.mock) if found.mock else None, **flags))
     if found.backend == "cloud-run":
         return _cloud_run(found)
-    from workflows.local.task_runner import ImageMap, Processes  # noqa: PLC0415
+    from workflows.task_runner import ImageMap, Processes  # noqa: PLC0415
 
     images = ImageMap.read(Path(found.images or "demo"))
     workers = 8 if found.workers is None else found.workers
@@ -162,8 +162,8 @@ def _backend(found: argparse.Namespace, folder: Path) -> Backend:
 
 
 def _cloud_run(found: argparse.Namespace) -> Backend:
-    from workflows.core import cloud_run as core_api  # noqa: PLC0415 - httpx comes with it
-    from workflows.local.task_runner import cloud_run  # noqa: PLC0415
+    from workflows.core.google import cloud_run as core_api  # noqa: PLC0415 - httpx comes with it
+    from workflows.task_runner.backends import cloud_run  # noqa: PLC0415
 
     project = found.project or environment.variable("GOOGLE_CLOUD_PROJECT")
     if not project:

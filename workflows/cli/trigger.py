@@ -6,15 +6,15 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from workflows.cli import catalog, flags, output
+from workflows.core.config.settings import load
 from workflows.core.errors import CommandLineInvalid, ParametersInvalid
-from workflows.core.settings import load
 from workflows.trigger import message
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from workflows.core.config.settings import Settings
     from workflows.core.flow import Flow
-    from workflows.core.settings import Settings
 
 
 def trigger(name: str, words: Sequence[str], params_json: str | None, *, as_json: bool) -> int:

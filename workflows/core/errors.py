@@ -131,7 +131,7 @@ class UrlRefused(InputError):
 class DagInvalid(InputError):
     """A DAG file that cannot be run. `findings` has every mistake, in the order of the file.
 
-    Each is a `workflows.dag.findings.Finding`; there is none if the file cannot be read at all.
+    Each is a `workflows.dag.file.findings.Finding`; there is none if the file cannot be read.
     """
 
     findings: tuple[Any, ...] = ()

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from pydantic import BaseModel
 
-    from workflows.core.settings import Settings
+    from workflows.core.config.settings import Settings
 
 A = ParamSpec("A")
 T = TypeVar("T")

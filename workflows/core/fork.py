@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from workflows.core.held_signals import HeldSignals
+from workflows.core.process.held_signals import HeldSignals
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

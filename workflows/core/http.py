@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
-from workflows.core import environment
+from workflows.core.config import environment
 from workflows.core.errors import (
     AccessDenied,
     AuthenticationFailed,

@@ -14,13 +14,13 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO
 
-from workflows.core import environment
+from workflows.core.config import environment
 from workflows.core.redaction import redact, remember
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from workflows.core.settings import Settings
+    from workflows.core.config.settings import Settings
 
 LOGGER_NAME = "workflows"
 _SEVERITY = {"CRITICAL": "CRITICAL", "ERROR": "ERROR", "WARNING": "WARNING", "INFO": "INFO"}

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic_core import PydanticCustomError
 
 from workflows.core.errors import BranchRefused
-from workflows.core.git_names import as_field_error, check_branch_name
+from workflows.core.git.names import as_field_error, check_branch_name
 
 PEOPLES_BRANCHES = frozenset({"main", "master", "develop"})
 _IDENT_UNSAFE = re.compile(r"[<>\x00-\x1f\x7f]")

@@ -7,9 +7,9 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from workflows.core import environment
+from workflows.core.config import environment
 from workflows.core.errors import SettingsInvalid
-from workflows.dag.polling import BASE_S, Pace
+from workflows.dag.engine.polling import BASE_S, Pace
 
 RUN_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 FIXED_INTERVAL = "WORKFLOW_CHECK_STATE_DURATION_SEC"

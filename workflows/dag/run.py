@@ -7,28 +7,28 @@ from dataclasses import dataclass, field
 from time import monotonic, time
 from typing import TYPE_CHECKING, Protocol
 
-from workflows.core import environment
+from workflows.core.config import environment
 from workflows.core.errors import StepsFailed
 from workflows.core.observability import logger
-from workflows.dag import address, auth
-from workflows.dag.client import Client, Patience
-from workflows.dag.engine import Engine
-from workflows.dag.event_loop import event_loop, quiet_collector, stopped_by_signals
-from workflows.dag.journal import Header
-from workflows.dag.journals import Opened, open_journal
-from workflows.dag.model import fingerprint
+from workflows.dag.engine.engine import Engine
+from workflows.dag.engine.event_loop import event_loop, quiet_collector, stopped_by_signals
+from workflows.dag.engine.parts import Observer, Parts, Rules
+from workflows.dag.engine.scheduler import State
+from workflows.dag.file.model import fingerprint
+from workflows.dag.journal.journal import Header
+from workflows.dag.journal.stores import Opened, open_journal
 from workflows.dag.options import pace
-from workflows.dag.parts import Observer, Parts, Rules
-from workflows.dag.scheduler import State
-from workflows.dag.transport import Transport
+from workflows.dag.runner import address, auth
+from workflows.dag.runner.client import Client, Patience
+from workflows.dag.runner.transport import Transport
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from workflows.dag.model import Dag
+    from workflows.dag.engine.parts import RunFlow
+    from workflows.dag.engine.polling import Pace
+    from workflows.dag.file.model import Dag
     from workflows.dag.options import Options
-    from workflows.dag.parts import RunFlow
-    from workflows.dag.polling import Pace
 
 _log = logger("dag")
 _ROWS = 1_000
@@ -42,7 +42,7 @@ def load(path: str, params: Mapping[str, str]) -> Dag:
     Raises:
         InputError: every mistake of the file; a flow step that cannot be run here.
     """
-    from workflows.dag import loader  # noqa: PLC0415 - a parser comes with it
+    from workflows.dag.file import loader  # noqa: PLC0415 - a parser comes with it
 
     dag = loader.load(path, params)
     flow_runner(dag)
@@ -58,7 +58,7 @@ def flow_runner(dag: Dag, *, cancel_on_exit: bool = False) -> RunFlow | None:
     flows = {step.flow.workflow for step in dag.steps if step.flow is not None}
     if not flows:
         return None
-    from workflows.dag import flow_steps  # noqa: PLC0415 - most workflows have none
+    from workflows.dag.flows import steps as flow_steps  # noqa: PLC0415 - most workflows have none
 
     return flow_steps.chosen(flows, cancel_on_exit=cancel_on_exit)
 

@@ -17,17 +17,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import workflows
-from workflows.core import environment, process
-from workflows.core.errors import ProgramMissing
-from workflows.core.prefect_server import BATCH_SETTINGS
+from workflows.core import process
+from workflows.core.config import environment
+from workflows.core.prefect.server import BATCH_SETTINGS
+from workflows.functions import staging
 from workflows.local import pubsub
 from workflows.local.cloud_run import CloudRun
 from workflows.local.gitlab_server import demo
-from workflows.local.gitlab_server.model import DEVELOPER, Hook
 from workflows.local.gitlab_server.server import GitLabServer
+from workflows.local.gitlab_server.state.model import DEVELOPER, Hook
 from workflows.local.model import DEMO_RECORDINGS, RecordedModel
-from workflows.local.serving import free_port, listens
-from workflows.local.task_runner import ImageMap, Processes, TaskRunner
+from workflows.servers.serving import free_port, listens
+from workflows.task_runner import ImageMap, Processes, TaskRunner
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -76,14 +77,14 @@ def running(folder: Path, flows: Sequence[str], *, prefect: bool = False) -> Ite
     """Start every part below `folder`, with a Cloud Run job for each flow; all end with the block.
 
     Raises:
-        ProgramMissing: this is not a checkout of the repository (the functions' sources are in it).
         RuntimeError: a part did not start; its log says why.
     """
     cloud = CloudRun(folder / "cloud-run")
     up = Stack(folder, cloud)
     up.logs.mkdir(parents=True)
     with ExitStack() as opened:
-        staged = _stage_functions(folder / "functions")
+        staged = folder / "functions"
+        staging.stage(staged)
         model_url = opened.enter_context(RecordedModel(DEMO_RECORDINGS).serve()) + "/v1"
         gitlab, bot_token, hook = _gitlab(opened, up)
         cloud_url = opened.enter_context(cloud.serve())
@@ -116,19 +117,6 @@ def running(folder: Path, flows: Sequence[str], *, prefect: bool = False) -> Ite
             "WORKFLOWS_TOPIC": TOPIC,
         }
         yield up
-
-
-def _stage_functions(folder: Path) -> Path:
-    """The functions' sources, as they would be deployed."""
-    script = _ROOT / "tools" / "stage_functions.py"
-    if not script.is_file():
-        raise ProgramMissing(
-            "the functions' sources are not here",
-            why=f"{script} does not exist",
-            fix="run it from a checkout of the repository",
-        )
-    process.run([sys.executable, str(script), str(folder)], env=environment.whole(), timeout_s=60)
-    return folder
 
 
 def _gitlab(opened: ExitStack, up: Stack) -> tuple[GitLabServer, str, Hook]:

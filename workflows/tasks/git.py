@@ -1,7 +1,7 @@
 """Clone, branch, commit, push: the git steps of a flow, on the git binary.
 
 Each function may be run again after a crash and ends in the same state. Submodules are not
-entered and LFS pointers stay pointers (no filter is configured). See `core.git_command` for how
+entered and LFS pointers stay pointers (no filter is configured). See `core.git.command` for how
 git is kept away from the machine's configuration and from the token.
 """
 
@@ -14,7 +14,6 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from workflows.core.commit_text import Person, commit_text, identity, message_for
 from workflows.core.errors import (
     BranchNotFound,
     BranchRefused,
@@ -25,16 +24,17 @@ from workflows.core.errors import (
     PushRejected,
     WorkflowsError,
 )
-from workflows.core.git_command import Git, spoken
-from workflows.core.git_names import GitUrl, check_branch_name
+from workflows.core.git.command import Git, spoken
+from workflows.core.git.commit_text import Person, commit_text, identity, message_for
+from workflows.core.git.names import GitUrl, check_branch_name
 from workflows.core.observability import logger
 from workflows.core.redaction import redact
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from workflows.core.config.settings import Settings
     from workflows.core.process import Completed
-    from workflows.core.settings import Settings
 
 _log = logger("git")
 _REMOTE = "refs/remotes/origin/"

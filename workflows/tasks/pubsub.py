@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from workflows.core import http
 from workflows.core.errors import RequestRefused, SettingsInvalid
-from workflows.core.google_token import GoogleToken
+from workflows.core.google.token import GoogleToken
 
 if TYPE_CHECKING:
-    from workflows.core.settings import Settings
+    from workflows.core.config.settings import Settings
 
 _token = GoogleToken("https://www.googleapis.com/auth/pubsub", "Pub/Sub")
 _TIMEOUT_S = 30.0

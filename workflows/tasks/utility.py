@@ -14,17 +14,17 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from workflows.core import signals
 from workflows.core.errors import PathRefused
 from workflows.core.flow import State
 from workflows.core.observability import logger
+from workflows.core.process import signals
 from workflows.core.redaction import redact
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from workflows.core.config.settings import Settings
     from workflows.core.flow import Outcome
-    from workflows.core.settings import Settings
 
 _log = logger("utility")
 _NOTIFY_WHEN_STOPPED_S = 2.0  # after SIGTERM there are 5 s for everything

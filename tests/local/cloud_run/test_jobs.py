@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from tests.local.cloud_run.support import PARENT, Cloud, error, template
-from workflows.local.gitlab_server.faults import Fault
+from workflows.servers.faults import Fault
 
 
 def test_a_job_is_created_read_changed_listed_and_deleted(cloud: Cloud) -> None:

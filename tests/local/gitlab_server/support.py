@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import gitlab
 
-from workflows.core import environment, process
+from workflows.core import process
+from workflows.core.config import environment
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     import httpx
 
-    from workflows.local.gitlab_server.model import Project, User
     from workflows.local.gitlab_server.server import GitLabServer
+    from workflows.local.gitlab_server.state.model import Project, User
 
 LEVELS = {"owner": 50, "mona": 40, "dave": 30, "rita": 20, "paul": 15, "gus": 10, "stranger": 0}
 GIT_ENV = {

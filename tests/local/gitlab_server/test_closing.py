@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workflows.local.gitlab_server.closing import Reference, references
+from workflows.local.gitlab_server.actions.closing import Reference, references
 
 BASE = "http://gitlab.test"
 

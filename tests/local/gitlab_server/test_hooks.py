@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.local.gitlab_server.support import git, write_commit
-from workflows.local.gitlab_server import pipelines
-from workflows.local.gitlab_server.outbox import signature
+from workflows.local.gitlab_server.api import pipelines
+from workflows.local.gitlab_server.state.outbox import signature
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

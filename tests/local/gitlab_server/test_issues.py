@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import gitlab
 import pytest
 
-from workflows.local.gitlab_server import comments
+from workflows.local.gitlab_server.actions import comments
 
 if TYPE_CHECKING:
     from tests.local.gitlab_server.support import Shop

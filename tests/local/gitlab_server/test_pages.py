@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from workflows.local.gitlab_server import editing
+from workflows.local.gitlab_server.actions import editing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

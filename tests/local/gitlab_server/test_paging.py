@@ -10,10 +10,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from workflows.local.gitlab_server import editing
-from workflows.local.gitlab_server.bodies import nested, parameters
-from workflows.local.gitlab_server.call import Call
-from workflows.local.gitlab_server.paging import page
+from workflows.local.gitlab_server.actions import editing
+from workflows.local.gitlab_server.http.bodies import nested, parameters
+from workflows.local.gitlab_server.http.call import Call
+from workflows.local.gitlab_server.http.paging import page
 
 if TYPE_CHECKING:
     from tests.local.gitlab_server.support import Shop

@@ -10,7 +10,7 @@ from urllib.parse import quote
 import httpx
 import pytest
 
-from workflows.local.gitlab_server.markup import shown
+from workflows.local.gitlab_server.pages.markup import shown
 from workflows.local.gitlab_server.server import GitLabServer
 
 if TYPE_CHECKING:

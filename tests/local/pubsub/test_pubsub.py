@@ -16,11 +16,11 @@ from starlette.applications import Starlette
 from starlette.responses import Response
 from starlette.routing import Route
 
-from tests.infrastructure.conftest import need_emulator
+from tests.functions.conftest import need_emulator
 from workflows.core.errors import ProgramMissing
 from workflows.local import pubsub
 from workflows.local.pubsub import Kind
-from workflows.local.serving import serve
+from workflows.servers.serving import serve
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

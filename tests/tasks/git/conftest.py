@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.support import Remote
-    from workflows.core.settings import Settings
+    from workflows.core.config.settings import Settings
 
 
 @pytest.fixture

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from workflows.core.commit_text import Person
+from workflows.core.git.commit_text import Person
 from workflows.tasks import git
 
 if TYPE_CHECKING:
-    from workflows.core.settings import Settings
+    from workflows.core.config.settings import Settings
 
 
 ADA = Person("Ada Lovelace", "ada@example.com")

@@ -8,20 +8,21 @@ import pytest
 
 from tests.support import PROJECT, Remote, git_for
 from tests.tasks.git.support import ADA, push_file
-from workflows.core import environment, process
+from workflows.core import process
+from workflows.core.config import environment
 from workflows.core.errors import (
     AuthenticationFailed,
     NetworkError,
     PushHookDeclined,
 )
-from workflows.local.git_http import create_bare
+from workflows.local.git_server.http import create_bare
 from workflows.tasks import git
 from workflows.tasks.git import Depth
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from workflows.core.settings import Settings
+    from workflows.core.config.settings import Settings
 
 
 def test_a_clone_knows_the_remotes_branches_and_default_branch(

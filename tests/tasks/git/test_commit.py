@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.tasks.git.support import ADA, push_file, write
-from workflows.core.commit_text import Person, message_for
 from workflows.core.errors import (
     BranchNotFound,
     NothingToCommit,
 )
+from workflows.core.git.commit_text import Person, message_for
 from workflows.tasks import git
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.support import Remote
-    from workflows.core.settings import Settings
+    from workflows.core.config.settings import Settings
 
 
 def test_a_new_branch_starts_at_the_default_branch(clone: git.Repository) -> None:

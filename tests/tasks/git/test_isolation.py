@@ -8,16 +8,16 @@ import pytest
 
 from tests.support import TOKEN, Remote
 from tests.tasks.git.support import push_file, secret_like
+from workflows.core.config.settings import load
 from workflows.core.errors import (
     AuthenticationFailed,
 )
-from workflows.core.settings import load
 from workflows.tasks import git
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from workflows.core.settings import Settings
+    from workflows.core.config.settings import Settings
 
 
 def test_the_clone_keeps_no_credential(remote: Remote, settings: Settings, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from tests.support import DEVELOPER_TOKEN, PROJECT, REPORTER_TOKEN, Remote
 from tests.tasks.git.support import ADA, push_file, secret_like, write
+from workflows.core.config.settings import load
 from workflows.core.errors import (
     AccessDenied,
     BranchRefused,
@@ -17,13 +18,12 @@ from workflows.core.errors import (
     PushProtectedBranch,
     PushRejected,
 )
-from workflows.core.settings import load
 from workflows.tasks import git
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from workflows.core.settings import Settings
+    from workflows.core.config.settings import Settings
 
 
 def test_push_returns_the_remotes_commit_and_may_be_repeated(

@@ -9,6 +9,7 @@ import pytest
 
 from tests.support import TOKEN, Remote
 from tests.tasks.git.support import secret_like
+from workflows.core.config.settings import load
 from workflows.core.errors import (
     AuthenticationFailed,
     BranchNameInvalid,
@@ -21,14 +22,13 @@ from workflows.core.errors import (
     UrlRefused,
     WorkflowsError,
 )
-from workflows.core.settings import load
-from workflows.local.git_http import create_bare
+from workflows.local.git_server.http import create_bare
 from workflows.tasks import git
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from workflows.core.settings import Settings
+    from workflows.core.config.settings import Settings
 
 
 @pytest.mark.parametrize(

@@ -9,13 +9,13 @@ import pytest
 
 from tests.tasks.gitlab.support import LEVELS, ME, Answer, Hub, Scripted, settings_for
 from workflows.local.gitlab_server.server import GitLabServer
-from workflows.local.serving import serve
+from workflows.servers.serving import serve
 from workflows.tasks.gitlab import GitLab
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from workflows.local.gitlab_server.model import Project
+    from workflows.local.gitlab_server.state.model import Project
 
 _numbers = itertools.count(1)
 

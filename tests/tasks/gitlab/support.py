@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import SecretStr
 
-from workflows.core.settings import Settings, load
-from workflows.local.gitlab_server import editing
-from workflows.local.gitlab_server.faults import Fault
+from workflows.core.config.settings import Settings, load
+from workflows.local.gitlab_server.actions import editing
+from workflows.servers.faults import Fault
 from workflows.tasks.gitlab import GitLab
 
 if TYPE_CHECKING:
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from starlette.types import Receive, Scope, Send
 
-    from workflows.local.gitlab_server.model import Issue, Note, Project, User
     from workflows.local.gitlab_server.server import GitLabServer
+    from workflows.local.gitlab_server.state.model import Issue, Note, Project, User
 
 TOKEN = "glpat-mona-0123456789"
 LEVELS = {"mona": 40, "dave": 30, "rita": 20, "gus": 10, "stranger": 0}

@@ -12,8 +12,8 @@ import pytest
 
 from tests.tasks.gitlab.support import MARK, Hub, wait_until
 from workflows.core.errors import TransientError
-from workflows.local.gitlab_server import comments
-from workflows.local.gitlab_server.model import Note
+from workflows.local.gitlab_server.actions import comments
+from workflows.local.gitlab_server.state.model import Note
 from workflows.tasks.gitlab import GitLab, MergeRequestWish
 
 if TYPE_CHECKING:

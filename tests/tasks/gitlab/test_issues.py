@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from workflows.core.errors import AccessDenied, ResourceNotFound
-from workflows.local.gitlab_server import comments, editing
-from workflows.local.gitlab_server.model import Note
+from workflows.local.gitlab_server.actions import comments, editing
+from workflows.local.gitlab_server.state.model import Note
 from workflows.tasks.gitlab import Author
 
 if TYPE_CHECKING:
     from tests.tasks.gitlab.support import Hub
-    from workflows.local.gitlab_server.model import Issue
+    from workflows.local.gitlab_server.state.model import Issue
 
 
 @pytest.fixture

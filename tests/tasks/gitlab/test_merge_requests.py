@@ -17,15 +17,15 @@ from workflows.core.errors import (
     RequestRefused,
     ResourceNotFound,
 )
-from workflows.local.gitlab_server import editing
-from workflows.local.serving import serve
+from workflows.local.gitlab_server.actions import editing
+from workflows.servers.serving import serve
 from workflows.tasks.gitlab import GitLab, MergeRequestWish
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tests.tasks.gitlab.support import Hub
-    from workflows.local.gitlab_server.model import MergeRequest
+    from workflows.local.gitlab_server.state.model import MergeRequest
 
 WISH = MergeRequestWish("feature", "main", "Add login", "Closes #1")
 

@@ -15,11 +15,11 @@ from workflows.core.errors import (
     RequestRefused,
     ResourceNotFound,
 )
-from workflows.local.gitlab_server import comments
+from workflows.local.gitlab_server.actions import comments
 from workflows.tasks.gitlab import GitLab, MergeRequestWish, Note
 
 if TYPE_CHECKING:
-    from workflows.local.gitlab_server.model import Issue
+    from workflows.local.gitlab_server.state.model import Issue
 
 BODY = f"Working on it\n\n{MARK}"
 

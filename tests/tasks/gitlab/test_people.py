@@ -9,7 +9,7 @@ import pytest
 
 from tests.tasks.gitlab.support import LEVELS, Answer, Hub, Scripted, settings_for
 from workflows.core.errors import AccessDenied, ParametersInvalid, ResourceNotFound
-from workflows.local.serving import serve
+from workflows.servers.serving import serve
 from workflows.tasks.gitlab import GitLab, User
 from workflows.tasks.gitlab.people import _level, author
 

@@ -9,7 +9,7 @@ import pytest
 from tests.tasks.gitlab.support import TOKEN, Answer, Hub, Scripted, settings_for
 from workflows.core.errors import ParametersInvalid, RequestRefused, ResourceNotFound
 from workflows.local.gitlab_server.server import GitLabServer
-from workflows.local.serving import serve
+from workflows.servers.serving import serve
 from workflows.tasks.gitlab import GitLab, MergeRequestWish, Project
 
 if TYPE_CHECKING:

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import pytest
 
 from tests.tasks.gitlab.support import ME, TOKEN, Answer, settings_for
-from workflows.core import environment, process
+from workflows.core import process
+from workflows.core.config import environment
+from workflows.core.config.settings import load
 from workflows.core.errors import (
     NetworkError,
     RemoteUnavailable,
@@ -20,7 +22,6 @@ from workflows.core.errors import (
     SettingsInvalid,
     WorkflowsError,
 )
-from workflows.core.settings import load
 from workflows.tasks.gitlab import GitLab
 
 if TYPE_CHECKING:

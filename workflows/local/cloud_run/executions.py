@@ -9,9 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from workflows.core import environment
+from workflows.core.config import environment
 from workflows.core.errors import WorkflowsError
-from workflows.local import children
+from workflows.core.process import supervised as children
 from workflows.local.cloud_run.model import Job, Json, Spec, now
 
 if TYPE_CHECKING:

@@ -13,9 +13,9 @@ from workflows.local.cloud_run.executions import Execution
 from workflows.local.cloud_run.model import Job, Json, spec_of
 from workflows.local.cloud_run.refusals import injected
 from workflows.local.cloud_run.roles import ROLES
-from workflows.local.gitlab_server.faults import Fault, Faulty
-from workflows.local.serving import Faults as Plain
-from workflows.local.serving import Seen, Watched, serve
+from workflows.servers.faults import Fault, Faulty
+from workflows.servers.serving import Faults as Plain
+from workflows.servers.serving import Seen, Watched, serve
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

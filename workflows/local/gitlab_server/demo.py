@@ -6,12 +6,12 @@ import secrets
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from workflows.local.gitlab_server import comments, editing
-from workflows.local.gitlab_server.model import DEVELOPER, MAINTAINER, REPORTER
+from workflows.local.gitlab_server.actions import comments, editing
+from workflows.local.gitlab_server.state.model import DEVELOPER, MAINTAINER, REPORTER
 
 if TYPE_CHECKING:
-    from workflows.local.gitlab_server.model import Project
-    from workflows.local.gitlab_server.state import GitLab
+    from workflows.local.gitlab_server.state.model import Project
+    from workflows.local.gitlab_server.state.state import GitLab
 
 PROJECT = "acme/shop"
 FILES = {

@@ -7,15 +7,15 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
-from workflows.local.git_http import GitHttp
-from workflows.local.gitlab_server import events
-from workflows.local.gitlab_server.answers import no_route
-from workflows.local.gitlab_server.app import PREFIX, Api
-from workflows.local.gitlab_server.faults import Fault, Faulty
-from workflows.local.gitlab_server.git_access import GitAccess
-from workflows.local.gitlab_server.pages import Pages
-from workflows.local.gitlab_server.state import GitLab
-from workflows.local.serving import Faults, Seen, Watched, serve
+from workflows.local.git_server.http import GitHttp
+from workflows.local.gitlab_server.api.app import PREFIX, Api
+from workflows.local.gitlab_server.events import events
+from workflows.local.gitlab_server.git.access import GitAccess
+from workflows.local.gitlab_server.http.answers import no_route
+from workflows.local.gitlab_server.pages.pages import Pages
+from workflows.local.gitlab_server.state.state import GitLab
+from workflows.servers.faults import Fault, Faulty
+from workflows.servers.serving import Faults, Seen, Watched, serve
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from starlette.types import Receive, Scope, Send
 
-    from workflows.local.serving import Tls
+    from workflows.servers.serving import Tls
 
 __all__ = ["Fault", "GitLabServer"]
 

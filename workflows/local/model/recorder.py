@@ -10,7 +10,7 @@ from starlette.concurrency import run_in_threadpool
 
 from workflows.core.loopback import LOOPBACK
 from workflows.local.model.chat import Answer
-from workflows.local.serving import ConnectionCut
+from workflows.servers.serving import ConnectionCut
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable

@@ -21,7 +21,7 @@ from workflows.core.redaction import redact, remember
 from workflows.local.model import chat
 from workflows.local.model.recorder import Relay, UpstreamFailed
 from workflows.local.model.recordings import Recordings
-from workflows.local.serving import Faults, Seen, Watched, serve
+from workflows.servers.serving import Faults, Seen, Watched, serve
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Mapping

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import httpx
 
-from workflows.local.serving import PLAIN_HTTP
+from workflows.servers.serving import PLAIN_HTTP
 
 _TIMEOUT_S = 30.0
 

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import httpx
 
-from workflows.core import environment, process
-from workflows.local.serving import HOST, PLAIN_HTTP
+from workflows.core import process
+from workflows.core.config import environment
+from workflows.servers.serving import HOST, PLAIN_HTTP
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

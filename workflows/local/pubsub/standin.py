@@ -16,7 +16,7 @@ from starlette.routing import Route
 from workflows.local.pubsub import rules
 from workflows.local.pubsub.broker import Broker, Subscription, ack_id_of
 from workflows.local.pubsub.rules import Refused
-from workflows.local.serving import PLAIN_HTTP, Faults, Seen, Watched, serve
+from workflows.servers.serving import PLAIN_HTTP, Faults, Seen, Watched, serve
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from types import TracebackType
 
-    from workflows.core.settings import Settings
+    from workflows.core.config.settings import Settings
     from workflows.tasks.gitlab.session import Response
 
 T = TypeVar("T")

@@ -1,0 +1,322 @@
+"""When jobs are looked at, for made-up runs: what holds whatever the constants are tuned to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from itertools import pairwise
+from statistics import median_low
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from workflows.dag.engine.durations import Typical
+from workflows.dag.engine.polling import Pace, Poller
+from workflows.dag.engine.scheduler import Graph
+from workflows.dag.engine.watching import Levels, Watches
+from workflows.dag.options import FIXED_INTERVAL, pace
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_SOON_S = 1e-6  # sums of floats
+_SECONDS = st.floats(0.01, 60) | st.floats(0.01, 0.5)
+_quick = settings(max_examples=50, deadline=None)
+
+
+@dataclass(frozen=True)
+class Made:
+    """A job of a made-up run: when it starts and how long it takes, in seconds."""
+
+    start: float
+    takes: float
+    kind: int
+    watched: bool
+
+
+@dataclass
+class Seen:
+    """What a simulation looked at, and when: the times of looks at each job, its start first."""
+
+    looks: dict[int, list[float]] = field(default_factory=dict)
+    ended: dict[int, float] = field(default_factory=dict)
+
+
+_MADE = st.builds(Made, st.floats(0, 60), _SECONDS, st.integers(0, 2), st.booleans())
+_RUNS = st.lists(_MADE, min_size=1, max_size=8)
+
+
+@st.composite
+def _paces(draw: st.DrawFn) -> Pace:
+    floor_s = draw(st.sampled_from([0.0, 0.05, 2.0]))
+    return Pace(base_s=draw(st.floats(0.2, 20)), floor_s=floor_s, ceiling_s=floor_s + 20)
+
+
+def simulate(jobs: list[Made], how: Pace, *, watch: bool = True) -> Seen:
+    """Follow these jobs to their ends, by the poller's wishes and no time of requests."""
+    poller, seen = Poller(how), Seen()
+    starts = sorted(range(len(jobs)), key=lambda job: jobs[job].start)
+    while len(seen.ended) < len(jobs):
+        at = poller.next_at()
+        if starts and (at is None or jobs[starts[0]].start <= at):
+            job = starts.pop(0)
+            one = jobs[job]
+            watched = one.watched or not watch
+            probe = poller.at_once(one.kind)
+            begin = (job, one.start, one.start)
+            poller.started(*begin, kind=one.kind, watched=watched, probe=probe)
+            seen.looks[job] = [one.start]
+            continue
+        assert at is not None, "a job runs and nobody will look at it"
+        job_at = poller.take(at)
+        assert job_at is not None
+        seen.looks[job_at].append(at)
+        if at >= jobs[job_at].start + jobs[job_at].takes:
+            poller.ended(job_at, at)
+            seen.ended[job_at] = at
+        else:
+            poller.alive(job_at, at)
+    return seen
+
+
+def gaps(seen: Seen) -> list[float]:
+    return [after - before for times in seen.looks.values() for before, after in pairwise(times)]
+
+
+@_quick
+@given(_RUNS, _paces())
+def test_every_job_is_looked_at_until_it_has_ended(jobs: list[Made], how: Pace) -> None:
+    seen = simulate(jobs, how)
+
+    assert set(seen.ended) == set(range(len(jobs)))
+
+
+@_quick
+@given(_RUNS, _paces())
+def test_no_job_is_left_alone_for_longer_than_the_ceiling(jobs: list[Made], how: Pace) -> None:
+    assert max(gaps(simulate(jobs, how))) <= how.ceiling_s + _SOON_S
+
+
+@_quick
+@given(_RUNS, _paces())
+def test_no_job_is_looked_at_again_before_the_floor(jobs: list[Made], how: Pace) -> None:
+    assert min(gaps(simulate(jobs, how))) >= how.floor_s - _SOON_S
+
+
+@_quick
+@given(_RUNS, st.floats(0.5, 30))
+def test_a_fixed_interval_is_kept_whatever_is_known(jobs: list[Made], fixed_s: float) -> None:
+    how = Pace(fixed_s=fixed_s, floor_s=fixed_s)
+
+    found = gaps(simulate(jobs, how))
+    assert found == pytest.approx([fixed_s] * len(found))
+
+
+@pytest.mark.parametrize("text", ["10", "2.5", "0.2"])
+def test_the_old_variable_fixes_every_interval(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setenv(FIXED_INTERVAL, text)
+    jobs = [Made(0, 25, 0, watched=True), Made(3, 0.1, 0, watched=False)]
+
+    found = gaps(simulate(jobs, pace(None)))
+
+    assert found == pytest.approx([float(text)] * len(found))
+
+
+@_quick
+@given(_RUNS, _paces())
+def test_the_end_of_a_job_nobody_waits_for_is_seen_within_the_ceiling(
+    jobs: list[Made], how: Pace
+) -> None:
+    seen = simulate(jobs, how)
+
+    late = [seen.ended[job] - one.start - one.takes for job, one in enumerate(jobs)]
+    assert max(late) <= how.ceiling_s + _SOON_S
+
+
+@_quick
+@given(_SECONDS, st.floats(0.2, 5))
+def test_unwatched_jobs_are_looked_at_no_more_than_so_much_more_rarely(
+    takes: float, base_s: float
+) -> None:
+    """The price of watching only some: a failure is seen `SLOW` times as late at most."""
+    from workflows.dag.engine.polling import SLOW
+
+    how = Pace(base_s=base_s, ceiling_s=1e9)
+    known = [Made(0, takes, 0, watched=True)] * 3
+    jobs = [*known, Made(4_000, takes, 0, watched=False)]
+
+    seen, close = simulate(jobs, how), simulate(jobs, how, watch=False)
+
+    widest = max(after - before for before, after in pairwise(seen.looks[3]))
+    closest = max(after - before for before, after in pairwise(close.looks[3]))
+    # looks grow rarer with a job's age at most in proportion, and this one may be a little older
+    older = takes / (takes - closest) if closest < takes else 1.0
+    assert widest <= SLOW * closest * older + _SOON_S
+
+
+@_quick
+@given(_paces(), st.floats(0, 400))
+def test_a_job_that_somebody_starts_to_wait_for_is_looked_at_at_once(how: Pace, at: float) -> None:
+    poller = Poller(how)
+    poller.started(0, 0.0, 0.0, kind="a", watched=False)
+    poller.watch(0, at, look=True)
+
+    due = poller.next_at()
+    assert due is not None
+    assert due <= max(at, _SOON_S)
+
+
+def test_jobs_started_with_one_that_took_no_time_are_looked_at_soon() -> None:
+    """They run by then as far as anybody knows; what took no time is worth a look at the others."""
+    poller = Poller(Pace())
+    assert poller.at_once("image")
+    for job in range(1, 20):
+        poller.started(job, 0.0, 0.0, kind="image")
+    assert poller.next_at() == pytest.approx(Pace().base_s)
+
+    poller.learn("image", 0.001)
+
+    due = poller.next_at()
+    assert due is not None
+    assert due < 0.01
+
+
+def test_one_job_that_ends_at_once_does_not_have_the_long_ones_looked_at_all_the_time() -> None:
+    jobs = [Made(0, 600, 0, watched=True) for _ in range(8)]
+    poller, looks, now = Poller(Pace()), 0, 0.0
+    assert poller.at_once(0)
+    for job, one in enumerate(jobs):
+        poller.started(job, 0.0, 0.0, kind=one.kind)
+    poller.learn(0, 0.001)
+    while now < 600:
+        at = poller.next_at()
+        assert at is not None
+        now, job_at = at, poller.take(at)
+        assert job_at is not None
+        poller.alive(job_at, now)
+        looks += 1
+
+    assert looks < 300 * len(jobs)  # every second would be 600 for each
+
+
+@_quick
+@given(st.lists(st.floats(0.01, 100), min_size=1, max_size=300))
+def test_typical_is_the_median_where_all_have_ended(durations_s: list[float]) -> None:
+    typical = Typical()
+    for duration_s in durations_s:
+        typical.add(duration_s)
+    typical.judge([])
+
+    assert typical.median_s == median_low(durations_s)
+
+
+@_quick
+@given(st.integers(1, 50), st.data())
+def test_a_median_is_not_known_before_half_of_the_jobs_have_ended(
+    ended: int, data: st.DataObject
+) -> None:
+    """Those that still run count with their age: that the short ones end first misleads nobody."""
+    running = data.draw(st.integers(ended + 1, 4 * ended + 1))
+    typical = Typical()
+    for _ in range(ended):
+        typical.add(1.0)
+
+    typical.judge([2.0] * running)
+    assert typical.median_s is None
+    typical.judge([2.0] * (ended - 1))
+    assert typical.median_s == pytest.approx(1.0)
+
+
+def test_a_median_of_very_many_is_found_from_some_of_them() -> None:
+    typical = Typical()
+    for number in range(100_000):
+        typical.add(1.0 + number % 1_000)
+    typical.judge([])
+
+    assert typical.median_s == pytest.approx(500, rel=0.05)
+
+
+@st.composite
+def _graphs(draw: st.DrawFn) -> Graph:
+    count = draw(st.integers(1, 15))
+    return Graph(
+        [
+            tuple(draw(st.lists(st.integers(0, step - 1), unique=True, max_size=4)) if step else ())
+            for step in range(count)
+        ]
+    )
+
+
+@_quick
+@given(_graphs(), st.data())
+def test_a_step_is_ahead_of_those_with_more_levels_left(graph: Graph, data: st.DataObject) -> None:
+    below = [0] * graph.size
+    for step in reversed(graph.order):
+        for need in graph.dependencies[step]:
+            below[need] = max(below[need], below[step] + 1)
+    ended = bytearray(graph.size)
+    levels = Levels(graph, ended)
+    for step in data.draw(st.permutations(range(graph.size))):
+        left = [below[one] for one in range(graph.size) if not ended[one]]
+        assert levels.ahead(step) == max(left) - below[step]
+        ended[step] = 1
+
+
+def _wide(first: int, second: int) -> Graph:
+    """Some steps, and others that wait for all of these: hunts that have room to grow."""
+    return Graph([()] * first + [tuple(range(first))] * second)
+
+
+def _orders(graph: Graph, data: st.DataObject, choice: int) -> Iterator[int]:
+    """The steps, each after its dependencies: one of the first `choice` that can be next."""
+    ended: set[int] = set()
+    waiting = list(range(graph.size))
+    while waiting:
+        free = [step for step in waiting if ended.issuperset(graph.dependencies[step])]
+        step = free[data.draw(st.integers(0, min(choice, len(free)) - 1))]
+        waiting.remove(step)
+        ended.add(step)
+        yield step
+
+
+@_quick
+@given(_graphs(), st.data())
+def test_whoever_waits_watches_something_that_has_not_ended(
+    graph: Graph, data: st.DataObject
+) -> None:
+    """In whatever order steps end, each waiting step, and the run, has its eye on one of them."""
+    ended = bytearray(graph.size)
+    watches = Watches(graph)
+    for step in _orders(graph, data, graph.size):
+        ended[step] = 1
+        watches.over(step)
+        for below, needs in enumerate(graph.dependencies):
+            left = [need for need in needs if not ended[need]]
+            assert not left or ended[below] or any(map(watches.watched, left))
+        sinks = [one for one in range(graph.size) if not graph.dependents[one] and not ended[one]]
+        assert not sinks or any(map(watches.watched, sinks))
+
+
+@settings(max_examples=150, deadline=None)
+@given(_graphs() | st.builds(_wide, st.integers(15, 50), st.integers(1, 3)), st.data())
+def test_ends_that_are_looked_into_later_change_no_answer(
+    graph: Graph, data: st.DataObject
+) -> None:
+    """Whenever somebody asks, it is as if every end had been looked into as it came."""
+    at_once, later = Watches(graph), Watches(graph)
+    acts = st.sampled_from(["later", "later", "now", "watched", "alive"])
+    for step in _orders(graph, data, 3):
+        found = at_once.over(step)
+        act = data.draw(acts)
+        if act == "now":
+            assert later.over(step) == found
+            continue
+        later.later(step)
+        one = min(step + 1, graph.size - 1)  # that may well be watched
+        if act == "watched":
+            assert later.watched(one) == at_once.watched(one)
+        elif act == "alive":
+            later.alive(one)
+            at_once.alive(one)
+    assert [*map(later.watched, range(graph.size))] == [*map(at_once.watched, range(graph.size))]

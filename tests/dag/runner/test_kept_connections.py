@@ -1,0 +1,94 @@
+"""Connections that the runner closes between requests: what is asked again, and what never is."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.dag.runner.wire import Seen, answering
+from workflows.core.errors import AnswerLost
+from workflows.dag.runner import address, auth
+from workflows.dag.runner.client import Client, Patience
+from workflows.dag.runner.transport import Transport
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+
+def said(body: str, status: int = 200) -> bytes:
+    return f"HTTP/1.1 {status} X\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode()
+
+
+JOB = said('{"job": {"jobId": "j1", "state": "NEW"}}')
+PLAIN = said("not found", 404)
+KNOWS_KEYS = said('{"idempotency": true}')
+
+
+@asynccontextmanager
+async def client_of(seen: Seen) -> AsyncIterator[Client]:
+    where = address.parse(f"127.0.0.1:{seen.port}")
+    short, waiting = Transport(where), Transport(where)
+    nobody = auth.choose("none", where.origin)
+    try:
+        yield Client(short, waiting, nobody, patience=Patience(run_s=10))
+    finally:
+        short.close()
+        waiting.close()
+        await asyncio.sleep(0)
+
+
+def keys(seen: Seen) -> list[str]:
+    """The Idempotency-Key of each POST that arrived."""
+    posts = [head for head in seen.heads if head.startswith("POST /job ")]
+    return [re.findall(r"Idempotency-Key: (\S+)", head)[0] for head in posts]
+
+
+async def _submitted(abilities: bytes) -> tuple[Seen, str]:
+    """Submit to a runner that takes the first POST and hangs up; the job, or the error's name."""
+
+    def reply(_number: int, head: str) -> list[bytes] | None:
+        if head.startswith("GET"):
+            return [abilities]
+        return [JOB] if len(keys(seen)) > 1 else None
+
+    async with answering(reply) as seen, client_of(seen) as client:
+        await client.discover()
+        try:
+            job = await client.exchange(client.submit("a", "img", [], {}, "key-1"))
+        except AnswerLost:
+            return seen, "lost"
+        return seen, job.id
+
+
+def test_a_job_is_not_submitted_twice_where_the_runner_knows_no_keys() -> None:
+    seen, outcome = asyncio.run(_submitted(PLAIN))
+
+    assert outcome == "lost"
+    assert keys(seen) == ["key-1"]
+
+
+def test_a_job_is_submitted_again_under_its_key_where_the_runner_knows_keys() -> None:
+    seen, outcome = asyncio.run(_submitted(KNOWS_KEYS))
+
+    assert outcome == "j1"
+    assert keys(seen) == ["key-1", "key-1"]
+
+
+@pytest.mark.parametrize("hang_up", ["after the answer", "on the next question"])
+def test_a_question_is_asked_again_on_another_connection(hang_up: str) -> None:
+    """A runner that closes what it kept: with its answer, or only when it is used again."""
+
+    def reply(number: int, _head: str) -> list[bytes] | None:
+        if hang_up == "after the answer":
+            return [JOB, b""]
+        return None if number % 2 == 0 else [JOB]
+
+    async def main() -> list[str]:
+        async with answering(reply) as seen, client_of(seen) as client:
+            return [(await client.exchange(client.look("j1"))).id for _ in range(6)]
+
+    assert asyncio.run(main()) == ["j1"] * 6

@@ -1,0 +1,1 @@
+"""Attempt by attempt: agent, policy, checks."""

@@ -1,0 +1,1 @@
+"""One run works on an issue at a time: the claim and its marker on GitLab."""

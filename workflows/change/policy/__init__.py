@@ -1,0 +1,1 @@
+"""What of an agent's change is committed, left out or refused."""

@@ -1,0 +1,1 @@
+"""Every text we write or hand on: prompts, notes, merge requests."""

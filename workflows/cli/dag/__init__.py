@@ -1,0 +1,1 @@
+"""`workflows dag …`: check, draw and run DAG files."""

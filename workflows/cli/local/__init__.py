@@ -1,0 +1,1 @@
+"""`workflows local …` and `workflows demo`: the embedded stack."""

@@ -1,0 +1,174 @@
+"""`workflows local up|status|down|publish|logs`: the whole embedded stack as one thing."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from workflows.cli import catalog, output
+from workflows.core.config import environment
+from workflows.core.errors import CommandLineInvalid
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Mapping
+
+    from workflows.local.stack import Stack
+
+_STOP_S = 20.0
+_TAIL = 200
+
+
+def up_flags(parser: argparse.ArgumentParser) -> None:
+    """The flags of `local up`."""
+    parser.add_argument("--prefect", action="store_true", help="with a Prefect server (10 s more)")
+
+
+def up(found: argparse.Namespace) -> int:
+    """Start everything, say where it is, and stay until Ctrl-C (or `local down`).
+
+    Raises:
+        CommandLineInvalid: it runs already.
+        ProgramMissing: this is not a checkout of the repository.
+    """
+    from workflows.cli.local import servers  # noqa: PLC0415 - --help needs none of it
+    from workflows.local import stack as local  # noqa: PLC0415
+    from workflows.tasks.utility import scratch_folder  # noqa: PLC0415
+
+    state = _state_file()
+    if _alive(_state()):
+        raise CommandLineInvalid("the stack runs already", fix="see `workflows local status`")
+    with ExitStack() as opened:
+        folder = opened.enter_context(scratch_folder("workflows-local-"))
+        flows = list(catalog.FLOWS)
+        running = opened.enter_context(local.running(folder, flows, prefect=found.prefect))
+        _write(state, running)
+        opened.callback(state.unlink, missing_ok=True)
+        return servers.wait(_table(running) + "\nCtrl-C stops everything")
+
+
+def status(_: argparse.Namespace) -> int:
+    """Say what runs and whether it answers; exit code 1 if something does not."""
+    from workflows.servers.serving import listens  # noqa: PLC0415
+
+    facts = _running()
+    well = True
+    for part in facts["parts"]:
+        answers = listens(urlsplit(part["url"]).port or 80)
+        well = well and answers
+        output.say(f"{part['name']:<18}{'answers' if answers else 'SILENT':<9}{part['url']}")
+    return 0 if well else 1
+
+
+def down(_: argparse.Namespace) -> int:
+    """Stop it, and return when it has gone."""
+    facts = _running()
+    os.kill(facts["pid"], signal.SIGTERM)
+    deadline = time.monotonic() + _STOP_S
+    while _alive(facts) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    if _alive(facts):
+        output.complain(f"error: process {facts['pid']} does not end")
+        return 1
+    output.say("stopped")
+    return 0
+
+
+def publish(found: argparse.Namespace) -> int:
+    """Publish a message to the running stack's topic, as `workflows trigger` does."""
+    from workflows.cli import trigger  # noqa: PLC0415
+
+    variables = _running()["variables"]
+    for name in ("PUBSUB_EMULATOR_HOST", "WORKFLOWS_TOPIC"):
+        environment.set_default(name, variables[name])
+    return trigger.trigger(found.flow, found.param, found.params, as_json=found.json)
+
+
+def logs_flags(parser: argparse.ArgumentParser) -> None:
+    """The flags of `local logs`."""
+    parser.add_argument("part", nargs="?", help="one of those it lists without a name")
+
+
+def logs(found: argparse.Namespace) -> int:
+    """Print the end of a part's log, or which logs there are.
+
+    Raises:
+        CommandLineInvalid: there is no such log.
+    """
+    folder = Path(_running()["folder"])
+    files = {file.stem: file for file in sorted(folder.rglob("*.log")) if file.stat().st_size}
+    if found.part is None:
+        output.say("\n".join(files) or "nothing was logged yet")
+        return 0
+    if found.part not in files:
+        known = ", ".join(files) or "none yet"
+        raise CommandLineInvalid(f"there is no log {found.part!r}", why=f"there is: {known}")
+    lines = files[found.part].read_text(encoding="utf-8", errors="replace").splitlines()
+    output.say("\n".join(lines[-_TAIL:]))
+    return 0
+
+
+def _table(running: Stack) -> str:
+    lines = [f"{part.name:<18}{part.url}   {part.hint}".rstrip() for part in running.parts]
+    exports = [f"export {name}={value}" for name, value in running.variables.items()]
+    return "\n".join([*lines, "", *exports])
+
+
+def _write(state: Path, running: Stack) -> None:
+    """Note what runs, for the owner's eyes only: tokens of this stack are in it."""
+    facts = {
+        "pid": os.getpid(),
+        "folder": str(running.folder),
+        "parts": [{"name": one.name, "url": one.url} for one in running.parts],
+        "variables": running.variables,
+    }
+    state.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    descriptor = os.open(state, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        json.dump(facts, file)
+
+
+def _state_file() -> Path:
+    base = environment.variable("XDG_STATE_HOME")
+    folder = Path(base) if base else Path(environment.variable("HOME") or "/tmp") / ".local/state"  # noqa: S108
+    return folder / "workflows" / "local.json"
+
+
+def _state() -> dict[str, Any]:
+    try:
+        found = json.loads(_state_file().read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _running() -> dict[str, Any]:
+    """What `up` has noted.
+
+    Raises:
+        CommandLineInvalid: nothing runs.
+    """
+    facts = _state()
+    if not _alive(facts):
+        raise CommandLineInvalid("the stack does not run", fix="start it: `workflows local up`")
+    return facts
+
+
+def _alive(facts: Mapping[str, Any]) -> bool:
+    pid = facts.get("pid")
+    if not isinstance(pid, int):
+        return False
+    try:
+        os.kill(pid, 0)
+        state = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0]
+    except ProcessLookupError:
+        return False
+    except OSError:  # no /proc here, or somebody else's process
+        return Path("/proc").is_dir() is False
+    return state != "Z"  # ended, and its parent has not looked yet

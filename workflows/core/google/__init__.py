@@ -1,0 +1,1 @@
+"""Google's APIs over REST: tokens, Cloud Storage, Cloud Run."""

@@ -1,0 +1,1 @@
+"""How a program that we do not trust is kept away from everything else."""

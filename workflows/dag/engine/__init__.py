@@ -1,0 +1,1 @@
+"""What runs a DAG: which step is next, its job, its end."""

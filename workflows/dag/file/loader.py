@@ -1,0 +1,318 @@
+"""From a file (a path or `gs://bucket/object`) to a `Dag`, or to everything that is wrong with it.
+
+What is accepted: UTF-8, with or without a byte order mark, LF or CRLF; YAML 1.2's core schema
+(`yes` and `no` are texts, `0o17` is octal, `017` is a text) or JSON; anchors and aliases within
+limits. Refused: keys that are there twice, tags, merge keys, several documents.
+
+The text is parsed fast and without places; only if something is wrong is it read again, by
+`scan`, to find the lines. What the fast parser accepts decides; see docs/decisions.
+"""
+
+from __future__ import annotations
+
+import gc
+import itertools
+import re
+from contextlib import contextmanager
+from functools import cached_property, partial
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
+
+from workflows.core.errors import RequestRefused, ResourceNotFound, UrlRefused
+from workflows.dag.file import graph, halves, limits, parse
+from workflows.dag.file.check import Checker
+from workflows.dag.file.findings import Finding, Problem, invalid, unreadable
+from workflows.dag.file.model import Dag
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator, Mapping
+
+    from workflows.dag.file import findings
+    from workflows.dag.file.model import Step
+    from workflows.dag.file.scan import Seen
+
+# Ways to write a whole number or boolean that its value does not tell. Each pattern begins with
+# its literal, which `re` looks for ten times as fast as for a word's beginning.
+_OTHER_SPELLINGS = [
+    (start[0], re.compile(rf"{re.escape(start)}(?<![\w.]{re.escape(start)})"))
+    for start in ("0x", "0o", "0b", "+", "-0", "True", "TRUE", "False", "FALSE")
+]
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
+
+
+def load(
+    path: str, params: Mapping[str, str] | None = None, *, flows: Collection[str] | None = None
+) -> Dag:
+    """Read and check the file; `params` fill in `{{ params.x }}`.
+
+    Flow steps must name one of `flows`, or, where that is not given, one of this program's own,
+    and give it parameters that it takes.
+
+    Raises:
+        DagInvalid: with all findings; without one if the file cannot be read at all.
+        AuthenticationFailed, AccessDenied, NetworkError, …: as `core.google.storage` says, for `gs://`.
+    """
+    data = _bytes(path)
+    return loads(path, data, params, flows=flows)
+
+
+def loads(
+    file: str,
+    data: bytes,
+    params: Mapping[str, str] | None = None,
+    *,
+    flows: Collection[str] | None = None,
+) -> Dag:
+    """The same for bytes that are here already; `file` is their name in messages.
+
+    Raises:
+        DagInvalid: with all findings.
+    """
+    with _collector_off():
+        return _Loading(file, _decoded(file, data), dict(params or {}), flows).dag()
+
+
+def _bytes(path: str) -> bytes:
+    if path.startswith("gs://"):
+        from workflows.core.google import storage  # noqa: PLC0415 - 0.2 s that a local file does not pay
+
+        try:
+            return storage.read(path, limit_bytes=limits.MAX_BYTES + 1)
+        except (ResourceNotFound, UrlRefused) as error:
+            raise unreadable(path, error.what, error.fix) from error
+        except RequestRefused as error:
+            raise unreadable(path, f"{error.what}\n{error.why}".strip(), error.fix) from error
+    try:
+        with Path(path).open("rb") as file:
+            return file.read(limits.MAX_BYTES + 1)
+    except (OSError, ValueError) as error:
+        raise unreadable(path, str(error), "check the path") from error
+
+
+def _decoded(file: str, data: bytes) -> str:
+    problem = limits.too_many_bytes(len(data))
+    if problem is not None:
+        raise invalid(file, [Finding(1, 1, None, problem.message, problem.suggestion)])
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        before = data[: error.start]
+        line = before.count(b"\n") + 1
+        column = len(before[before.rfind(b"\n") + 1 :].decode(errors="replace")) + 1
+        says = f"not UTF-8: byte 0x{data[error.start]:02x}"
+        fix = "save the file as UTF-8"
+        raise invalid(file, [Finding(line, column, None, says, fix)]) from None
+
+
+@contextmanager
+def _collector_off() -> Iterator[None]:
+    """Without the cyclic collector, which walks over all that is being made, again and again.
+
+    Nor does it walk over what was made, once it is on again: steps hold no cycles.
+    """
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        if was_on:
+            gc.enable()
+
+
+def _spelt_otherwise(text: str) -> bool:
+    """Whether a number or boolean may be written in a way that its value does not tell."""
+    return any(first in text and pattern.search(text) for first, pattern in _OTHER_SPELLINGS)
+
+
+class _Raw(NamedTuple):
+    """What the fast parser made: the keys around the steps, and the steps piece by piece."""
+
+    around: Any
+    steps: Iterable[Any]
+
+
+class _Loading:
+    """One load: the text, and what it takes to say where a mistake is."""
+
+    def __init__(
+        self, file: str, text: str, params: Mapping[str, str], flows: Collection[str] | None
+    ) -> None:
+        self._file = file
+        self._text = text
+        self._params = params
+        self._flows = flows
+        self._is_json = file.endswith(".json") or text.lstrip()[:1] == "{"
+        self._named_json = file.endswith(".json")
+
+    def dag(self) -> Dag:
+        if not self._text.strip():
+            self._refuse([Problem((), "the file is empty", "write `name:` and `steps:`")])
+        quick = self._quick()
+        if quick is not None:
+            return quick
+        checker = self._checker()
+        made = self._checked(checker)
+        if checker.unsure:
+            checker = self._checker(self._scanned(checker.unsure).texts)
+            made = self._checked(checker)
+        if checker.problems:
+            self._refuse(checker.problems)
+        return made
+
+    def _checker(self, texts: Mapping[findings.Path, str] | None = None) -> Checker:
+        return Checker(self._params, exact=self._exact, flows=self._flows, texts=texts)
+
+    def _exact(self) -> bool:
+        """Whether whole numbers and booleans are written as Python writes them."""
+        return self._is_json or not _spelt_otherwise(self._text)
+
+    def _quick(self) -> Dag | None:
+        """The DAG of a sound file in plain block style; None leaves it to the parser that decides.
+
+        Whatever is wrong, or not sure, is looked at again from the start.
+        """
+        if self._is_json or self._too_many or self._unusual:
+            return None
+        cut = parse.outline(self._text)
+        if cut is None or cut.steps > limits.MAX_STEPS:
+            return None
+        checker = self._checker()
+        try:
+            steps = self._sound_steps(checker, cut.cuts)
+        except parse.Unparsable:
+            return None
+        made = self._assembled(checker, cut.around, steps)
+        return None if checker.problems or checker.unsure else made
+
+    def _sound_steps(self, checker: Checker, cuts: list[int]) -> list[Step]:
+        """The steps of these pieces, those of a large file read by two processors.
+
+        Raises:
+            Unparsable: something is wrong, or not sure; a finding has no place yet.
+        """
+
+        def read(some: list[int]) -> list[Step]:
+            pieces = parse.pieces(self._text, some, quick=True)
+            steps = [checker.step(0, one) for one in itertools.chain.from_iterable(pieces)]
+            if checker.problems or checker.unsure:
+                raise parse.Unparsable("a step is wrong, or not sure")
+            return steps
+
+        if len(self._text) < halves.LARGE:
+            return read(cuts)
+        middle = len(cuts) // 2
+        return halves.both(partial(read, cuts[: middle + 1]), partial(read, cuts[middle:]))
+
+    def _checked(self, checker: Checker) -> Dag:
+        try:
+            return self._made(checker, self._read(piecewise=True))
+        except parse.Unparsable:  # a piece alone; the whole text may be sound
+            checker.problems.clear()
+            checker.unsure.clear()
+        try:
+            return self._made(checker, self._read(piecewise=False))
+        except parse.Unparsable as error:
+            self._refuse([], words=str(error))
+
+    def _made(self, checker: Checker, raw: _Raw) -> Dag:
+        """The DAG of plain values, as far as they are right; mistakes are with the checker."""
+        steps = (checker.step(index, one) for index, one in enumerate(raw.steps))
+        return self._assembled(checker, raw.around, steps)
+
+    def _assembled(self, checker: Checker, around: Any, steps: Iterable[Step]) -> Dag:
+        if not isinstance(around, dict):
+            says = "the file must be a mapping with `name` and `steps`"
+            self._refuse([Problem((), says, "see `workflows dag schema`")])
+        head = checker.head(around)
+        made = tuple(steps)
+        if not made and not checker.problems:
+            checker.complain(("steps",), "there are no steps", "write at least one")
+        edges, wrong = graph.edges_and_problems(made)
+        checker.problems += wrong
+        if self._flows is None and any(step.flow is not None for step in made):
+            from workflows.dag.flows import parameters as flow_parameters  # noqa: PLC0415 - most files have no flows
+
+            checker.problems += flow_parameters.problems(made, checker.problems)
+        name = PurePosixPath(self._file).stem if head.name is None else head.name
+        return Dag(name, made, head.max_parallel, head.on_failure, edges)
+
+    @cached_property
+    def _too_many(self) -> bool:
+        return limits.more_nodes_than(limits.MAX_NODES, self._text)
+
+    @cached_property
+    def _unusual(self) -> bool:
+        """Whether somebody has to look before this YAML is parsed."""
+        return parse.unusual(self._text) or limits.may_be_deep(self._text)
+
+    def _read(self, *, piecewise: bool) -> _Raw:
+        """The plain values, after a look at whatever could make too many of them."""
+        if self._too_many:
+            self._refuse([limits.too_many_nodes(limits.MAX_NODES)])
+        if self._is_json:
+            if _SURROGATE.search(self._text) or limits.may_be_deep(self._text):
+                self._look()
+            try:
+                return self._taken_apart(parse.whole_json(self._text))
+            except parse.Unparsable:
+                if self._named_json:
+                    raise
+                self._is_json = False  # YAML's flow style begins with `{` too
+        if piecewise and not self._unusual and (cut := parse.outline(self._text)) is not None:
+            if cut.steps > limits.MAX_STEPS:
+                self._refuse([limits.too_many_steps(cut.steps)])
+            pieces = parse.pieces(self._text, cut.cuts)
+            return _Raw(cut.around, itertools.chain.from_iterable(pieces))
+        if limits.more_nodes_than(limits.MAX_NODES_AT_ONCE, self._text):
+            self._refuse([limits.too_many_nodes(limits.MAX_NODES_AT_ONCE)])
+        if self._unusual:
+            self._look()
+        return self._taken_apart(parse.whole_yaml(self._text))
+
+    def _taken_apart(self, raw: Any) -> _Raw:
+        if not isinstance(raw, dict):
+            return _Raw(raw, ())
+        if "steps" not in raw:
+            self._refuse([Problem((), "there are no `steps`", "write at least one")])
+        steps = raw["steps"]
+        if not isinstance(steps, list):
+            self._refuse([Problem(("steps",), "`steps` must be a list", "write `- id: …` a step")])
+        if len(steps) > limits.MAX_STEPS:
+            self._refuse([limits.too_many_steps(len(steps))])
+        return _Raw(raw, steps)
+
+    def _look(self) -> None:
+        """Refuse what must not be parsed at all, such as aliases that stand for too much."""
+        seen = self._scanned(())
+        if seen.problems:
+            self._tell(seen, ())
+
+    def _scanned(self, wanted: Iterable[findings.Path]) -> Seen:
+        from workflows.dag.file import notation, scan  # noqa: PLC0415 - a sound file needs neither
+
+        nodes = notation.json_nodes if self._is_json else notation.yaml_nodes
+        return scan.Scan(wanted).run(nodes(self._text))
+
+    def _refuse(self, problems: list[Problem], *, words: str = "") -> NoReturn:
+        """Raise what is wrong, each with its line; `words` are the fast parser's."""
+        seen = self._scanned(problem.path for problem in problems)
+        if words and not seen.problems:
+            place = re.search(r"at line (\d+) column (\d+)", words)
+            at = (int(place[1]), int(place[2])) if place else (1, 1)
+            kind = "JSON" if self._is_json else "YAML"
+            says = words if "not readable" in words else f"not readable as {kind}: {words}"
+            seen.problems.append((at, Problem((), says)))
+        self._tell(seen, problems)
+
+    def _tell(self, seen: Seen, problems: Iterable[Problem]) -> NoReturn:
+        told = [
+            Finding(*seen.place(path, at_key=at_key), step, message, fix)
+            for path, message, fix, at_key, step in problems
+        ]
+        if not told:
+            told = [
+                Finding(*place, seen.step_of(problem.path), problem.message, problem.suggestion)
+                for place, problem in seen.problems
+            ]
+        raise invalid(self._file, told)

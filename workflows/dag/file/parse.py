@@ -1,0 +1,200 @@
+"""The fast way from text to plain values: a list of steps in block style is read piece by piece.
+
+A piece is some dozen steps, so that memory holds the file, the steps, and one piece of what the
+parser makes. Cutting is safe without knowing YAML: a cut inside a quoted text, a flow list or
+anything else that spans lines leaves a piece that cannot be parsed, and then the whole text is.
+
+`ryaml` decides what a text means. `yaml_rs` takes half of its time, and may read a piece whose
+every line is plain (`reads_alike`); see docs/decisions/0012-dag-yaml.md.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ryaml import loads as ryaml_loads  # type: ignore[attr-defined] # it is exported
+from yaml_rs import loads as quick_loads
+
+from workflows.dag.file.limits import MAX_STEPS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_PIECE = 5_000  # characters: yaml_rs keeps the memory that the largest piece took
+# These begin with a literal, which `re` looks for ten times as fast as for the start of a line.
+_STEPS = re.compile(r"steps:(?<![^\n]steps:)[ \t]*(?:#.*)?\r?\n")
+_FIRST = re.compile(r"(?:[ ]*(?:#.*)?\r?\n)*( *)- ")
+_NEXT_KEY = {True: re.compile(r"\n[^\s#]"), False: re.compile(r"\n[^\s#-]")}
+_INDICATOR = re.compile(r"[&*!](?<![^\s\[{,][&*!])\S")
+# Directives, document marks, tabs, and line ends and marks that are none for cutting by lines.
+_UNUSUAL = ("\n%", "\n---", "\n...", "\t", "\x85", "\u2028", "\u2029", "\ufeff")
+_RARE = {mark: mark[-1] for mark in _UNUSUAL}  # a character alone is found ten times as fast
+
+# The plain part of YAML, which every parser reads alike: lines with a dash, a key, and a text, a
+# number or a short list, each whole on its line. A piece of nothing else may be read quickly.
+_QUOTED = r"\"[ !#-\[\]-~]*+\"|'[ -&(-~]*+'"
+_NUMBER = r"-?(?:0|[1-9][0-9]{0,17})(?:\.[0-9]{1,17})?+(?![\w.:+-])"
+_DURATION = r"[1-9][0-9]{0,8}[smh](?!\w)"
+_BEGIN = r"(?:[A-Za-z]|--?[A-Za-z]|\.{0,2}/[A-Za-z])"  # of a text without quotes
+_ITEM = rf"(?:{_BEGIN}[A-Za-z0-9_./@=-]*+|{_QUOTED}|{_NUMBER})"
+_LIST = rf"\[(?:{_ITEM}(?:, ?{_ITEM})*+)?+\]"
+_REST = r"[ -\"$-9;-~]*+(?::[!-\"$-9;-~][ -\"$-9;-~]*+)*+"
+_VALUE = rf"(?:{_BEGIN}{_REST}|(?:{_QUOTED}|{_NUMBER}|{_DURATION}|{_LIST}) *+)"
+_KEY_OR_TEXT = rf"[A-Za-z]\w*+(?:: ++(?:{_VALUE})?+|:(?=[\r\n])|{_REST})"
+_LINE = rf" *+(?:- )?+(?:{_KEY_OR_TEXT}|{_VALUE}|#[ -~]*+|-)?+\r?+\n"
+_PLAIN = re.compile(rf"(?:{_LINE})*+", re.ASCII)
+_CONTROL = re.compile("[\x80-\x9f\ufffe\uffff]")
+_LONGEST = 100_000  # characters: so many levels of nesting fit in the stack
+
+
+class Unparsable(Exception):  # it is never shown: it becomes findings
+    """The fast parser refused the text; its words may name a line and a column."""
+
+
+class Source(str):
+    """A number of a JSON text as it is written, where a `float` would lose digits."""
+
+    __slots__ = ()
+
+
+class Outline(NamedTuple):
+    """A text cut up: the keys around the steps, and where the pieces of the steps begin."""
+
+    around: dict[Any, Any]
+    cuts: list[int]
+    steps: int
+    """How many steps begin; up to `MAX_STEPS` perhaps too many, where no one needs to know."""
+
+
+def unusual(text: str) -> bool:
+    """Whether the text may hold YAML that has to be looked at before it is parsed.
+
+    Anchors, aliases, tags and several documents; what looks like one inside a text counts too,
+    which costs time and nothing else.
+    """
+    return (
+        text.startswith(("%", "---", "..."))
+        or any(rare in text and mark in text for mark, rare in _RARE.items())
+        or ("\r" in text and text.count("\r") != text.count("\r\n"))
+        or (any(mark in text for mark in "&*!") and _INDICATOR.search(text) is not None)
+    )
+
+
+def outline(text: str) -> Outline | None:
+    """How to read this YAML text piece by piece; None if it must be read whole."""
+    head = _STEPS.search(text)
+    if head is None or text.find("\nsteps:", head.end() - 1) >= 0:
+        return None
+    first = _FIRST.match(text, head.end())
+    if first is None:
+        return None
+    start = head.end() - 1  # the line end before the steps, which the patterns begin with
+    tail = _NEXT_KEY[bool(first[1])].search(text, start)
+    end = tail.start() + 1 if tail else len(text)
+    item = re.compile(rf"\n{first[1]}-(?=[ \r\n])")
+    around = _around(text[: head.start()], text[end:])
+    if around is None:
+        return None
+    steps = text.count(f"\n{first[1]}-", start, end)
+    if steps > MAX_STEPS:
+        steps = sum(1 for _ in item.finditer(text, start, end))
+    cuts = [start + 1]
+    while (found := item.search(text, cuts[-1] + _PIECE, end)) is not None:
+        cuts.append(found.start() + 1)
+    return Outline(around, [*cuts, end], steps)
+
+
+def _around(before: str, after: str) -> dict[Any, Any] | None:
+    """The keys before and after the steps; None where the two parts are not sound by themselves."""
+    found: dict[Any, Any] = {}
+    for text in (before, after):
+        try:
+            part = _yaml(text)
+        except Unparsable:
+            return None
+        if part is not None:
+            if not isinstance(part, dict) or "steps" in part or part.keys() & found.keys():
+                return None
+            found.update(part)
+    return found
+
+
+def pieces(text: str, cuts: list[int], *, quick: bool = False) -> Iterator[list[Any]]:
+    """The steps, piece by piece; `quick` lets `yaml_rs` read those that it reads as `ryaml` does.
+
+    Raises:
+        Unparsable: a piece is no list by itself; the whole text may still be sound.
+    """
+    for start, end in itertools.pairwise(cuts):
+        piece = text[start:end]
+        steps = _quick_yaml(piece) if quick and reads_alike(piece) else _yaml(piece)
+        if not isinstance(steps, list):
+            raise Unparsable("a piece is no list")
+        yield steps
+
+
+def whole_yaml(text: str) -> Any:
+    """All of a YAML text as plain values.
+
+    Raises:
+        Unparsable: it is not YAML, or holds a key twice.
+    """
+    return _yaml(text)
+
+
+def _yaml(text: str) -> Any:
+    try:
+        return ryaml_loads(text)
+    except (ValueError, TypeError, RecursionError) as error:
+        raise Unparsable(str(error)) from None
+
+
+def _quick_yaml(text: str) -> Any:
+    try:
+        return quick_loads(text, parse_datetime=False)
+    except (ValueError, TypeError, RecursionError) as error:
+        raise Unparsable(str(error)) from None
+
+
+def reads_alike(text: str) -> bool:
+    """Whether this text, not `unusual`, is so plain that `yaml_rs` reads it as `ryaml` does."""
+    if len(text) > _LONGEST:
+        return False
+    if not text.isascii():
+        if _CONTROL.search(text):
+            return False
+        text = text.encode("ascii", "replace").decode()  # `?`, which may be in a text
+    return _PLAIN.fullmatch(text) is not None
+
+
+def whole_json(text: str) -> Any:
+    """All of a JSON text as plain values; fractions are `Source`.
+
+    Raises:
+        Unparsable: it is not JSON, or holds a key twice.
+    """
+    try:
+        return json.loads(
+            text, object_pairs_hook=_mapping, parse_float=Source, parse_constant=_refuse
+        )
+    except json.JSONDecodeError as error:
+        words = f"not readable as JSON: {error.msg[0].lower()}{error.msg[1:]}"
+        raise Unparsable(f"{words} at line {error.lineno} column {error.colno}") from None
+    except RecursionError:
+        raise Unparsable("nested too deep") from None
+    except ValueError as error:
+        raise Unparsable(str(error)) from None
+
+
+def _mapping(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) != len(pairs):
+        raise ValueError("a key is there twice")
+    return made
+
+
+def _refuse(name: str) -> Any:
+    raise ValueError(f"{name} is no JSON")

@@ -1,0 +1,1 @@
+"""Steps of a DAG that are flows of ours."""

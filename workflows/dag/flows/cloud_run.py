@@ -1,0 +1,154 @@
+"""Flow steps as executions of the flows' Cloud Run Jobs, found again by the id of their run.
+
+The same two documents as the trigger function: `WORKFLOW_JOBS` says which job a flow is, and
+`dispatch` what its execution is told. Executions go on when the run ends, unless it is told to
+cancel what runs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from workflows.core.config import environment
+from workflows.core.errors import (
+    PermanentError,
+    SettingsInvalid,
+    TransientError,
+    WorkflowsError,
+)
+from workflows.core.google import cloud_run
+from workflows.core.redaction import redact
+from workflows.dag.flows import parameters as flow_parameters
+from workflows.dag.flows import steps as flow_steps
+from workflows.trigger import dispatch, message
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from workflows.dag.file.model import FlowCall
+
+_WAITS_S = (0.5, 1.0, 2.0, 4.0, 8.0)  # between tries to start an execution
+_PATIENCE_S = 300.0  # how long looks may fail
+_FIRST_LOOK_S = 0.3
+_LONGEST_LOOK_S = 10.0
+_FIX = 'WORKFLOW_JOBS is {"hello_world": "workflows-hello-world", …}, as for the Cloud Functions'
+
+
+class CloudFlows:
+    """The jobs of these flows, as the environment names them.
+
+    `cancel_on_exit`: when a `run` is cancelled, its execution is to be, too.
+
+    Raises:
+        SettingsInvalid: a flow without a job, or a job whose place is not known.
+    """
+
+    def __init__(self, flows: Collection[str], *, cancel_on_exit: bool = False) -> None:
+        try:
+            catalog = dispatch.Catalog.of(environment.variable("WORKFLOW_JOBS") or "", "{}")
+        except dispatch.CatalogInvalid as error:
+            raise SettingsInvalid(
+                "flow steps cannot run in Cloud Run", why=str(error), fix=_FIX
+            ) from None
+        self._cancel_on_exit = cancel_on_exit
+        self._jobs: dict[str, tuple[cloud_run.CloudRunApi, str]] = {}
+        for flow in sorted(flows):
+            name = catalog.workflow(flow)
+            if name is None:
+                raise SettingsInvalid(f"WORKFLOW_JOBS has no job for the flow {flow}", fix=_FIX)
+            self._jobs[flow] = _place(catalog.jobs[name])
+
+    async def run(self, flow: FlowCall, timeout_s: float | None, key: str) -> str:
+        """Run the flow to its end, or go on with the execution of this key; what went wrong.
+
+        Raises:
+            TransientError: Cloud Run cannot be asked; the run can be resumed.
+        """
+        api, job = self._jobs[flow.workflow]
+        limit_s = flow_steps.LIMIT_S if timeout_s is None else timeout_s
+        began = time.monotonic()
+        try:
+            execution, ended, why = await self._followed(api, job, flow, key, began + limit_s)
+            if not ended:
+                await asyncio.to_thread(api.cancel, execution)
+        except PermanentError as error:
+            return redact(f"the flow {flow.workflow} cannot be run in Cloud Run: {error}")
+        if ended == "succeeded":
+            return ""
+        if not ended:
+            return f"the flow {flow.workflow} took longer than {limit_s:g} s; it is being cancelled"
+        said = f": {why}" if why else ""
+        return redact(f"the flow {flow.workflow} {ended} in {execution.rpartition('/')[2]}{said}")
+
+    async def _followed(
+        self, api: cloud_run.CloudRunApi, job: str, flow: FlowCall, key: str, deadline: float
+    ) -> tuple[str, str, str]:
+        """The execution, how it ended, and why. When we are stopped it is cancelled, if wished."""
+        run = flow_steps.run_id(key)
+        starting = asyncio.ensure_future(_started(api, job, flow, run))
+        try:
+            execution = await asyncio.shield(starting)
+            return execution, *(await _end(api, execution, deadline))
+        except asyncio.CancelledError:
+            if not self._cancel_on_exit:
+                starting.cancel()
+                raise
+            with suppress(WorkflowsError):  # it goes on, as it would without the wish
+                await asyncio.to_thread(api.cancel, await starting)  # its name may be on its way
+            raise
+
+
+def _place(job: str) -> tuple[cloud_run.CloudRunApi, str]:
+    """The API of a job's project and region, and its short name."""
+    parts = job.split("/")
+    project = parts[1] if len(parts) > 1 else environment.variable("WORKFLOWS_PROJECT")
+    region = parts[3] if len(parts) > 1 else environment.variable("WORKFLOWS_REGION")
+    if not project or not region:
+        raise SettingsInvalid(
+            f"it is not known where the job {job} is",
+            fix="set WORKFLOWS_PROJECT and WORKFLOWS_REGION",
+        )
+    endpoint = environment.variable("CLOUD_RUN_API") or ""
+    return cloud_run.connect(project, region, endpoint), parts[-1]
+
+
+async def _started(api: cloud_run.CloudRunApi, job: str, flow: FlowCall, run: str) -> str:
+    """The name of the execution of this run id; a new one where there is none.
+
+    After an answer that tells nothing it is looked for before it is started again.
+    """
+    words = tuple(message.arguments(flow_parameters.given(flow)))
+    order = dispatch.run_request(dispatch.Start(flow.workflow, job, words), run)["overrides"]
+    for wait_s in (*_WAITS_S, None):
+        try:
+            listed = {"executions": await asyncio.to_thread(api.executions, job)}
+            if found := dispatch.execution_of(listed, run):
+                return found
+            return await asyncio.to_thread(api.run, job, order)
+        except TransientError:
+            if wait_s is None:
+                raise
+            await asyncio.sleep(wait_s)
+    raise AssertionError  # the loop returns or raises
+
+
+async def _end(api: cloud_run.CloudRunApi, execution: str, deadline: float) -> tuple[str, str]:
+    """How the execution ended, and why; two empty texts where the deadline came first."""
+    wait_s, answered = _FIRST_LOOK_S, time.monotonic()
+    while True:
+        try:
+            ended, why = cloud_run.completion(await asyncio.to_thread(api.execution, execution))
+            answered = time.monotonic()
+            if ended:
+                return ended, why
+        except TransientError:
+            if time.monotonic() - answered > _PATIENCE_S:
+                raise
+        left_s = deadline - time.monotonic()
+        if left_s <= 0:
+            return "", ""
+        await asyncio.sleep(min(wait_s, left_s))
+        wait_s = min(1.3 * wait_s, _LONGEST_LOOK_S)

@@ -1,0 +1,1 @@
+"""What people see of a DAG and its run: drawings, progress, reports."""

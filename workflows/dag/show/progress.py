@@ -1,0 +1,92 @@
+"""What a run looks like away from a terminal: plain lines, few enough to be read and paid for."""
+
+from __future__ import annotations
+
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from workflows.dag.engine.scheduler import State
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from workflows.dag.engine.engine import Engine
+
+_LINES_AT_ONCE = 100  # a line costs 50 µs of redaction: the first hundred, then 20 a second
+_LINES_A_SECOND = 20.0
+_SUMMARY_S = 5.0
+_SAID = frozenset({State.FAILED, State.CANCELLED})
+
+
+class Silent:
+    """Says nothing."""
+
+    def begin(self, engine: Engine, run_id: str) -> None:
+        """Nothing."""
+
+    def started(self, step: int) -> None:
+        """Nothing."""
+
+    def ended(self, step: int) -> None:
+        """Nothing."""
+
+    def retried(self, step: int, message: str, wait_s: float) -> None:
+        """Nothing."""
+
+    def finish(self) -> None:
+        """Nothing."""
+
+
+class Lines(Silent):
+    """A line for each step that has ended, while they are few; every failure; else counts."""
+
+    def __init__(
+        self, say: Callable[[str], None], show: Callable[[int], None] | None = None
+    ) -> None:
+        self._say = say
+        self._show = show
+        self._engine: Engine | None = None
+        self._budget = float(_LINES_AT_ONCE)
+        self._at = self._counted_at = monotonic()
+
+    def begin(self, engine: Engine, run_id: str) -> None:
+        """Say what is about to run, and under which id it can be resumed."""
+        self._engine = engine
+        count = engine.scheduler.graph.size
+        self._say(f"{engine.dag.name}: {count:,} steps, run id {run_id}")
+
+    def ended(self, step: int) -> None:
+        """Say how the step ended, or now and then how many have."""
+        engine = self._engine
+        if engine is None:
+            return
+        if self._show is not None:
+            self._show(engine.done)
+        state = engine.scheduler.states[step]
+        now = monotonic()
+        self._budget += (now - self._at) * _LINES_A_SECOND
+        self._budget = min(self._budget, _LINES_AT_ONCE)
+        self._at = now
+        if self._budget >= 1 or state in _SAID:
+            self._budget = max(0.0, self._budget - 1)
+            self._say(self._line(engine, step, state))
+        elif now - self._counted_at > _SUMMARY_S:
+            self._counted_at = now
+            self._say(f"{engine.done:,} of {engine.scheduler.graph.size:,} steps are over")
+
+    def retried(self, step: int, message: str, wait_s: float) -> None:
+        """Say why the step is tried again."""
+        name = self._engine.dag.steps[step].id if self._engine and step >= 0 else "run"
+        self._say(f"{name}: {_first_line(message)}; again in {wait_s:g} s")
+
+    @staticmethod
+    def _line(engine: Engine, step: int, state: State) -> str:
+        took_s = engine.over[step] - engine.began[step] if engine.began[step] else 0.0
+        message = _first_line(engine.messages.get(step, ""))
+        word = state.name.lower().replace("_", " ")
+        took = f" in {took_s:.2f} s" if took_s else ""
+        return f"{engine.dag.steps[step].id}: {word}{took}" + (f": {message}" if message else "")
+
+
+def _first_line(text: str) -> str:
+    return text.splitlines()[0] if text else ""

@@ -1,0 +1,181 @@
+"""A page about one run that needs nothing else: counts, failures, Gantt, critical path.
+
+Everything from outside is escaped; there is no script, and nothing is fetched. The same in short
+as Markdown, for where pages are not shown.
+"""
+
+from __future__ import annotations
+
+from html import escape
+from typing import TYPE_CHECKING
+
+from workflows.core.redaction import redact
+from workflows.dag.engine.scheduler import State
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from workflows.dag.engine.engine import Engine
+    from workflows.dag.run import Summary
+
+_MOST_BARS = 2_000
+_MOST_IN_GRAPH = 300
+_MOST_IN_SHORT = 100
+_ROW, _WIDTH, _LABEL = 18, 900, 220
+_COLOURS = {
+    State.SUCCEEDED: "#2e7d32",
+    State.FAILED: "#c62828",
+    State.CANCELLED: "#ef6c00",
+    State.SKIPPED: "#9e9e9e",
+    State.NOT_NEEDED: "#bdbdbd",
+}
+_STYLE = """
+body{font:14px/1.45 system-ui,sans-serif;margin:2rem auto;max-width:1200px;padding:0 1rem;
+color:#222;background:#fff}h1{font-size:1.4rem}h2{font-size:1.1rem;margin-top:2rem}
+table{border-collapse:collapse}td,th{padding:.2rem .8rem .2rem 0;text-align:left;vertical-align:top}
+pre{white-space:pre-wrap;margin:0}svg{display:block;max-width:100%;height:auto}
+.path{word-break:break-word}
+"""
+
+
+def page(engine: Engine, summary: Summary) -> str:
+    """The whole page, as HTML."""
+    title = escape(redact(summary.name))
+    parts = [
+        "<!doctype html><html lang='en'><head><meta charset='utf-8'>",
+        f"<title>{title}</title><style>{_STYLE}</style></head><body>",
+        f"<h1>{title}: {'succeeded' if summary.succeeded else 'failed'}</h1>",
+        _facts(summary),
+        _failures(summary),
+        f"<h2>Critical path, {summary.critical_path_s:.2f} s</h2><p class='path'>",
+        " &rarr; ".join(_text(step) for step in summary.critical_path),
+        "</p>",
+        _gantt(engine, set(summary.critical_path)),
+        _graph(engine),
+        "</body></html>\n",
+    ]
+    return "".join(parts)
+
+
+def markdown(summary: Summary) -> str:
+    """The run in short: its facts, the critical path, the failures with the runner's words."""
+    facts = [f"| {name} | {value} |" for name, value in _rows(summary)]
+    path = " → ".join(f"`{step}`" for step in _short(summary.critical_path))
+    lines = ["| | |", "| --- | --- |", *facts, ""]
+    lines += [f"Critical path, {summary.critical_path_s:.2f} s: {path}"] if path else []
+    for one in summary.failed[:_MOST_IN_SHORT]:
+        lines += ["", f"### `{one['step']}`: {one['state']}", ""]
+        lines += [f"    {line}" for line in one["message"].splitlines()]  # a block of code
+    if len(summary.failed) > _MOST_IN_SHORT:
+        lines += ["", f"… and {len(summary.failed) - _MOST_IN_SHORT:,} more failures"]
+    return redact("\n".join(lines) + "\n")
+
+
+def _short(path: Sequence[str]) -> list[str]:
+    if len(path) <= _MOST_IN_SHORT:
+        return list(path)
+    half = _MOST_IN_SHORT // 2
+    return [*path[:half], "…", *path[-half:]]
+
+
+def _text(text: str) -> str:
+    return escape(redact(text))
+
+
+def _rows(summary: Summary) -> list[tuple[str, str]]:
+    rows = [("run", summary.run_id), ("steps", f"{summary.steps:,}")]
+    rows += [(name.replace("_", " "), f"{count:,}") for name, count in summary.counts.items()]
+    rows += [("wall time", f"{summary.duration_s:.2f} s"), ("looks", f"{summary.looks:,}")]
+    if summary.reused:
+        rows.append(("taken over from before", f"{summary.reused:,}"))
+    return rows
+
+
+def _facts(summary: Summary) -> str:
+    cells = "".join(f"<tr><th>{_text(a)}</th><td>{_text(b)}</td></tr>" for a, b in _rows(summary))
+    return f"<table>{cells}</table>"
+
+
+def _failures(summary: Summary) -> str:
+    if not summary.failed:
+        return ""
+    rows = "".join(
+        f"<tr><th>{_text(one['step'])}</th><td>{_text(one['state'])}</td>"
+        f"<td><pre>{_text(one['message'])}</pre></td></tr>"
+        for one in summary.failed[:_MOST_BARS]
+    )
+    return f"<h2>Failures</h2><table>{rows}</table>"
+
+
+def _gantt(engine: Engine, critical: set[str]) -> str:
+    """A bar for each step that ran, in the order they began."""
+    ran = [step for step, began in enumerate(engine.began) if began]
+    ran.sort(key=engine.began.__getitem__)
+    if not ran:
+        return ""
+    first = engine.began[ran[0]]
+    span = max(max(engine.over[step] for step in ran) - first, 0.001)
+    shown = ran[:_MOST_BARS]
+    height = _ROW * len(shown) + 4
+    bars = []
+    for row, step in enumerate(shown):
+        over = max(engine.over[step], engine.began[step])
+        x = _LABEL + (engine.began[step] - first) / span * _WIDTH
+        width = max((over - engine.began[step]) / span * _WIDTH, 1.0)
+        name = engine.dag.steps[step].id
+        colour = _COLOURS.get(engine.scheduler.states[step], "#1565c0")
+        weight = " font-weight='bold'" if name in critical else ""
+        label = f"{_text(name)}: {over - engine.began[step]:.2f} s"
+        y = row * _ROW
+        bars.append(
+            f"<text x='0' y='{y + 13}' font-size='11'{weight}>{_text(name[:34])}</text>"
+            f"<rect x='{x:.1f}' y='{y + 3}' width='{width:.1f}' height='12' fill='{colour}'>"
+            f"<title>{label}</title></rect>"
+        )
+    more = f"<p>The first {len(shown):,} of {len(ran):,}.</p>" if len(ran) > len(shown) else ""
+    return (
+        f"<h2>When each step ran</h2>{more}"
+        f"<svg viewBox='0 0 {_LABEL + _WIDTH + 10} {height}' role='img'>{''.join(bars)}</svg>"
+    )
+
+
+def _graph(engine: Engine) -> str:
+    """Who waits for whom: a column for each depth, a line for each dependency."""
+    graph = engine.scheduler.graph
+    if graph.size > _MOST_IN_GRAPH:
+        return f"<p>The graph is not drawn for more than {_MOST_IN_GRAPH} steps.</p>"
+    depth = [0] * graph.size
+    for step in graph.order:
+        for below in graph.dependents[step]:
+            depth[below] = max(depth[below], depth[step] + 1)
+    places = _places(depth)
+    lines = [
+        f"<line x1='{places[a][0] + 130}' y1='{places[a][1] + 10}' x2='{places[b][0]}'"
+        f" y2='{places[b][1] + 10}' stroke='#999'/>"
+        for b, needs in enumerate(graph.dependencies)
+        for a in needs
+    ]
+    boxes = [
+        f"<rect x='{x}' y='{y}' width='130' height='20' rx='3' fill='none'"
+        f" stroke='{_COLOURS.get(engine.scheduler.states[step], '#1565c0')}'/>"
+        f"<text x='{x + 5}' y='{y + 14}' font-size='10'>"
+        f"{_text(engine.dag.steps[step].id[:22])}<title>{_text(engine.dag.steps[step].id)}</title>"
+        "</text>"
+        for step, (x, y) in enumerate(places)
+    ]
+    width = max((x for x, _ in places), default=0) + 140
+    height = max((y for _, y in places), default=0) + 30
+    return (
+        f"<h2>Graph</h2><svg viewBox='0 0 {width} {height}' role='img'>"
+        f"{''.join(lines)}{''.join(boxes)}</svg>"
+    )
+
+
+def _places(depth: Sequence[int]) -> list[tuple[int, int]]:
+    rows: dict[int, int] = {}
+    places = []
+    for column in depth:
+        row = rows.get(column, 0)
+        rows[column] = row + 1
+        places.append((column * 180, row * 30 + 2))
+    return places

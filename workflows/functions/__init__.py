@@ -1,0 +1,1 @@
+"""The Cloud Functions: adapters around `workflows.trigger`, and how their sources are staged."""

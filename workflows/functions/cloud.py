@@ -1,0 +1,172 @@
+"""What the functions share: settings, log lines, requests to Google's APIs.
+
+REST and google-auth on purpose: the generated clients take a second to import, which every cold
+start would pay. Nothing of `workflows.core` either: it does not come along (`staging`).
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import sys
+import threading
+from typing import Any
+
+import google.auth
+import google.auth.exceptions
+import urllib3
+from google.auth.transport.urllib3 import AuthorizedHttp
+
+_SCOPE = "https://www.googleapis.com/auth/cloud-platform"
+_AGAIN = frozenset({401, 408, 409, 425, 429})  # 401: our credentials, not the message
+_LOCAL = ("http://127.0.0.1:", "http://localhost:", "http://[::1]:")
+_SHOWN = 300
+
+
+class SettingsInvalid(Exception):
+    """An environment variable of the deployment is missing or wrong; the function cannot start."""
+
+
+class Transient(Exception):
+    """The same request may work later: 408, 409, 429, 5xx, no answer, no credentials just now."""
+
+
+class Refused(Exception):
+    """A final answer: the same request will not work later. `status` is HTTP's."""
+
+    def __init__(self, status: int, text: str) -> None:
+        super().__init__(text)
+        self.status = status
+
+
+def setting(name: str, default: str | None = None) -> str:
+    """One environment variable.
+
+    Raises:
+        SettingsInvalid: it is not set, and there is no default.
+    """
+    value = os.environ.get(name) or default
+    if value is None:
+        raise SettingsInvalid(f"{name} is not set")
+    return value
+
+
+def number(name: str, default: int | None = None) -> int:
+    """One environment variable that is a positive whole number.
+
+    Raises:
+        SettingsInvalid: it is none, or not set and without a default.
+    """
+    text = setting(name, None if default is None else str(default))
+    if not (text.isascii() and text.isdigit() and int(text) > 0):
+        raise SettingsInvalid(f"{name} is not a positive whole number")
+    return int(text)
+
+
+def log(severity: str, message: str, **fields: object) -> None:
+    """One line of JSON, as Cloud Logging reads it: severity, message, and the fields."""
+    entry = {"severity": severity, "message": message}
+    entry |= {name: str(value) for name, value in fields.items() if value is not None}
+    sys.stdout.write(json.dumps(entry) + "\n")
+    sys.stdout.flush()
+
+
+class Api:
+    """One of Google's APIs. Safe for threads; nothing is sent twice but after a 401.
+
+    On this machine (a stand-in, an emulator) it asks without credentials, unless google-auth is
+    told where to find some. A token never goes over plain HTTP to another machine.
+    """
+
+    def __init__(self, base_url: str) -> None:
+        if not base_url.startswith(("https://", *_LOCAL)):
+            raise SettingsInvalid(f"{base_url} is neither https nor on this machine")
+        self.base_url = base_url.rstrip("/")
+        self._pool = urllib3.PoolManager(maxsize=32, retries=False)
+        self._anonymous = base_url.startswith(_LOCAL) and not (
+            os.environ.get("GCE_METADATA_HOST") or os.environ.get("GOOGLE_APPLICATION_CREDENTIALS")
+        )
+        self._authorized: AuthorizedHttp | None = None
+        self._lock = threading.Lock()
+
+    def ask(self, method: str, path: str, body: Any = None, *, timeout_s: float) -> Any:
+        """The JSON of a good answer.
+
+        Raises:
+            Transient, Refused: as the answer says; Transient too where there is none.
+        """
+        data = None if body is None else json.dumps(body).encode()
+        try:
+            answer = self._http().urlopen(
+                method,
+                self.base_url + path,
+                body=data,
+                headers={"Content-Type": "application/json"},
+                timeout=urllib3.Timeout(total=timeout_s),
+                redirect=False,
+            )
+            text = answer.data.decode("utf-8", "replace")
+        except urllib3.exceptions.HTTPError as error:
+            raise Transient(f"{self.base_url} did not answer: {type(error).__name__}") from error
+        except google.auth.exceptions.GoogleAuthError as error:
+            raise Transient(f"no credentials: {type(error).__name__}") from error
+        return _checked(answer.status, text, f"{method} {path.partition('?')[0]}")
+
+    def _http(self) -> Any:
+        if self._anonymous:
+            return self._pool
+        with self._lock:
+            if self._authorized is None:
+                credentials, _ = google.auth.default(scopes=[_SCOPE])
+                self._authorized = AuthorizedHttp(  # type: ignore[no-untyped-call]
+                    credentials, http=self._pool
+                )
+            return self._authorized
+
+
+def _checked(status: int, text: str, what: str) -> Any:
+    if status in _AGAIN or status >= 500:  # noqa: PLR2004 - HTTP's own numbers
+        raise Transient(f"{what} was answered with {status}")
+    if status >= 300:  # noqa: PLR2004
+        raise Refused(status, f"{what} was answered with {status}: {_reason(text)}")
+    try:
+        return json.loads(text)
+    except ValueError:
+        raise Transient(f"{what} was answered with {status}, but not with JSON") from None
+
+
+def _reason(text: str) -> str:
+    """Google's own words for an error, else the beginning of the body."""
+    try:
+        return str(json.loads(text)["error"]["message"])[:_SHOWN]
+    except (ValueError, KeyError, TypeError):
+        return text[:_SHOWN]
+
+
+def cloud_run() -> Api:
+    """Cloud Run's API, or the stand-in that CLOUD_RUN_API names."""
+    return Api(setting("CLOUD_RUN_API", "https://run.googleapis.com"))
+
+
+def pubsub() -> Api:
+    """Pub/Sub's API, or the emulator that PUBSUB_EMULATOR_HOST names."""
+    emulator = os.environ.get("PUBSUB_EMULATOR_HOST")
+    return Api(f"http://{emulator}" if emulator else "https://pubsub.googleapis.com")
+
+
+def publish(
+    api: Api, topic: str, data: bytes, attributes: dict[str, str], *, timeout_s: float
+) -> str:
+    """Publish to `projects/P/topics/T` and return the message's id.
+
+    Raises:
+        Transient: nobody knows whether it was published; publishing it again is right.
+        Refused: no such topic, or no right to publish there.
+    """
+    message = {"data": base64.b64encode(data).decode(), "attributes": attributes}
+    answer = api.ask("POST", f"/v1/{topic}:publish", {"messages": [message]}, timeout_s=timeout_s)
+    try:
+        return str(answer["messageIds"][0])
+    except (KeyError, IndexError, TypeError):
+        raise Transient("Pub/Sub named no message id") from None

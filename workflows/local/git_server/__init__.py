@@ -1,0 +1,1 @@
+"""A git server over HTTP."""

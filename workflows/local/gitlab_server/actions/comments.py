@@ -1,0 +1,169 @@
+"""Writing and changing comments, with their quick actions."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from workflows.local.gitlab_server.actions import editing
+from workflows.local.gitlab_server.events import events
+from workflows.local.gitlab_server.http.answers import bad_request
+from workflows.local.gitlab_server.state.model import Discussion, MergeRequest, Note
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from workflows.local.gitlab_server.state.model import Json, Noteable, User
+    from workflows.local.gitlab_server.state.state import GitLab
+
+MAX_BODY = 1_000_000
+_COMMAND = re.compile(r"/([a-z_]+)(?:[ \t]+(.*))?")
+_LABEL = re.compile(r'~"([^"]+)"|~([^\s~"]+)|"([^"]+)"|(\S+)')
+
+
+@dataclass
+class Commands:
+    """What the quick actions of a comment did. `failed` when there were some and none could."""
+
+    changes: Json = field(default_factory=dict)
+    summary: list[str] = field(default_factory=list)
+    failed: bool = False
+
+
+def write(  # noqa: PLR0913 - the fields of a note
+    lab: GitLab,
+    on: Noteable,
+    author: User,
+    body: str,
+    *,
+    internal: bool = False,
+    thread: Discussion | None = None,
+    new_thread: bool = False,
+    position: Json | None = None,
+) -> Note | Commands:
+    """Add a comment and carry out its quick actions; a body of nothing else leaves no note.
+
+    Raises:
+        ApiError: the body is blank or too long, or nothing in it could be carried out.
+    """
+    check(body)
+    text, lines = split(body)
+    done = carry_out(lab, on, author, lines)
+    if lines and not text.strip():
+        if done.failed:
+            raise bad_request(
+                '400 Bad request - Note {:commands_only=>["Failed to apply commands."]}'
+            )
+        return done
+    now = lab.now()
+    note = Note(
+        id=lab.next_id("note"),
+        body=text,
+        author=author,
+        created_at=now,
+        updated_at=now,
+        internal=internal,
+        resolvable=isinstance(on, MergeRequest) and (new_thread or thread is not None),
+        position=position,
+    )
+    if thread is None:
+        thread = Discussion(lab.hex_id("discussion"), individual=not new_thread, notes=[])
+        on.discussions.append(thread)
+    elif thread.individual:
+        thread.individual = False
+    thread.notes.append(note)
+    on.updated_at = lab.now()
+    events.note_event(lab, note, on, thread, "create")
+    return note
+
+
+def check(body: str) -> None:
+    """Refuse what GitLab would not save."""
+    if not body.strip():
+        raise bad_request('400 Bad request - Note {:note=>["can\'t be blank"]}')
+    if len(body) > MAX_BODY:
+        problem = f"is too long (maximum is {MAX_BODY} characters)"
+        raise bad_request(f'400 Bad request - Note {{:note=>["{problem}"]}}')
+
+
+def rewrite(lab: GitLab, on: Noteable, note: Note, body: str) -> None:
+    """Change a comment; quick actions are carried out again only by a new one."""
+    check(body)
+    note.body = body
+    note.updated_at = lab.now()
+    thread = next(each for each in on.discussions if note in each.notes)
+    events.note_event(lab, note, on, thread, "update")
+
+
+def split(body: str) -> tuple[str, list[str]]:
+    """The text without its quick actions, and these; code blocks and quotes hold none."""
+    kept: list[str] = []
+    commands: list[str] = []
+    fence = ""
+    for line in body.split("\n"):
+        mark = re.match(r" {0,3}(`{3,}|~{3,}|>>>)", line)
+        if mark and not fence:
+            fence = mark[1]
+        elif mark and mark[1].startswith(fence):
+            fence = ""
+        command = None if fence or mark else _COMMAND.fullmatch(line.rstrip())
+        if command and command[1] in _ACTIONS:
+            commands.append(line.rstrip())
+        else:
+            kept.append(line)
+    return "\n".join(kept).strip("\n") if commands else body, commands
+
+
+def carry_out(lab: GitLab, on: Noteable, author: User, lines: list[str]) -> Commands:
+    """Carry out quick actions as far as the author may."""
+    done = Commands()
+    fields: Json = {}
+    for line in lines:
+        command = _COMMAND.fullmatch(line)
+        action = _ACTIONS.get(command[1]) if command else None
+        if command is None or action is None or not editing.may_edit(lab, on, author):
+            continue
+        found = action(lab, on, (command[2] or "").strip())
+        if found:
+            fields |= found
+            done.summary.append(f"Applied /{command[1]}.")
+    if fields:
+        editing.edit(lab, on, author, fields)
+    done.changes = {name: str(value) for name, value in fields.items()}
+    done.failed = bool(lines) and not fields
+    return done
+
+
+def _labels(text: str) -> list[str]:
+    return [next(filter(None, groups)) for groups in _LABEL.findall(text)]
+
+
+def _assigned(lab: GitLab, _on: Noteable, text: str) -> Json:
+    people = [lab.find_user(word.strip(",").removeprefix("@")) for word in text.split()]
+    return {"assignees": [person for person in people if person][:1]} if any(people) else {}
+
+
+def _draft(_lab: GitLab, on: Noteable, _text: str) -> Json:
+    return {"title": f"Draft: {on.title}"} if isinstance(on, MergeRequest) else {}
+
+
+def _ready(_lab: GitLab, on: Noteable, _text: str) -> Json:
+    title = re.sub(r"^(draft:|\[draft\]|\(draft\))\s*", "", on.title, flags=re.IGNORECASE)
+    return {"title": title} if isinstance(on, MergeRequest) and title != on.title else {}
+
+
+_ACTIONS: dict[str, Callable[[GitLab, Noteable, str], Json]] = {
+    "close": lambda _lab, on, _text: {"state_event": "close"} if on.state == "opened" else {},
+    "reopen": lambda _lab, on, _text: {"state_event": "reopen"} if on.state == "closed" else {},
+    "label": lambda _lab, _on, text: {"add_labels": _labels(text)} if text else {},
+    "unlabel": lambda _lab, on, text: {
+        "remove_labels": _labels(text) or [label.name for label in on.labels]
+    },
+    "title": lambda _lab, _on, text: {"title": text} if text else {},
+    "assign": _assigned,
+    "unassign": lambda _lab, _on, _text: {"assignees": []},
+    "confidential": lambda _lab, _on, _text: {"confidential": True},
+    "draft": _draft,
+    "ready": _ready,
+}

@@ -1,0 +1,1 @@
+"""The endpoints of GitLab's API v4."""

@@ -1,0 +1,254 @@
+"""Endpoints: commits, comparison, tree."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from typing import TYPE_CHECKING, Any
+
+from workflows.local.gitlab_server.api import code, merge_requests, pipelines
+from workflows.local.gitlab_server.git import pushes
+from workflows.local.gitlab_server.http.answers import (
+    ApiError,
+    bad_request,
+    forbidden,
+    invalid,
+    not_found,
+)
+from workflows.local.gitlab_server.http.paging import page
+from workflows.local.gitlab_server.http.routing import Routes
+from workflows.local.gitlab_server.state import entities
+from workflows.local.gitlab_server.state.model import DEVELOPER
+from workflows.local.gitlab_server.state.repository import FileChange, Person
+from workflows.local.gitlab_server.state.state import change
+
+if TYPE_CHECKING:
+    from starlette.responses import Response
+
+    from workflows.local.gitlab_server.http.call import Call
+    from workflows.local.gitlab_server.state.model import Json, Project
+    from workflows.local.gitlab_server.state.repository import Commit
+
+ROUTES = Routes()
+_ACTIONS = ("create", "delete", "move", "update", "chmod")
+
+
+def find(call: Call, project: Project) -> Commit:
+    """The commit that the path names: an id, a branch or a tag."""
+    sha = project.repository.resolve(call.path["sha"])
+    if sha is None:
+        raise not_found("Commit")
+    return project.repository.commit(sha)
+
+
+def _with_stats(call: Call, project: Project, one: Commit) -> Json:
+    added, removed = project.repository.stats(one.id)
+    stats = {"additions": added, "deletions": removed, "total": added + removed}
+    return code.commit(call.lab, project, one) | {"stats": stats}
+
+
+@ROUTES.get("projects/:id/repository/commits")
+def _commits(call: Call) -> Response:
+    project = call.code()
+    name = call.text("ref_name") or call.text("ref") or project.default_branch
+    sha = project.repository.resolve(name)
+    options = []
+    for parameter, option in (("since", "--since"), ("until", "--until")):
+        moment = call.moment(parameter)
+        if moment:
+            options.append(f"{option}={moment.isoformat()}")
+    if call.has("author"):
+        options += ["--fixed-strings", f"--author={call.text('author')}"]
+    if sha is None and project.repository.branches():
+        raise not_found("Commit")
+    path = call.text("path") or ""
+    found = project.repository.commits([sha], *options, path=path) if sha else []
+    stats = call.flag("with_stats")
+
+    def render(one: Commit) -> Json:
+        return _with_stats(call, project, one) if stats else code.commit(call.lab, project, one)
+
+    return page(call, found, render)
+
+
+@ROUTES.get("projects/:id/repository/commits/:sha")
+def _commit(call: Call) -> Json:
+    project = call.code()
+    one = find(call, project)
+    runs = [p for p in project.pipelines.values() if p.sha == one.id]
+    last = pipelines.brief(call.lab, runs[-1]) if runs else None
+    return _with_stats(call, project, one) | {
+        "status": last["status"] if last else None,
+        "last_pipeline": last,
+        "project_id": project.id,
+    }
+
+
+@ROUTES.get("projects/:id/repository/commits/:sha/diff")
+def _diff(call: Call) -> Response:
+    project = call.code()
+    one = find(call, project)
+    parent = one.parents[0] if one.parents else None
+    return page(call, project.repository.diff(parent, one.id), code.diff)
+
+
+@ROUTES.get("projects/:id/repository/commits/:sha/refs")
+def _refs(call: Call) -> Response:
+    project = call.code()
+    sha = find(call, project).id
+    branches = project.repository.branches()
+    names = project.repository.containing(sha)
+    found = [{"type": "branch" if name in branches else "tag", "name": name} for name in names]
+    return page(call, found, lambda one: one)
+
+
+@ROUTES.get("projects/:id/repository/commits/:sha/merge_requests")
+def _requests(call: Call) -> Response:
+    project = call.code()
+    sha = find(call, project).id
+    found = [
+        one
+        for one in project.merge_requests.values()
+        if one.head_sha
+        and one.base_sha
+        and project.repository.is_ancestor(sha, one.head_sha)
+        and not project.repository.is_ancestor(sha, one.base_sha)
+    ]
+    return page(call, found, lambda one: merge_requests.render(call.lab, one))
+
+
+@ROUTES.post("projects/:id/repository/commits")
+def _create(call: Call) -> Json:
+    project = call.project()
+    call.require("branch", "commit_message", "actions")
+    message = call.required("commit_message")
+    actions = call.params["actions"]
+    if not isinstance(actions, list) or not all(isinstance(one, dict) for one in actions):
+        raise invalid("actions is invalid")
+    one = save(call, project, message, actions)
+    return _with_stats(call, project, one)
+
+
+def save(call: Call, project: Project, message: str, actions: list[Json]) -> Commit:
+    """Commit the actions to the branch that the request names, all of them or none."""
+    branch = call.required("branch")
+    start = call.text("start_branch") or call.text("start_sha")
+    call.need(project, DEVELOPER)
+    repository = project.repository
+    if not repository.is_branch_name(branch):
+        raise bad_request("Branch name is invalid")
+    if not call.lab.may_push(project, call.asker, branch):
+        raise forbidden("You are not allowed to push into this branch")
+    old = repository.branches().get(branch)
+    if old and start and not call.flag("force"):
+        raise bad_request(f"A branch called '{branch}' already exists. Switch to that branch.")
+    parent = repository.resolve(start) if start else old
+    if parent is None and (start or repository.branches()):
+        raise bad_request("You can only create or edit files when you are on a branch")
+    changes = [each for action in actions for each in _changes(project, parent, action)]
+    user = call.user
+    author = Person(call.text("author_name") or user.name, call.text("author_email") or user.email)
+    if any(set("<>\n") & set(text) for text in author):
+        raise invalid("author_name is invalid")
+    sha = repository.commit_files(
+        branch,
+        parent,
+        changes,
+        message=message,
+        author=author,
+        committer=Person(user.name, user.email),
+        when=call.lab.now(),
+    )
+    pushes.moved(call.lab, project, user, [change(old, sha, branch)])
+    return repository.commit(sha)
+
+
+def _changes(project: Project, parent: str | None, action: Json) -> list[FileChange]:
+    """What one action does to the tree.
+
+    Raises:
+        ApiError: it cannot be done.
+    """
+    kind, path = action.get("action"), str(action.get("file_path") or "")
+    if kind not in _ACTIONS:
+        raise invalid("actions[0][action] does not have a valid value")
+    if not path or path.startswith("/") or {"", ".", "..", ".git"} & set(path.split("/")):
+        raise bad_request("Invalid path")
+    repository = project.repository
+    there = repository.entry(parent, path) if parent else None
+    if kind == "create":
+        if there:
+            raise bad_request("A file with this name already exists")
+        return [FileChange(path, _content(action), _mode(action, "100644"))]
+    source = str(action.get("previous_path") or "") if kind == "move" else path
+    old = repository.entry(parent, source) if parent and source else None
+    if old is None or parent is None:
+        raise bad_request("A file with this name doesn't exist")
+    last = action.get("last_commit_id")
+    if last and repository.last_commit(parent, source).id != last:
+        text = "You are attempting to update a file that has changed since you started editing it."
+        raise bad_request(text)
+    if kind == "delete":
+        return [FileChange(path, None)]
+    given = _content(action) if action.get("content") is not None else repository.blob(old.id)
+    written = FileChange(path, given, _mode(action, old.mode))
+    return [FileChange(source, None), written] if kind == "move" else [written]
+
+
+def _content(action: Json) -> bytes:
+    text = str(action.get("content") or "")
+    if action.get("encoding") != "base64":
+        return text.encode()
+    try:
+        return base64.b64decode(text, validate=True)
+    except binascii.Error:
+        raise bad_request("content is not valid base64") from None
+
+
+def _mode(action: Json, otherwise: str) -> str:
+    if action.get("execute_filemode") is None:
+        return otherwise
+    return "100755" if action["execute_filemode"] in (True, "true", "1") else "100644"
+
+
+@ROUTES.get("projects/:id/repository/compare")
+def _compare(call: Call) -> Any:
+    project = call.code()
+    call.require("from", "to")
+    start, end = call.required("from"), call.required("to")
+    repository = project.repository
+    old, new = repository.resolve(start), repository.resolve(end)
+    if old is None or new is None:
+        raise not_found("Ref")
+    base = old if call.flag("straight") else repository.merge_base(old, new)
+    found = repository.commits([new, f"^{old}"], "--reverse")
+    commits = [code.commit(call.lab, project, one) for one in found]
+    return {
+        "commit": commits[-1] if commits else None,
+        "commits": commits,
+        "diffs": [code.diff(one) for one in repository.diff(base, new)],
+        "compare_timeout": False,
+        "compare_same_ref": start == end,
+        "web_url": f"{entities.web_url(call.lab, project)}/-/compare/{old}...{new}",
+    }
+
+
+@ROUTES.get("projects/:id/repository/tree")
+def _tree(call: Call) -> Any:
+    project = call.code()
+    sha = project.repository.resolve(call.text("ref") or project.default_branch)
+    if sha is None:
+        raise ApiError(404, {"message": "404 Tree Not Found"})
+    path = call.text("path") or ""
+    found = project.repository.tree(sha, path, recursive=bool(call.flag("recursive")))
+    if found is None:
+        raise ApiError(404, {"message": "404 invalid revision or path Not Found"})
+
+    def render(entry: Any) -> Json:
+        name = entry.path.rpartition("/")[2]
+        where = {"path": entry.path, "mode": entry.mode}
+        return {"id": entry.id, "name": name, "type": entry.type} | where
+
+    call.params.setdefault("sort", "asc")
+    call.params.pop("order_by", None)
+    return page(call, found, render, key=lambda entry: entry.path)

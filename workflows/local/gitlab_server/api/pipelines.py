@@ -1,0 +1,398 @@
+"""Pipelines, jobs and their logs, commit statuses: kept, never run. Nothing executes CI files."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from starlette.responses import Response
+
+from workflows.local.gitlab_server.api import code
+from workflows.local.gitlab_server.events import events
+from workflows.local.gitlab_server.events.payloads import FINISHED
+from workflows.local.gitlab_server.git import merging
+from workflows.local.gitlab_server.http.answers import ApiError, bad_request, invalid, not_found
+from workflows.local.gitlab_server.http.paging import page
+from workflows.local.gitlab_server.http.routing import Routes
+from workflows.local.gitlab_server.state import entities
+from workflows.local.gitlab_server.state.model import (
+    DEVELOPER,
+    ZEROS,
+    Job,
+    Pipeline,
+    iso,
+    status_of,
+)
+
+if TYPE_CHECKING:
+    from workflows.local.gitlab_server.http.call import Call
+    from workflows.local.gitlab_server.state.model import Json, Project, User
+    from workflows.local.gitlab_server.state.state import GitLab
+
+ROUTES = Routes()
+_STATUSES = ("pending", "running", "success", "failed", "canceled", "skipped")
+
+
+def create(  # noqa: PLR0913 - what a pipeline is made of
+    lab: GitLab,
+    project: Project,
+    ref: str,
+    sha: str,
+    user: User,
+    *,
+    source: str = "push",
+    status: str = "pending",
+) -> Pipeline:
+    """Make a pipeline without jobs; `status` holds until it has some."""
+    now = lab.now()
+    pipeline = Pipeline(
+        id=lab.next_id("pipeline"),
+        iid=len(project.pipelines) + 1,
+        project=project,
+        ref=ref,
+        sha=sha,
+        user=user,
+        created_at=now,
+        updated_at=now,
+        source=source,
+        status=status,
+    )
+    project.pipelines[pipeline.id] = pipeline
+    events.pipeline_event(lab, pipeline, status_of(pipeline))
+    return pipeline
+
+
+def add_job(  # noqa: PLR0913 - what a job is made of
+    lab: GitLab,
+    pipeline: Pipeline,
+    name: str,
+    status: str = "success",
+    *,
+    trace: bytes | str = b"",
+    failure_reason: str | None = None,
+    **more: Any,
+) -> Job:
+    """Add a job with its log; `more` are fields such as `stage` and `allow_failure`."""
+    if status == "failed" and failure_reason is None:
+        failure_reason = "script_failure"
+    job = Job(
+        id=lab.next_id("job"),
+        name=name,
+        status=status,
+        created_at=lab.now(),
+        trace=trace.encode() if isinstance(trace, str) else trace,
+        failure_reason=failure_reason,
+        **more,
+    )
+    pipeline.jobs.append(job)
+    update(lab, pipeline)
+    return job
+
+
+def update(lab: GitLab, pipeline: Pipeline) -> None:
+    """Tell that something in the pipeline changed; a success merges what waited for it."""
+    pipeline.updated_at = lab.now()
+    status = status_of(pipeline)
+    events.pipeline_event(lab, pipeline, status)
+    for request in list(pipeline.project.merge_requests.values()):
+        waiting = request.auto_merge and request.state == "opened" and request.merge_user
+        if waiting and merging.head_pipeline(request) is pipeline and status == "success":
+            actor = request.merge_user or request.author
+            merging.check(lab, request, actor, None)
+            merging.merge(
+                lab,
+                request,
+                actor,
+                squash=request.squash,
+                remove_source_branch=bool(request.remove_source_branch),
+            )
+
+
+def check_file(project: Project, sha: str | None) -> None:
+    """Refuse to run a pipeline where there is no CI file."""
+    if sha is None:
+        raise ApiError(400, {"message": {"base": ["Reference not found"]}})
+    if project.repository.entry(sha, ".gitlab-ci.yml") is None:
+        text = "Pipeline will not run for the selected trigger. The CI config file is missing."
+        raise ApiError(400, {"message": {"base": [text]}})
+
+
+# --- how they look ---------------------------------------------------------------------------
+
+
+def brief(lab: GitLab, one: Pipeline) -> Json:
+    """A pipeline as it stands in lists."""
+    return {
+        "id": one.id,
+        "iid": one.iid,
+        "project_id": one.project.id,
+        "sha": one.sha,
+        "ref": one.ref,
+        "status": status_of(one),
+        "source": one.source,
+        "created_at": iso(one.created_at),
+        "updated_at": iso(one.updated_at),
+        "web_url": f"{entities.web_url(lab, one.project)}/-/pipelines/{one.id}",
+        "name": None,
+    }
+
+
+def detailed(lab: GitLab, one: Pipeline) -> Json:
+    """A pipeline by itself."""
+    status = status_of(one)
+    over = status in FINISHED
+    label = "passed" if status == "success" else status
+    return brief(lab, one) | {
+        "before_sha": ZEROS,
+        "tag": False,
+        "yaml_errors": one.yaml_errors,
+        "user": entities.user(lab, one.user),
+        "started_at": iso(one.created_at),
+        "finished_at": iso(one.updated_at) if over else None,
+        "committed_at": None,
+        "duration": sum(job.duration_s or 0 for job in one.jobs) if over else None,
+        "queued_duration": None,
+        "coverage": None,
+        "detailed_status": {
+            "icon": f"status_{status}",
+            "text": label.capitalize(),
+            "label": label,
+            "group": status,
+            "details_path": f"/{one.project.path}/-/pipelines/{one.id}",
+        },
+    }
+
+
+def job_json(lab: GitLab, pipeline: Pipeline, one: Job) -> Json:
+    """A job."""
+    started = one.status not in {"created", "pending", "manual"}
+    found = {
+        "id": one.id,
+        "name": one.name,
+        "stage": one.stage,
+        "status": one.status,
+        "ref": pipeline.ref,
+        "tag": False,
+        "coverage": None,
+        "allow_failure": one.allow_failure,
+        "created_at": iso(one.created_at),
+        "started_at": iso(one.created_at) if started else None,
+        "finished_at": iso(pipeline.updated_at) if one.status in FINISHED else None,
+        "duration": one.duration_s,
+        "queued_duration": 0.0,
+        "user": entities.user(lab, pipeline.user),
+        "commit": code.commit(
+            lab, pipeline.project, pipeline.project.repository.commit(pipeline.sha)
+        ),
+        "pipeline": {
+            "id": pipeline.id,
+            "iid": pipeline.iid,
+            "project_id": pipeline.project.id,
+            "ref": pipeline.ref,
+            "sha": pipeline.sha,
+            "status": status_of(pipeline),
+        },
+        "web_url": f"{entities.web_url(lab, pipeline.project)}/-/jobs/{one.id}",
+        "artifacts": [],
+        "runner": None,
+        "tag_list": [],
+    }
+    return found | ({"failure_reason": one.failure_reason} if one.failure_reason else {})
+
+
+# --- endpoints -------------------------------------------------------------------------------
+
+
+def _pipeline(call: Call, project: Project) -> Pipeline:
+    found = project.pipelines.get(call.iid("pipeline_id"))
+    if found is None:
+        raise not_found()
+    return found
+
+
+@ROUTES.get("projects/:id/pipelines")
+def _list(call: Call) -> Response:
+    project = call.code()
+    found = list(project.pipelines.values())
+    for name in ("sha", "ref", "source"):
+        if call.has(name):
+            found = [p for p in found if getattr(p, name) == call.text(name)]
+    if call.has("status"):
+        found = [p for p in found if status_of(p) == call.text("status")]
+    scope = call.text("scope")
+    if scope == "finished":
+        found = [p for p in found if status_of(p) in FINISHED]
+    elif scope in {"running", "pending"}:
+        found = [p for p in found if status_of(p) == scope]
+    call.choice("order_by", ("id", "status", "ref", "updated_at", "user_id"), "id")
+    if call.choice("sort", ("asc", "desc"), "desc") == "desc":
+        found.reverse()
+    return page(call, found, lambda p: brief(call.lab, p))
+
+
+@ROUTES.get("projects/:id/pipelines/:pipeline_id")
+def _get(call: Call) -> Json:
+    return detailed(call.lab, _pipeline(call, call.code()))
+
+
+@ROUTES.get("projects/:id/pipelines/:pipeline_id/jobs")
+def _jobs(call: Call) -> Response:
+    pipeline = _pipeline(call, call.code())
+    wanted = call.words("scope")
+    retried = call.flag("include_retried")
+    found = [
+        job
+        for job in reversed(pipeline.jobs)
+        if (not wanted or job.status in wanted)
+        and (retried or not job.retried)
+        and not job.external
+    ]
+    return page(call, found, lambda job: job_json(call.lab, pipeline, job), key=lambda j: j.id)
+
+
+@ROUTES.get("projects/:id/pipelines/:pipeline_id/bridges")
+def _bridges(call: Call) -> list[Json]:
+    _pipeline(call, call.code())
+    return []
+
+
+@ROUTES.post("projects/:id/pipelines/:pipeline_id/retry")
+def _retry(call: Call) -> Json:
+    project = call.code()
+    pipeline = _pipeline(call, project)
+    call.need(project, DEVELOPER)
+    again = [j for j in pipeline.jobs if j.status in {"failed", "canceled"} and not j.retried]
+    for job in again:
+        job.retried = True
+        add_job(
+            call.lab,
+            pipeline,
+            job.name,
+            "pending",
+            stage=job.stage,
+            allow_failure=job.allow_failure,
+        )
+    return detailed(call.lab, pipeline)
+
+
+@ROUTES.post("projects/:id/pipelines/:pipeline_id/cancel", 200)
+def _cancel(call: Call) -> Json:
+    project = call.code()
+    pipeline = _pipeline(call, project)
+    call.need(project, DEVELOPER)
+    for job in pipeline.jobs:
+        if job.status not in FINISHED:
+            job.status = "canceled"
+    if status_of(pipeline) not in FINISHED:
+        pipeline.status = "canceled"
+    update(call.lab, pipeline)
+    return detailed(call.lab, pipeline)
+
+
+@ROUTES.post("projects/:id/pipeline")
+def _run(call: Call) -> Json:
+    project = call.code()
+    ref = call.required("ref")
+    call.need(project, DEVELOPER)
+    sha = project.repository.resolve(ref)
+    check_file(project, sha)
+    return detailed(call.lab, create(call.lab, project, ref, sha or "", call.user, source="api"))
+
+
+def _job(call: Call, project: Project) -> tuple[Pipeline, Job]:
+    number = call.iid("job_id")
+    for pipeline in project.pipelines.values():
+        for job in pipeline.jobs:
+            if job.id == number and not job.external:
+                return pipeline, job
+    raise not_found()
+
+
+@ROUTES.get("projects/:id/jobs/:job_id")
+def _get_job(call: Call) -> Json:
+    return job_json(call.lab, *_job(call, call.code()))
+
+
+@ROUTES.get("projects/:id/jobs/:job_id/trace")
+def _trace(call: Call) -> Response:
+    _, job = _job(call, call.code())
+    return Response(job.trace, media_type="text/plain")
+
+
+# --- commit statuses -------------------------------------------------------------------------
+
+
+def status_json(lab: GitLab, pipeline: Pipeline, job: Job) -> Json:
+    """An external status."""
+    return {
+        "id": job.id,
+        "sha": pipeline.sha,
+        "ref": pipeline.ref,
+        "status": job.status,
+        "name": job.name,
+        "target_url": job.target_url,
+        "description": job.description,
+        "created_at": iso(job.created_at),
+        "started_at": None,
+        "finished_at": iso(pipeline.updated_at) if job.status in FINISHED else None,
+        "allow_failure": False,
+        "coverage": None,
+        "pipeline_id": pipeline.id,
+        "author": entities.user(lab, pipeline.user),
+    }
+
+
+@ROUTES.post("projects/:id/statuses/:sha")
+def _set_status(call: Call) -> Json:
+    project = call.code()
+    call.require("state")
+    state = call.choice("state", _STATUSES, "pending")
+    call.need(project, DEVELOPER)
+    sha = project.repository.resolve(call.path["sha"])
+    if sha is None or len(call.path["sha"]) != len(sha):
+        raise not_found("Commit")
+    name = call.text("name") or call.text("context") or "default"
+    pipeline = _external(call, project, sha)
+    job = next((one for one in pipeline.jobs if one.name == name), None)
+    if job is None:
+        job = Job(
+            id=call.lab.next_id("job"),
+            name=name,
+            status=state,
+            created_at=call.lab.now(),
+            stage="external",
+            external=True,
+        )
+        pipeline.jobs.append(job)
+    elif job.status == state:
+        raise bad_request(f"Cannot transition status via :{state} from :{state}")
+    job.status = state
+    job.target_url = call.text("target_url", job.target_url)
+    job.description = call.text("description", job.description)
+    update(call.lab, pipeline)
+    return status_json(call.lab, pipeline, job)
+
+
+def _external(call: Call, project: Project, sha: str) -> Pipeline:
+    """The pipeline that a status belongs to; the first one of a commit makes it."""
+    number = call.number("pipeline_id")
+    if number is not None:
+        found = project.pipelines.get(number)
+        if found is None or found.sha != sha:
+            raise not_found("Pipeline")
+        return found
+    refs = project.repository.containing(sha)
+    ref = call.text("ref") or next(iter(refs), project.default_branch)
+    if "\n" in ref:
+        raise invalid("ref is invalid")
+    for pipeline in reversed(project.pipelines.values()):
+        if pipeline.sha == sha and pipeline.ref == ref:
+            return pipeline
+    return create(call.lab, project, ref, sha, call.user, source="external")
+
+
+@ROUTES.get("projects/:id/repository/commits/:sha/statuses")
+def _statuses(call: Call) -> Response:
+    project = call.code()
+    sha = project.repository.resolve(call.path["sha"])
+    found = [(p, job) for p in project.pipelines.values() if p.sha == sha for job in p.jobs]
+    return page(call, found, lambda pair: status_json(call.lab, *pair))

@@ -1,0 +1,318 @@
+"""The bodies of webhooks, as GitLab writes them (which is not how its API writes things)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from workflows.local.gitlab_server.state import entities
+from workflows.local.gitlab_server.state.model import Issue, MergeRequest, iso
+
+if TYPE_CHECKING:
+    from workflows.local.gitlab_server.state.model import (
+        Discussion,
+        Json,
+        Label,
+        Note,
+        Noteable,
+        Pipeline,
+        Project,
+        User,
+    )
+    from workflows.local.gitlab_server.state.repository import Commit
+    from workflows.local.gitlab_server.state.state import GitLab
+
+_VISIBILITY = {"private": 0, "internal": 10, "public": 20}
+_STATES = {"opened": 1, "closed": 2, "merged": 3, "locked": 4}
+
+
+def user(one: User) -> Json:
+    """A person; the address is withheld."""
+    return {
+        "id": one.id,
+        "name": one.name,
+        "username": one.username,
+        "avatar_url": None,
+        "email": "[REDACTED]",
+    }
+
+
+def project(lab: GitLab, one: Project) -> Json:
+    """The project object that every body has."""
+    url = entities.web_url(lab, one)
+    host = lab.url.partition("://")[2].partition("/")[0].partition(":")[0]
+    ssh = f"git@{host}:{one.path}.git"
+    return {
+        "id": one.id,
+        "name": one.name,
+        "description": one.description,
+        "web_url": url,
+        "avatar_url": None,
+        "git_ssh_url": ssh,
+        "git_http_url": f"{url}.git",
+        "namespace": one.namespace.path,
+        "visibility_level": _VISIBILITY[one.visibility],
+        "path_with_namespace": one.path,
+        "default_branch": one.default_branch,
+        "ci_config_path": "",
+        "homepage": url,
+        "url": ssh,
+        "ssh_url": ssh,
+        "http_url": f"{url}.git",
+    }
+
+
+def repository(lab: GitLab, one: Project) -> Json:
+    """The older and shorter project object."""
+    found = project(lab, one)
+    return {name: found[name] for name in ("name", "url", "description", "homepage")}
+
+
+def label(one: Label, within: Project) -> Json:
+    """A label; here its name is a title."""
+    return {
+        "id": one.id,
+        "title": one.name,
+        "color": one.color,
+        "project_id": within.id,
+        "created_at": iso(one.created_at),
+        "updated_at": iso(one.created_at),
+        "template": False,
+        "description": one.description,
+        "type": "ProjectLabel",
+        "group_id": None,
+    }
+
+
+def labels(one: Noteable) -> list[Json]:
+    """The labels of an issue or merge request, sorted by name."""
+    return [label(each, one.project) for each in sorted(one.labels, key=lambda x: x.name)]
+
+
+def attributes(lab: GitLab, one: Noteable) -> Json:
+    """What issues and merge requests have in common in `object_attributes`."""
+    assignees = [person.id for person in one.assignees]
+    return {
+        "id": one.id,
+        "iid": one.iid,
+        "title": one.title,
+        "description": one.description,
+        "state": one.state,
+        "state_id": _STATES[one.state],
+        "author_id": one.author.id,
+        "assignee_id": assignees[0] if assignees else None,
+        "assignee_ids": assignees,
+        "labels": labels(one),
+        "milestone_id": None,
+        "created_at": iso(one.created_at),
+        "updated_at": iso(one.updated_at),
+        "closed_at": iso(one.closed_at),
+        "discussion_locked": one.discussion_locked,
+        "url": entities.noteable_url(lab, one),
+    }
+
+
+def issue_attributes(lab: GitLab, one: Issue) -> Json:
+    """`object_attributes` of an issue."""
+    return attributes(lab, one) | {
+        "project_id": one.project.id,
+        "confidential": one.confidential,
+        "due_date": one.due_date,
+        "type": one.issue_type.capitalize(),
+        "severity": "unknown",
+        "weight": None,
+    }
+
+
+def merge_request_attributes(lab: GitLab, one: MergeRequest) -> Json:
+    """`object_attributes` of a merge request."""
+    draft = is_draft(one.title)
+    where = project(lab, one.project)
+    head = one.project.repository.commit(one.head_sha) if one.head_sha else None
+    return attributes(lab, one) | {
+        "source_branch": one.source_branch,
+        "target_branch": one.target_branch,
+        "source_project_id": one.project.id,
+        "target_project_id": one.project.id,
+        "source": where,
+        "target": where,
+        "last_commit": commit(lab, one.project, head) if head else None,
+        "draft": draft,
+        "work_in_progress": draft,
+        "merge_status": "can_be_merged" if one.head_sha else "unchecked",
+        "detailed_merge_status": "draft_status" if draft else "mergeable",
+        "merge_commit_sha": one.merge_commit_sha,
+        "merge_error": one.merge_error,
+        "merge_user_id": one.merge_user.id if one.merge_user else None,
+        "head_pipeline_id": None,
+        "reviewer_ids": [person.id for person in one.reviewers],
+        "blocking_discussions_resolved": True,
+        "prepared_at": iso(one.prepared_at),
+    }
+
+
+def is_draft(title: str) -> bool:
+    """Whether a title marks a draft."""
+    return title.lower().startswith(("draft:", "[draft]", "(draft)"))
+
+
+def commit(lab: GitLab, within: Project, one: Commit) -> Json:
+    """A commit in a push or a merge request."""
+    return {
+        "id": one.id,
+        "message": one.message,
+        "title": one.title,
+        "timestamp": one.committed_at.isoformat(),
+        "url": f"{entities.web_url(lab, within)}/-/commit/{one.id}",
+        "author": {"name": one.author.name, "email": one.author.email},
+    }
+
+
+def common(lab: GitLab, kind: str, event_type: str, actor: User, within: Project) -> Json:
+    """The head of most bodies."""
+    return {
+        "object_kind": kind,
+        "event_type": event_type,
+        "user": user(actor),
+        "project": project(lab, within),
+        "repository": repository(lab, within),
+    }
+
+
+def noteable(lab: GitLab, one: Noteable) -> Json:
+    """`object_attributes` of an issue or a merge request."""
+    if isinstance(one, Issue):
+        return issue_attributes(lab, one)
+    if isinstance(one, MergeRequest):
+        return merge_request_attributes(lab, one)
+    raise TypeError(type(one))
+
+
+def noteable_event(
+    lab: GitLab, one: Noteable, actor: User, action: str, changes: Json, **more: str
+) -> Json:
+    """The body of an issue hook or a merge request hook."""
+    is_issue = isinstance(one, Issue)
+    kind = "issue" if is_issue else "merge_request"
+    event = "confidential_issue" if isinstance(one, Issue) and one.confidential else kind
+    body = common(lab, kind, event, actor, one.project) | {
+        "object_attributes": noteable(lab, one) | {"action": action} | more,
+        "labels": labels(one),
+        "changes": changes,
+        "assignees": [user(person) for person in one.assignees],
+    }
+    if isinstance(one, MergeRequest):
+        body["reviewers"] = [user(person) for person in one.reviewers]
+    return body
+
+
+def snapshot(one: Noteable) -> Json:
+    """What a later `changes` is compared with."""
+    found: Json = {
+        "title": one.title,
+        "description": one.description,
+        "labels": labels(one),
+        "assignees": [user(person) for person in one.assignees],
+        "state_id": _STATES[one.state],
+        "closed_at": iso(one.closed_at),
+        "updated_at": iso(one.updated_at),
+        "discussion_locked": one.discussion_locked,
+    }
+    if isinstance(one, Issue):
+        found |= {"confidential": one.confidential, "due_date": one.due_date}
+    if isinstance(one, MergeRequest):
+        found |= {
+            "target_branch": one.target_branch,
+            "draft": is_draft(one.title),
+            "reviewers": [user(person) for person in one.reviewers],
+        }
+    return found
+
+
+def changes(before: Json, after: Json) -> Json:
+    """The fields that differ, with both values."""
+    return {
+        name: {"previous": before.get(name), "current": value}
+        for name, value in after.items()
+        if before.get(name) != value
+    }
+
+
+def note_event(lab: GitLab, one: Note, on: Noteable, discussion: Discussion, action: str) -> Json:
+    """The body of a note hook."""
+    hidden = one.internal or (isinstance(on, Issue) and on.confidential)
+    event = "confidential_note" if hidden else "note"
+    kind = entities.kind(on)
+    body = common(lab, "note", event, one.author, on.project)
+    body["project_id"] = on.project.id
+    body["object_attributes"] = {
+        "id": one.id,
+        "note": one.body,
+        "description": one.body,
+        "noteable_type": kind,
+        "noteable_id": on.id,
+        "author_id": one.author.id,
+        "project_id": on.project.id,
+        "internal": one.internal,
+        "system": one.system,
+        "action": action,
+        "discussion_id": discussion.id,
+        "type": None if discussion.individual else "DiscussionNote",
+        "commit_id": None,
+        "line_code": None,
+        "attachment": None,
+        "created_at": iso(one.created_at),
+        "updated_at": iso(one.updated_at),
+        "url": f"{entities.noteable_url(lab, on)}#note_{one.id}",
+    }
+    body["issue" if kind == "Issue" else "merge_request"] = noteable(lab, on)
+    return body
+
+
+def pipeline_event(lab: GitLab, one: Pipeline, status: str) -> Json:
+    """The body of a pipeline hook."""
+    found = one.project.repository.commit(one.sha)
+    builds = [
+        {
+            "id": job.id,
+            "stage": job.stage,
+            "name": job.name,
+            "status": job.status,
+            "created_at": iso(job.created_at),
+            "failure_reason": job.failure_reason,
+            "allow_failure": job.allow_failure,
+            "duration": job.duration_s,
+            "manual": False,
+            "when": "on_success",
+        }
+        for job in one.jobs
+    ]
+    body = common(lab, "pipeline", "pipeline", one.user, one.project)
+    del body["event_type"], body["repository"]
+    return body | {
+        "object_attributes": {
+            "id": one.id,
+            "iid": one.iid,
+            "name": None,
+            "ref": one.ref,
+            "tag": False,
+            "sha": one.sha,
+            "before_sha": "0" * 40,
+            "source": one.source,
+            "status": status,
+            "detailed_status": "passed" if status == "success" else status,
+            "stages": sorted({job.stage for job in one.jobs}),
+            "created_at": iso(one.created_at),
+            "finished_at": iso(one.updated_at) if status in FINISHED else None,
+            "duration": None,
+            "queued_duration": None,
+            "variables": [],
+            "url": f"{entities.web_url(lab, one.project)}/-/pipelines/{one.id}",
+        },
+        "merge_request": None,
+        "commit": commit(lab, one.project, found),
+        "builds": builds,
+        "source_pipeline": None,
+    }
+
+
+FINISHED = ("success", "failed", "canceled", "skipped")

@@ -1,0 +1,91 @@
+"""Git over HTTP with the same people, tokens and roles as the API."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from workflows.local.git_server.rules import (
+    DOWNLOAD_FORBIDDEN,
+    NOT_FOUND,
+    PUSH_FORBIDDEN,
+    Access,
+    ProtectedBranch,
+    PushRules,
+    RefChange,
+    Refusal,
+    Service,
+    refusal,
+)
+from workflows.local.gitlab_server.git import pushes
+from workflows.local.gitlab_server.state.state import change
+
+if TYPE_CHECKING:
+    from workflows.local.gitlab_server.state.model import Project, Token
+    from workflows.local.gitlab_server.state.state import GitLab
+
+_FETCH = {"api", "read_api", "read_repository", "write_repository"}
+_PUSH = {"api", "write_repository"}
+_HEADS = "refs/heads/"
+
+
+class _Asker(str):
+    """A user name that remembers the token it came with."""
+
+    __slots__ = ("token",)
+    token: Token
+
+
+class GitAccess:
+    """The `Backend` that `GitHttp` asks."""
+
+    def __init__(self, lab: GitLab) -> None:
+        self._lab = lab
+
+    def identify(self, user: str, token: str) -> str | None:
+        """Any user name will do, the token counts."""
+        with self._lab.lock:
+            found = self._lab.valid_token(token)
+            if not user or found is None or found.user.state != "active":
+                return None
+            asker = _Asker(found.user.username)
+            asker.token = found
+            return asker
+
+    def authorise(self, path: str, user: str | None, service: Service) -> Access | Refusal:
+        """What somebody gets for a project."""
+        with self._lab.lock:
+            project = self._lab.find_project(path) if "/" in path else None
+            token = user.token if isinstance(user, _Asker) else None
+            account = token.user if token else None
+            if project is None or not self._lab.visible(project, account):
+                return Refusal(404, NOT_FOUND)
+            level = self._lab.level(project, account)
+            refused = refusal(service, level=level, public=project.visibility != "private")
+            if refused:
+                return refused
+            if service == "git-upload-pack":
+                allowed = token is None or bool(_FETCH & token.scopes)
+                access = Access(project.repository.folder)
+                return access if allowed else Refusal(403, DOWNLOAD_FORBIDDEN)
+            if token is None or not _PUSH & token.scopes or project.archived:
+                return Refusal(403, PUSH_FORBIDDEN)
+            return self._push(project, token, level)
+
+    def _push(self, project: Project, token: Token, level: int) -> Access:
+        rules = tuple(
+            ProtectedBranch(rule.name, rule.push_level, rule.allow_force_push)
+            for rule in project.protections
+        )
+
+        def on_push(refs: list[RefChange]) -> None:
+            changes = [
+                change(ref.old, ref.new, ref.ref.removeprefix(_HEADS), ref.options)
+                for ref in refs
+                if ref.ref.startswith(_HEADS)
+            ]
+            with self._lab.lock:
+                project.last_push_options = refs[0].options if refs else ()
+                pushes.moved(self._lab, project, token.user, changes)
+
+        rules_for_push = PushRules(level, rules, project.decline)
+        return Access(project.repository.folder, rules_for_push, on_push)

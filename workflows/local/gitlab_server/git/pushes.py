@@ -1,0 +1,188 @@
+"""What follows when branches move, by git or by the API: hooks, merge requests, closed issues."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from workflows.local.gitlab_server.actions import closing, editing
+from workflows.local.gitlab_server.events import events, payloads
+from workflows.local.gitlab_server.state import entities
+from workflows.local.gitlab_server.state.model import ZEROS, MergeRequest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from workflows.local.gitlab_server.state.model import Issue, Json, Project, User
+    from workflows.local.gitlab_server.state.repository import Commit
+    from workflows.local.gitlab_server.state.state import GitLab
+
+_MOST_BRANCHES = 3
+_MOST_COMMITS = 20
+
+
+def moved(lab: GitLab, project: Project, actor: User, changes: Iterable[Json]) -> None:
+    """Branches were created, moved or deleted; each change has `old`, `new` and `branch`."""
+    listed = list(changes)
+    for one in listed:
+        commits = _new_commits(project, one)
+        if len(listed) <= _MOST_BRANCHES:
+            _tell(lab, project, actor, one, commits)
+        if one["new"] == ZEROS:
+            continue
+        _update_merge_requests(lab, project, actor, one)
+        if one["branch"] == project.default_branch and one["old"] != ZEROS:
+            for commit in commits:
+                close_named(lab, project, actor, commit.message, f"commit {commit.id}")
+
+
+def _new_commits(project: Project, one: Json) -> list[Commit]:
+    """The commits that a push brought, oldest first."""
+    if one["new"] == ZEROS:
+        return []
+    known = f"^{one['old']}" if one["old"] != ZEROS else ""
+    if not known:
+        root = project.repository.resolve(f"refs/heads/{project.default_branch}")
+        known = f"^{root}" if root and root != one["new"] else ""
+    revisions = [one["new"], known] if known else [one["new"]]
+    return project.repository.commits(revisions, "--reverse")
+
+
+def _tell(lab: GitLab, project: Project, actor: User, one: Json, commits: list[Commit]) -> None:
+    if not any("push_events" in hook.events for hook in project.hooks.values()):
+        return
+    gone = one["new"] == ZEROS
+    body = {
+        "object_kind": "push",
+        "event_name": "push",
+        "before": one["old"],
+        "after": one["new"],
+        "ref": f"refs/heads/{one['branch']}",
+        "ref_protected": False,
+        "checkout_sha": None if gone else one["new"],
+        "user_id": actor.id,
+        "user_name": actor.name,
+        "user_username": actor.username,
+        "user_email": "",
+        "user_avatar": None,
+        "project_id": project.id,
+        "project": payloads.project(lab, project),
+        "repository": payloads.repository(lab, project),
+        "commits": [_pushed(lab, project, commit) for commit in commits[-_MOST_COMMITS:]],
+        "total_commits_count": len(commits),
+        "push_options": _nested(one["push_options"]),
+    }
+    events.fire(lab, project, "push_events", body, branch=one["branch"])
+
+
+def _nested(options: Iterable[str]) -> Json:
+    """Push options as a hook tells them: `ci.skip` is `{"ci": {"skip": true}}`."""
+    found: Json = {}
+    for option in options:
+        key, has_value, value = option.partition("=")
+        group, _, name = key.partition(".")
+        found.setdefault(group, {})[name] = value if has_value else True
+    return found
+
+
+def _pushed(lab: GitLab, project: Project, commit: Commit) -> Json:
+    parent = commit.parents[0] if commit.parents else None
+    files: dict[str, list[str]] = {"added": [], "modified": [], "removed": []}
+    for one in project.repository.diff(parent, commit.id):
+        kind = {"A": "added", "D": "removed"}.get(one.status, "modified")
+        files[kind].append(one.new_path)
+    return payloads.commit(lab, project, commit) | files
+
+
+def _update_merge_requests(lab: GitLab, project: Project, actor: User, one: Json) -> None:
+    for request in project.merge_requests.values():
+        if request.state != "opened":
+            continue
+        if request.source_branch == one["branch"] and request.head_sha != one["new"]:
+            before = payloads.snapshot(request)
+            old = request.head_sha
+            prepare(request)
+            request.updated_at = lab.now()
+            editing.system_note(lab, request, actor, _added(project, old, one["new"]))
+            events.noteable_event(lab, request, actor, "update", before, oldrev=old or ZEROS)
+        elif request.target_branch == one["branch"] and _arrived(project, request, one["new"]):
+            finish(lab, request, actor, None)
+
+
+def _added(project: Project, old: str | None, new: str) -> str:
+    count = project.repository.count(old, new) if old else 1
+    return f"added {count} commit{'' if count == 1 else 's'}"
+
+
+def _arrived(project: Project, request: MergeRequest, target: str) -> bool:
+    head = request.head_sha
+    some = head is not None and head != request.base_sha
+    return bool(some and project.repository.is_ancestor(head or "", target))
+
+
+def prepare(request: MergeRequest) -> None:
+    """Compute the version of a merge request that its branches make now."""
+    repository = request.project.repository
+    heads = repository.branches()
+    head, target = heads.get(request.source_branch), heads.get(request.target_branch)
+    request.head_sha, request.start_sha = head, target
+    request.base_sha = repository.merge_base(head, target) if head and target else None
+    changed = repository.diff(request.base_sha, head) if head and request.base_sha else []
+    request.changes_count = len(changed)
+
+
+def finish(lab: GitLab, request: MergeRequest, actor: User, merge_commit: str | None) -> None:
+    """A merge request has been merged; merged to the default branch it closes its issues."""
+    before = payloads.snapshot(request)
+    request.state, request.merged_at, request.merge_user = "merged", lab.now(), actor
+    request.merge_commit_sha = merge_commit
+    request.updated_at = request.merged_at
+    editing.state_event(lab, request, actor)
+    events.noteable_event(lab, request, actor, "merge", before)
+    if request.target_branch == request.project.default_branch:
+        for issue in closes(lab, request):
+            _close(lab, issue, actor, f"merge request !{request.iid}")
+
+
+def closes(lab: GitLab, request: MergeRequest) -> list[Issue]:
+    """The issues that this merge request closes (or closed) when it is merged."""
+    project = request.project
+    texts = [request.description or ""]
+    if request.head_sha and request.base_sha:
+        revisions = [request.head_sha, f"^{request.base_sha}"]
+        texts += [commit.message for commit in project.repository.commits(revisions)]
+    found = [issue for text in texts for issue in named(lab, project, text)]
+    number = closing.branch_issue(request.source_branch)
+    if number in project.issues:
+        found.append(project.issues[number])
+    return list(dict.fromkeys(found))
+
+
+def named(lab: GitLab, project: Project, text: str) -> list[Issue]:
+    """The issues that a text closes, in this project and in others."""
+    found = []
+    for reference in closing.references(text, lab.url):
+        where = lab.find_project(reference.path) if reference.path else project
+        issue = where.issues.get(reference.iid) if where else None
+        if issue:
+            found.append(issue)
+    return found
+
+
+def close_named(lab: GitLab, project: Project, actor: User, text: str, by: str) -> None:
+    """Close what a commit message closes."""
+    for issue in named(lab, project, text):
+        _close(lab, issue, actor, by)
+
+
+def _close(lab: GitLab, issue: Issue, actor: User, by: str) -> None:
+    allowed = issue.project.autoclose_referenced_issues and editing.may_edit(lab, issue, actor)
+    if allowed and issue.state == "opened":
+        editing.edit(lab, issue, actor, {"state_event": "close"})
+        editing.system_note(lab, issue, actor, f"closed via {by}")
+
+
+def mention(lab: GitLab, request: MergeRequest) -> None:
+    """Leave a trace of a new merge request in the issues that it names."""
+    for issue in closes(lab, request):
+        link = entities.noteable(lab, request)["references"]["short"]
+        editing.system_note(lab, issue, request.author, f"mentioned in merge request {link}")

@@ -1,0 +1,1 @@
+"""Requests and answers as GitLab's API has them, whatever they are about."""

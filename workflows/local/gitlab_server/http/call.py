@@ -1,0 +1,177 @@
+"""One request as a handler sees it: who asks, and typed access to its parameters."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from workflows.local.gitlab_server.http.answers import (
+    forbidden,
+    insufficient_scope,
+    invalid,
+    not_found,
+    unauthorized,
+)
+from workflows.local.gitlab_server.state.model import REPORTER
+
+if TYPE_CHECKING:
+    from workflows.local.gitlab_server.state.model import Json, Project, Token, User
+    from workflows.local.gitlab_server.state.state import GitLab
+
+_TRUE = ("true", "1", "t", "yes", "on", "True")
+_FALSE = ("false", "0", "f", "no", "off", "False")
+
+
+@dataclass
+class Call:
+    """A request. `path` holds the decoded parts of its address, `params` everything else."""
+
+    lab: GitLab
+    method: str
+    target: str
+    query: str
+    path: dict[str, str]
+    params: Json
+    token: Token | None
+    headers: dict[str, str] = field(default_factory=dict)
+
+    # --- who asks ----------------------------------------------------------------------------
+
+    @property
+    def asker(self) -> User | None:
+        """Who asks; None is anonymous."""
+        return self.token.user if self.token else None
+
+    @property
+    def user(self) -> User:
+        """Who asks, where somebody must."""
+        if self.token is None:
+            raise unauthorized()
+        return self.token.user
+
+    def project(self) -> Project:
+        """The project that the path names, as long as the asker may see it."""
+        found = self.lab.find_project(self.path["id"])
+        if found is None or not self.lab.visible(found, self.asker):
+            raise not_found("Project")
+        return found
+
+    def code(self) -> Project:
+        """The same, for endpoints that read the repository."""
+        project = self.project()
+        if self.lab.level(project, self.asker) < REPORTER and project.visibility == "private":
+            raise forbidden()
+        return project
+
+    def need(self, project: Project, level: int) -> None:
+        """Refuse the asker unless their role reaches `level`."""
+        if self.lab.level(project, self.user) < level:
+            raise forbidden()
+
+    def check_scope(self) -> None:
+        """Refuse a token that was not made for this method and address."""
+        if self.token is None or "api" in self.token.scopes:
+            return
+        reading = self.method in {"GET", "HEAD"}
+        if reading and "read_api" in self.token.scopes:
+            return
+        head = self.target.split("/")[0]
+        if reading and "read_user" in self.token.scopes and head in {"user", "users"}:
+            return
+        if (
+            reading
+            and "read_repository" in self.token.scopes
+            and "/repository/files" in self.target
+        ):
+            return
+        raise insufficient_scope("api read_api" if reading else "api")
+
+    # --- parameters --------------------------------------------------------------------------
+
+    def has(self, *names: str) -> bool:
+        """Whether any of these parameters was given at all."""
+        return any(name in self.params for name in names)
+
+    def require(self, *names: str) -> None:
+        """Refuse the request unless all of these are given; the answer names every one."""
+        missing = [name for name in names if self.params.get(name) is None]
+        if missing:
+            raise invalid(", ".join(f"{name} is missing" for name in missing))
+
+    def at_least_one(self, *names: str) -> None:
+        """Refuse an update that changes nothing."""
+        if not self.has(*names):
+            listed = ", ".join(names)
+            raise invalid(f"{listed} are missing, at least one parameter must be provided")
+
+    def text(self, name: str, default: str | None = None) -> str | None:
+        """A string; a number counts as one."""
+        value = self.params.get(name)
+        if value is None:
+            return default
+        if isinstance(value, (dict, list)):
+            raise invalid(f"{name} is invalid")
+        return str(value)
+
+    def required(self, name: str) -> str:
+        """A string that must be there."""
+        self.require(name)
+        return self.text(name) or ""
+
+    def flag(self, name: str, *, default: bool | None = None) -> bool | None:
+        """A boolean, in any of its spellings."""
+        value = self.params.get(name)
+        if value is None or value == "":
+            return default
+        if str(value).lower() in _TRUE:
+            return True
+        if str(value).lower() in _FALSE:
+            return False
+        raise invalid(f"{name} is invalid")
+
+    def number(self, name: str, default: int | None = None) -> int | None:
+        """A whole number."""
+        value = self.params.get(name)
+        return default if value in (None, "") else _integer(name, value)
+
+    def choice(self, name: str, values: tuple[str, ...], default: str) -> str:
+        """One of these words."""
+        value = self.text(name, default)
+        if value not in values:
+            raise invalid(f"{name} does not have a valid value")
+        return value
+
+    def words(self, name: str) -> list[str]:
+        """Several strings: joined by commas, or an array."""
+        value = self.params.get(name)
+        if value is None:
+            return []
+        parts = value if isinstance(value, list) else str(value).split(",")
+        return [str(part).strip() for part in parts if str(part).strip()]
+
+    def numbers(self, name: str) -> list[int]:
+        """Several whole numbers."""
+        return [_integer(name, word) for word in self.words(name)]
+
+    def moment(self, name: str) -> datetime | None:
+        """An ISO time or date; without a zone it is UTC."""
+        value = self.text(name)
+        if not value:
+            return None
+        try:
+            found = datetime.fromisoformat(value)
+        except ValueError:
+            raise invalid(f"{name} is invalid") from None
+        return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+    def iid(self, name: str) -> int:
+        """A number out of the path."""
+        return _integer(name, self.path[name])
+
+
+def _integer(name: str, value: Any) -> int:
+    text = str(value)
+    if isinstance(value, bool) or not text.lstrip("-").isascii() or not text.lstrip("-").isdigit():
+        raise invalid(f"{name} is invalid")
+    return int(text)

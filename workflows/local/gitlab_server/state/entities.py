@@ -1,0 +1,303 @@
+"""How people, projects, labels, notes, issues and merge requests look in API bodies."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from workflows.local.gitlab_server.state.model import Issue, MergeRequest, iso
+
+if TYPE_CHECKING:
+    from workflows.local.gitlab_server.state.model import (
+        Award,
+        Discussion,
+        Json,
+        Label,
+        Member,
+        Note,
+        Noteable,
+        Project,
+        Protection,
+        User,
+    )
+    from workflows.local.gitlab_server.state.state import GitLab
+
+_TASK = re.compile(r"^[^\S\n]*(?:[-*+]|\d+[.)]) \[([ xX])\] ", re.MULTILINE)
+_LEVEL_NAMES = {0: "No one", 30: "Developers + Maintainers", 40: "Maintainers", 60: "Admins"}
+_NO_TIME = {
+    "time_estimate": 0,
+    "total_time_spent": 0,
+    "human_time_estimate": None,
+    "human_total_time_spent": None,
+}
+
+
+def user(lab: GitLab, one: User) -> Json:
+    """The common user object."""
+    return {
+        "id": one.id,
+        "username": one.username,
+        "name": one.name,
+        "state": one.state,
+        "locked": False,
+        "avatar_url": None,
+        "web_url": f"{lab.url}/{one.username}",
+    }
+
+
+def maybe_user(lab: GitLab, one: User | None) -> Json | None:
+    """A user, or null."""
+    return user(lab, one) if one else None
+
+
+def member(lab: GitLab, one: Member) -> Json:
+    """Somebody with their role."""
+    expires = one.expires_at.isoformat() if one.expires_at else None
+    return user(lab, one.user) | {
+        "access_level": one.level,
+        "expires_at": expires,
+        "membership_state": "active",
+    }
+
+
+def namespace(lab: GitLab, project: Project) -> Json:
+    """The group or person that a project is in."""
+    space = project.namespace
+    parent = lab.namespaces.get(space.path.rpartition("/")[0])
+    prefix = "" if space.kind == "user" else "groups/"
+    return {
+        "id": space.id,
+        "name": space.path.rpartition("/")[2],
+        "path": space.path.rpartition("/")[2],
+        "kind": space.kind,
+        "full_path": space.path,
+        "parent_id": parent.id if parent else None,
+        "avatar_url": None,
+        "web_url": f"{lab.url}/{prefix}{space.path}",
+    }
+
+
+def web_url(lab: GitLab, project: Project) -> str:
+    """Where people look at a project."""
+    return f"{lab.url}/{project.path}"
+
+
+def project(lab: GitLab, one: Project, asker: User | None) -> Json:
+    """A project; `permissions` leave out what is inherited, as GitLab's do."""
+    own = one.members.get(asker.id) if asker else None
+    group = one.namespace.members.get(asker.id) if asker else None
+    host = lab.url.partition("://")[2].partition("/")[0].partition(":")[0]
+    branches = one.repository.branches()
+    return {
+        "id": one.id,
+        "description": one.description,
+        "name": one.name,
+        "name_with_namespace": " / ".join(one.path.split("/")),
+        "path": one.path.rpartition("/")[2],
+        "path_with_namespace": one.path,
+        "created_at": iso(one.created_at),
+        "default_branch": one.default_branch if branches else None,
+        "ssh_url_to_repo": f"git@{host}:{one.path}.git",
+        "http_url_to_repo": f"{web_url(lab, one)}.git",
+        "web_url": web_url(lab, one),
+        "readme_url": f"{web_url(lab, one)}/-/blob/{one.default_branch}/README.md",
+        "last_activity_at": iso(one.created_at),
+        "namespace": namespace(lab, one),
+        "empty_repo": not branches,
+        "archived": one.archived,
+        "visibility": one.visibility,
+        "issues_enabled": True,
+        "merge_requests_enabled": one.merge_requests_enabled,
+        "jobs_enabled": True,
+        "ci_config_path": one.ci_config_path,
+        "merge_method": one.merge_method,
+        "squash_option": one.squash_option,
+        "remove_source_branch_after_merge": one.remove_source_branch_after_merge,
+        "only_allow_merge_if_pipeline_succeeds": one.only_allow_merge_if_pipeline_succeeds,
+        "only_allow_merge_if_all_discussions_are_resolved": (
+            one.only_allow_merge_if_all_discussions_are_resolved
+        ),
+        "autoclose_referenced_issues": one.autoclose_referenced_issues,
+        "creator_id": one.creator.id if one.creator else lab.admin.id,
+        "permissions": {
+            "project_access": {"access_level": own.level, "notification_level": 3} if own else None,
+            "group_access": {"access_level": group.level, "notification_level": 3}
+            if group
+            else None,
+        },
+    }
+
+
+def protection(one: Protection) -> Json:
+    """A protected branch."""
+
+    def levels(level: int) -> list[Json]:
+        words = _LEVEL_NAMES.get(level, "Custom")
+        return [{"id": one.id, "access_level": level, "access_level_description": words}]
+
+    return {
+        "id": one.id,
+        "name": one.name,
+        "push_access_levels": levels(one.push_level),
+        "merge_access_levels": levels(one.merge_level),
+        "allow_force_push": one.allow_force_push,
+        "code_owner_approval_required": False,
+        "inherited": False,
+    }
+
+
+def label(one: Label, within: Project) -> Json:
+    """A label with how often it is used."""
+    open_issues = [i for i in within.issues.values() if one in i.labels and i.state == "opened"]
+    closed = [i for i in within.issues.values() if one in i.labels and i.state != "opened"]
+    requests = [m for m in within.merge_requests.values() if one in m.labels]
+    return {
+        "id": one.id,
+        "name": one.name,
+        "color": one.color,
+        "text_color": "#FFFFFF",
+        "description": one.description,
+        "description_html": one.description or "",
+        "open_issues_count": len(open_issues),
+        "closed_issues_count": len(closed),
+        "open_merge_requests_count": sum(m.state == "opened" for m in requests),
+        "subscribed": False,
+        "priority": one.priority,
+        "is_project_label": True,
+    }
+
+
+def award(lab: GitLab, one: Award, awardable: Noteable | Note) -> Json:
+    """An emoji."""
+    names = {Issue: "Issue", MergeRequest: "MergeRequest"}
+    return {
+        "id": one.id,
+        "name": one.name,
+        "user": user(lab, one.user),
+        "created_at": iso(one.created_at),
+        "updated_at": iso(one.created_at),
+        "awardable_id": awardable.id,
+        "awardable_type": names.get(type(awardable), "Note"),
+        "url": None,
+    }
+
+
+def kind(noteable: Noteable) -> str:
+    """The name that notes and hooks know a thing by."""
+    return "Issue" if isinstance(noteable, Issue) else "MergeRequest"
+
+
+def note(lab: GitLab, one: Note, noteable: Noteable, discussion: Discussion | None = None) -> Json:
+    """A comment."""
+    threaded = discussion is not None and not discussion.individual
+    found: Json = {
+        "id": one.id,
+        "type": "DiffNote" if one.position else "DiscussionNote" if threaded else None,
+        "body": one.body,
+        "attachment": None,
+        "author": user(lab, one.author),
+        "created_at": iso(one.created_at),
+        "updated_at": iso(one.updated_at),
+        "system": one.system,
+        "noteable_id": noteable.id,
+        "noteable_type": kind(noteable),
+        "project_id": noteable.project.id,
+        "resolvable": one.resolvable,
+        "confidential": one.internal,
+        "internal": one.internal,
+        "imported": False,
+        "imported_from": "none",
+        "noteable_iid": noteable.iid,
+        "commands_changes": {},
+    }
+    if one.position:
+        found["position"] = one.position
+    if one.resolvable:
+        found |= {
+            "resolved": one.resolved_at is not None,
+            "resolved_by": maybe_user(lab, one.resolved_by),
+            "resolved_at": iso(one.resolved_at),
+        }
+    return found
+
+
+def discussion(lab: GitLab, one: Discussion, noteable: Noteable, notes: list[Note]) -> Json:
+    """A thread with those of its notes that the asker may see."""
+    return {
+        "id": one.id,
+        "individual_note": one.individual,
+        "notes": [note(lab, each, noteable, one) for each in notes],
+    }
+
+
+def noteable_url(lab: GitLab, one: Noteable) -> str:
+    """Where people look at an issue or a merge request."""
+    place = "issues" if isinstance(one, Issue) else "merge_requests"
+    return f"{web_url(lab, one.project)}/-/{place}/{one.iid}"
+
+
+def noteable(lab: GitLab, one: Noteable) -> Json:
+    """What issues and merge requests have in common."""
+    sign = "#" if isinstance(one, Issue) else "!"
+    tasks = _TASK.findall(one.description or "")
+    people = [user(lab, person) for person in one.assignees]
+    return {
+        "id": one.id,
+        "iid": one.iid,
+        "project_id": one.project.id,
+        "title": one.title,
+        "description": one.description,
+        "state": one.state,
+        "created_at": iso(one.created_at),
+        "updated_at": iso(one.updated_at),
+        "closed_at": iso(one.closed_at),
+        "closed_by": maybe_user(lab, one.closed_by),
+        "labels": sorted(each.name for each in one.labels),
+        "milestone": None,
+        "author": user(lab, one.author),
+        "assignees": people,
+        "assignee": people[0] if people else None,
+        "user_notes_count": sum(not each.system for each in one.notes),
+        "upvotes": sum(each.name == "thumbsup" for each in one.awards),
+        "downvotes": sum(each.name == "thumbsdown" for each in one.awards),
+        "discussion_locked": one.discussion_locked,
+        "web_url": noteable_url(lab, one),
+        "references": {
+            "short": f"{sign}{one.iid}",
+            "relative": f"{sign}{one.iid}",
+            "full": f"{one.project.path}{sign}{one.iid}",
+        },
+        "time_stats": dict(_NO_TIME),
+        "task_completion_status": {
+            "count": len(tasks),
+            "completed_count": sum(mark != " " for mark in tasks),
+        },
+        "imported": False,
+        "imported_from": "none",
+    }
+
+
+def issue(lab: GitLab, one: Issue) -> Json:
+    """An issue."""
+    base = f"{lab.url}/api/v4/projects/{one.project.id}"
+    mentions = f"#{one.iid}"
+    requests = [m for m in one.project.merge_requests.values() if mentions in (m.description or "")]
+    return noteable(lab, one) | {
+        "type": one.issue_type.upper(),
+        "issue_type": one.issue_type,
+        "merge_requests_count": len(requests),
+        "confidential": one.confidential,
+        "due_date": one.due_date,
+        "has_tasks": bool(_TASK.search(one.description or "")),
+        "severity": "UNKNOWN",
+        "weight": None,
+        "moved_to_id": None,
+        "service_desk_reply_to": None,
+        "_links": {
+            "self": f"{base}/issues/{one.iid}",
+            "notes": f"{base}/issues/{one.iid}/notes",
+            "award_emoji": f"{base}/issues/{one.iid}/award_emoji",
+            "project": base,
+            "closed_as_duplicate_of": None,
+        },
+    }

@@ -1,0 +1,1 @@
+"""What carries out a job: a clock, a process, Cloud Run."""

@@ -1,0 +1,266 @@
+"""A backend that runs each image as a Cloud Run Job: one job an image, one execution a job of ours.
+
+The id of our job travels as an environment variable of the execution, so that after a lost answer
+or a restart the execution is found again instead of started twice. Executions go on when the Task
+Runner ends.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from hashlib import sha256
+from typing import TYPE_CHECKING
+
+from workflows.core.errors import PermanentError, RequestRefused, TransientError, WorkflowsError
+from workflows.core.google import cloud_run
+from workflows.core.redaction import redact
+from workflows.task_runner.jobs import State
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from workflows.core.google.cloud_run import CloudRunApi, Json
+    from workflows.task_runner.jobs import Job, Jobs
+
+_THREADS = 16
+_TRIES = 5
+_SLUG = 30
+_READY_S = 60
+_JOB_ID = "WORKFLOWS_JOB_ID"
+
+
+@dataclass(frozen=True)
+class Options:
+    """`timeout_s` bounds each execution, `poll_s` is the pause between two looks, in seconds."""
+
+    service_account: str = ""
+    timeout_s: float = 3600
+    poll_s: float = 2.0
+
+
+class CloudRunJobs:
+    """Creates the job of an image when it is first asked for, and changes it where it differs."""
+
+    name = "cloud-run"
+
+    def __init__(self, api: CloudRunApi, options: Options | None = None) -> None:
+        self._api = api
+        self._options = options or Options()
+        self._jobs: Jobs
+        self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="cloud-run")
+        self._closed = threading.Event()
+        self._lock = threading.Lock()
+        self._image_locks: dict[str, threading.Lock] = {}
+        self._ready: set[str] = set()
+
+    def attach(self, jobs: Jobs) -> None:
+        """Take over the jobs; those of an earlier process are found again in Cloud Run."""
+        self._jobs = jobs
+        for job in jobs.alive():
+            if not job.remote:
+                self._submit(self._adopt, job)
+        threading.Thread(target=self._watch, name="cloud-run-watch", daemon=True).start()
+
+    def _submit(self, work: Callable[[Job], None], job: Job) -> None:
+        with suppress(RuntimeError):  # closed: whoever asked is told at the next start
+            self._pool.submit(self._guarded, work, job)
+
+    def _guarded(self, work: Callable[[Job], None], job: Job) -> None:
+        """Do it; an error of ours ends the job, a defect too."""
+        try:
+            work(job)
+        except Exception as error:  # noqa: BLE001 - a job must not hang because a thread died
+            self._jobs.move(job, State.FAILED, message=redact(str(error))[:1_000])
+
+    def start(self, job: Job) -> None:
+        """Have an execution started."""
+        self._submit(self._begin, job)
+
+    def _begin(self, job: Job) -> None:
+        if job.state is State.CANCELLING:
+            self._jobs.move(job, State.CANCELLED, message="cancelled before it began")
+            return
+        job_id = job_id_of(job.order.image)
+        self._ensure(job_id, job.order.image)
+        self._started(job, self._run(job, job_id))
+
+    def _adopt(self, job: Job) -> None:
+        """Look for the execution of a job whose start was not seen to the end."""
+        found = self._find(job, job_id_of(job.order.image))
+        if found:
+            self._started(job, found)
+            return
+        message = "the Task Runner stopped before Cloud Run took this job"
+        self._jobs.move(job, State.FAILED, message=message)
+
+    def _started(self, job: Job, execution: str) -> None:
+        self._jobs.note_remote(job, execution)
+        if job.state is State.CANCELLING:
+            self._cancel(job)
+        else:
+            self._jobs.move(job, State.QUEUED)
+
+    def _ensure(self, job_id: str, image: str) -> None:
+        """Create or change the Cloud Run job of an image, once in this process."""
+        with self._lock:
+            lock = self._image_locks.setdefault(job_id, threading.Lock())
+        with lock:
+            if job_id in self._ready:
+                return
+            template = self._template(image)
+            found = self._api.job(job_id)
+            if found is None:
+                self._api.create(job_id, template)
+            elif not _fits(found, template):
+                self._api.update(job_id, template)
+            self._settle(job_id)
+            self._ready.add(job_id)
+
+    def _settle(self, job_id: str) -> None:
+        """Wait until the job can be run: a change takes Cloud Run some seconds."""
+        for _ in range(_READY_S):
+            found = self._api.job(job_id)
+            if found is not None and not found.get("reconciling"):
+                return
+            if self._closed.wait(1):
+                return
+
+    def _template(self, image: str) -> Json:
+        task: Json = {
+            "containers": [{"image": image}],
+            "maxRetries": 0,
+            "timeout": f"{self._options.timeout_s:g}s",
+        }
+        if self._options.service_account:
+            task["serviceAccount"] = self._options.service_account
+        return {"taskCount": 1, "template": task}
+
+    def _run(self, job: Job, job_id: str) -> str:
+        """Start the execution; after an answer that tells nothing, look before trying again."""
+        env = dict(job.order.env) | {_JOB_ID: job.id, "WORKFLOWS_JOB_NAME": job.order.name}
+        override: Json = {"env": [{"name": name, "value": env[name]} for name in env]}
+        if job.order.args:
+            override["args"] = list(job.order.args)
+        for attempt in range(_TRIES):
+            try:
+                return self._api.run(job_id, {"containerOverrides": [override]})
+            except TransientError as error:
+                asked = getattr(error, "wait_s", None)
+                self._closed.wait(min(0.5 * 2**attempt, 8) if asked is None else asked)
+                found = self._find(job, job_id)
+                if found:
+                    return found
+                if attempt == _TRIES - 1 or self._closed.is_set():
+                    raise
+        raise AssertionError  # the loop returns or raises
+
+    def _find(self, job: Job, job_id: str) -> str:
+        """The name of the execution that carries this job's id; empty: there is none."""
+        try:
+            executions = self._api.executions(job_id)
+        except RequestRefused:  # no such job
+            return ""
+        for execution in executions:
+            containers = execution.get("template", {}).get("containers") or [{}]
+            for one in containers[0].get("env") or []:
+                if one.get("name") == _JOB_ID and one.get("value") == job.id:
+                    return str(execution["name"])
+        return ""
+
+    # --- watching ----------------------------------------------------------------------------
+
+    def _watch(self) -> None:
+        while not self._closed.wait(self._options.poll_s):
+            alive = [job for job in self._jobs.alive() if job.remote]
+            with suppress(RuntimeError):  # closed in between
+                list(self._pool.map(partial(self._guarded, self._look), alive))
+
+    def _look(self, job: Job) -> None:
+        try:
+            execution = self._api.execution(job.remote)
+        except TransientError:
+            return  # the next look may do better
+        except (PermanentError, ValueError) as error:
+            self._jobs.move(job, State.FAILED, message=f"its execution cannot be read: {error}")
+            return
+        state, message = verdict(execution)
+        if state is State.FAILED:
+            self._jobs.move(job, state, message=message, exit_code=self._exit_code(job))
+        elif state is State.SUCCEEDED:
+            self._jobs.move(job, state, exit_code=0)
+        elif state is not job.state:
+            self._jobs.move(job, state, message=message)
+
+    def _exit_code(self, job: Job) -> int | None:
+        try:
+            return self._api.exit_code(job.remote)
+        except (WorkflowsError, ValueError):  # nice to have: the role may lack run.tasks.list
+            return None
+
+    def cancel(self, job: Job) -> None:
+        """Have the execution cancelled; the state follows when Cloud Run says so."""
+        self._jobs.move(job, State.CANCELLING)
+        if job.remote:
+            self._submit(self._cancel, job)
+
+    def _cancel(self, job: Job) -> None:
+        """Cancel the execution; one that has just ended refuses, which `_look` will find."""
+        for attempt in range(_TRIES):
+            try:
+                self._api.cancel(job.remote)
+            except RequestRefused:
+                return
+            except TransientError:
+                self._closed.wait(0.5 * 2**attempt)
+            else:
+                return
+
+    def look(self, job: Job) -> float | None:
+        """Nothing to bring up to date: the watching thread tells."""
+        return None
+
+    def log(self, job: Job) -> str:
+        """Where Cloud Run keeps the log."""
+        if not job.remote:
+            return ""
+        try:
+            execution = self._api.execution(job.remote)
+        except WorkflowsError as error:
+            return f"{job.remote}\n{redact(str(error))}\n"
+        return f"{job.remote}\n{execution.get('logUri', '')}\n"
+
+    def close(self) -> None:
+        """Stop watching; executions go on, and are found again with the journal."""
+        self._closed.set()
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+
+def job_id_of(image: str) -> str:
+    """The id of the Cloud Run job of an image: readable, unique, at most 49 characters."""
+    bare = re.split(r"[@:]", image.rpartition("/")[2])[0].lower()
+    slug = re.sub(r"[^a-z0-9]+", "-", bare).strip("-")[:_SLUG].strip("-")
+    return f"tr-{slug or 'image'}-{sha256(image.encode()).hexdigest()[:10]}"
+
+
+def verdict(execution: Json) -> tuple[State, str]:
+    """What the conditions of an execution mean for the job, and their message."""
+    ended, message = cloud_run.completion(execution)
+    if ended:
+        return State[ended.upper()], message
+    return (State.LOADING if execution.get("startTime") else State.QUEUED), ""
+
+
+def _fits(job: Json, template: Json) -> bool:
+    """Whether a job has all that our template says; Cloud Run adds its defaults."""
+    found, wanted = job.get("template", {}).get("template", {}), template["template"]
+    images = [one.get("image") for one in found.get("containers") or []]
+    return images == [wanted["containers"][0]["image"]] and all(
+        found.get(name, 0) == wanted[name]
+        for name in ("maxRetries", "timeout", "serviceAccount")
+        if name in wanted
+    )

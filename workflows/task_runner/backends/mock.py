@@ -1,0 +1,138 @@
+"""A backend that runs nothing: jobs end by the clock, as a plan says; requests fail as it says."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from typing import TYPE_CHECKING
+
+from workflows.servers.faults import hang_up
+from workflows.task_runner.answers import problem
+from workflows.task_runner.jobs import State
+
+if TYPE_CHECKING:
+    from collections import Counter
+    from collections.abc import Callable
+
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+    from workflows.task_runner.backends.mock_plan import MockPlan
+    from workflows.task_runner.jobs import Job, Jobs
+
+
+class Mock:
+    """Jobs whose state is worked out when somebody asks: no timer, no thread."""
+
+    name = "mock"
+
+    def __init__(self, plan: MockPlan, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self.plan = plan
+        self._clock = clock
+        self._jobs: Jobs
+
+    def attach(self, jobs: Jobs) -> None:
+        """Take over the jobs; the mock keeps no journal, so there are none yet."""
+        self._jobs = jobs
+
+    def start(self, job: Job) -> None:
+        """Decide when the job will end."""
+        queue, duration = self.plan.times(job.order, job.run)
+        job.due_at = self._clock() + queue + duration
+
+    def look(self, job: Job) -> float | None:
+        """Move the job to where the clock says; in how many seconds it ends."""
+        if job.state.final:
+            return None
+        left = job.due_at - self._clock()
+        if left <= 0:
+            self._end(job)
+            return None
+        if job.state is not State.CANCELLING:
+            _, duration = self.plan.times(job.order, job.run)
+            now = State.LOADING if left <= duration else State.QUEUED
+            if job.state is not now:
+                self._jobs.move(job, now)
+        return left
+
+    def _end(self, job: Job) -> None:
+        if job.state is State.CANCELLING:
+            self._jobs.move(job, State.CANCELLED, message="cancelled")
+            return
+        failure = self.plan.failure(job.order, job.run)
+        if failure:
+            self._jobs.move(job, State.FAILED, message=failure[0], exit_code=failure[1])
+        else:
+            self._jobs.move(job, State.SUCCEEDED, exit_code=0)
+
+    def cancel(self, job: Job) -> None:
+        """Let the job be cancelled, after the time the plan gives for it."""
+        if self.look(job) is not None and self._jobs.move(job, State.CANCELLING):
+            job.due_at = self._clock() + self.plan.cancel
+            self.look(job)
+
+    def log(self, job: Job) -> str:
+        """What the job would have run."""
+        line = {"image": job.order.image, "args": list(job.order.args), "state": job.state}
+        return json.dumps(line) + "\n"
+
+    def close(self) -> None:
+        """Nothing runs."""
+
+
+class Unreliable:
+    """An app whose requests about jobs go wrong as the mock's plan says (ASGI); counts what it did.
+
+    `plan` may be replaced between two requests.
+    """
+
+    def __init__(self, app: ASGIApp, mock: Mock, counted: Counter[str]) -> None:
+        self._app = app
+        self._mock = mock
+        self._counted = counted
+        self._asked = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, or let it fail."""
+        if scope["type"] != "http" or not scope["path"].startswith("/job"):
+            await self._app(scope, receive, send)
+            return
+        self._asked += 1
+        plan = self._mock.plan
+        if plan.latency:
+            await asyncio.sleep(plan.latency)
+        fault = self._fault(self._asked)
+        if fault:
+            self._counted[fault] += 1
+        if fault == "storm" and plan.storm:
+            wait = f"{plan.storm.retry_after:g}".encode()
+            await problem(429, "too many requests", (b"retry-after", wait)).send(send)
+        elif fault == "error":
+            await problem(plan.error_status, "the mock was told to fail").send(send)
+        elif fault == "drop":
+            await hang_up(send)
+        elif fault == "lost":
+            await self._app(scope, receive, _nobody)
+            await hang_up(send)
+        else:
+            await self._app(scope, receive, send)
+
+    def _fault(self, number: int) -> str:
+        """What happens to the request of this number; empty: nothing."""
+        plan = self._mock.plan
+        storm = plan.storm
+        if storm and (number - 1) % (storm.every + storm.length) >= storm.every:
+            return "storm"
+        rates = (("error", plan.error_rate), ("drop", plan.drop_rate), ("lost", plan.lost_rate))
+        if not any(rate for _, rate in rates):
+            return ""
+        chance = plan.chance("request", number)
+        for fault, rate in rates:
+            if chance < rate:
+                return fault
+            chance -= rate
+        return ""
+
+
+async def _nobody(message: Message) -> None:
+    """Where an answer goes that is lost."""

@@ -1,0 +1,211 @@
+"""A backend that runs jobs as processes of this machine: a command for each image, from a map."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections import deque
+from typing import TYPE_CHECKING
+
+from workflows.core import process
+from workflows.core.config import environment
+from workflows.core.errors import WorkflowsError
+from workflows.core.process import kernel
+from workflows.core.process import supervised as children
+from workflows.core.redaction import redact
+from workflows.task_runner.jobs import State
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from workflows.task_runner.backends.images import Image, ImageMap
+    from workflows.task_runner.jobs import Job, Jobs
+
+GRACE_S = 10.0
+_CLOSE_GRACE_S = 1.0
+_QUOTED = 300
+
+
+class Processes:
+    """Runs up to `workers` jobs at once, the others wait in the order they came.
+
+    A job has a folder of its own below `folder`, where it runs, with its `log` beside it. Its
+    environment is a short list of ours (PATH, proxies, certificates), then the map's, then the
+    job's, then WORKFLOWS_JOB_ID and WORKFLOWS_JOB_NAME. A cancelled or late one gets SIGTERM, and
+    SIGKILL after `grace_s` seconds; both go to its whole process group.
+    """
+
+    name = "process"
+
+    def __init__(
+        self, images: ImageMap, folder: Path, *, workers: int = 8, grace_s: float = GRACE_S
+    ) -> None:
+        self._images = images
+        self._folder = folder
+        self._workers = workers
+        self._grace_s = grace_s
+        self._jobs: Jobs
+        self._changed = threading.Condition()
+        self._waiting: deque[Job] = deque()
+        self._stops: dict[str, children.Stop] = {}
+        self._threads: set[threading.Thread] = set()
+        self._idle = 0
+        self._closed = False
+
+    def attach(self, jobs: Jobs) -> None:
+        """Take over the jobs; those that were running when an earlier process ended have failed.
+
+        A process that outlived it (it was killed) is killed with its group before that is said.
+        """
+        self._jobs = jobs
+        for job in jobs.alive():
+            _end_leftover(job.remote)
+            cancelled = job.state is State.CANCELLING
+            state = State.CANCELLED if cancelled else State.FAILED
+            message = "the Task Runner stopped while this job was not done"
+            jobs.move(job, state, message=message)
+
+    def start(self, job: Job) -> None:
+        """Queue the job."""
+        if self._images.find(job.order.image) is None:
+            known = ", ".join(sorted(self._images.images)[:20])
+            message = f"no image {job.order.image!r} in {self._images.source}; it has {known}"
+            self._jobs.move(job, State.FAILED, message=message[:1_000])
+            return
+        self._jobs.move(job, State.QUEUED)
+        with self._changed:
+            self._stops[job.id] = children.Stop(self._grace_s)
+            self._waiting.append(job)
+            if self._idle < len(self._waiting) and len(self._threads) < self._workers:
+                thread = threading.Thread(target=self._work, name="job", daemon=True)
+                self._threads.add(thread)
+                thread.start()
+            self._changed.notify()
+
+    def _work(self) -> None:
+        """Run jobs one after another until the runner closes."""
+        while True:
+            with self._changed:
+                self._idle += 1
+                self._changed.wait_for(lambda: self._waiting or self._closed)
+                self._idle -= 1
+                if self._closed:
+                    return
+                job = self._waiting.popleft()
+                stop = self._stops.get(job.id)
+            if stop is not None:
+                self._carry_out(job, stop)
+            with self._changed:
+                self._stops.pop(job.id, None)
+
+    def _carry_out(self, job: Job, stop: children.Stop) -> None:
+        image = self._images.find(job.order.image)
+        if image is None or not self._jobs.move(job, State.LOADING):
+            self._jobs.move(job, State.CANCELLED, message="cancelled before it began")
+            return
+        try:
+            ended = self._run(job, image, stop)
+        except (WorkflowsError, OSError, ValueError) as error:
+            self._jobs.move(job, State.FAILED, message=redact(str(error)))
+            return
+        self._end(job, image, ended)
+
+    def _run(self, job: Job, image: Image, stop: children.Stop) -> children.Exit:
+        folder = self._folder / job.id / "work"
+        folder.mkdir(parents=True)
+        mine = {"WORKFLOWS_JOB_ID": job.id, "WORKFLOWS_JOB_NAME": job.order.name}
+        env = environment.for_child(
+            ({"HOME": str(folder)} | image.env | dict(job.order.env) | mine).items()
+        )
+        return children.attend(
+            [*image.argv, *job.order.args],
+            env=env,
+            folder=folder,
+            log=self._log_file(job),
+            timeout_s=image.timeout,
+            stop=stop,
+            on_start=lambda pid: self._jobs.note_remote(job, _identity(pid)),
+        )
+
+    def _end(self, job: Job, image: Image, ended: children.Exit) -> None:
+        """Say how a job ended."""
+        if ended.stopped and self._closed:
+            message = "the Task Runner stopped while this job was not done"
+            self._jobs.move(job, State.FAILED, message=message)
+        elif ended.stopped:
+            self._jobs.move(job, State.CANCELLED, message="cancelled")
+        elif ended.timed_out:
+            message = f"it ran longer than {image.timeout:g} s"
+            self._jobs.move(job, State.FAILED, message=message, exit_code=_shown(ended.exit_code))
+        elif ended.exit_code == 0:
+            self._jobs.move(job, State.SUCCEEDED, exit_code=0)
+        else:
+            message = self._failure(job, ended.exit_code)
+            self._jobs.move(job, State.FAILED, message=message, exit_code=_shown(ended.exit_code))
+
+    def _failure(self, job: Job, exit_code: int) -> str:
+        """How the process ended, with the last line it wrote."""
+        how = f"exit code {exit_code}"
+        if exit_code < 0:
+            how = f"ended by {signal.Signals(-exit_code).name}"
+        lines = children.tail(self._log_file(job), 4_096).strip().splitlines()
+        return f"{how}: {redact(lines[-1])[:_QUOTED]}" if lines else how
+
+    def cancel(self, job: Job) -> None:
+        """Stop a job: one that waits ends at once, one that runs when its process has."""
+        self._jobs.move(job, State.CANCELLING)
+        with self._changed:
+            waits = job in self._waiting
+            if waits:
+                self._waiting.remove(job)
+                self._stops.pop(job.id, None)
+            stop = self._stops.get(job.id)
+        if waits:
+            self._jobs.move(job, State.CANCELLED, message="cancelled before it began")
+        elif stop:
+            stop.ask()
+
+    def look(self, job: Job) -> float | None:
+        """Nothing to bring up to date: the threads tell."""
+        return None
+
+    def log(self, job: Job) -> str:
+        """Both output streams as they came, the last 8 MiB."""
+        return children.tail(self._log_file(job))
+
+    def _log_file(self, job: Job) -> Path:
+        return self._folder / job.id / "log"
+
+    def close(self) -> None:
+        """Stop every job (SIGTERM, a second, SIGKILL) and wait for the threads."""
+        with self._changed:
+            self._closed = True
+            stops = list(self._stops.values())
+            waiting = list(self._waiting)
+            self._waiting.clear()
+            self._changed.notify_all()
+        for stop in stops:
+            stop.grace_s = min(stop.grace_s, _CLOSE_GRACE_S)
+            stop.ask()
+        for job in waiting:
+            message = "the Task Runner stopped before this job began"
+            self._jobs.move(job, State.FAILED, message=message)
+        for thread in list(self._threads):
+            thread.join(_CLOSE_GRACE_S * 2)
+
+
+def _identity(pid: int) -> str:
+    """What tells a process from a later one of the same number; empty where that is not known."""
+    found = kernel.entry(pid)
+    return f"{pid} {found.started}" if found else ""
+
+
+def _end_leftover(identity: str) -> None:
+    pid = int(identity.partition(" ")[0] or 0)
+    if pid and _identity(pid) == identity:
+        process.Running(pid).signal(signal.SIGKILL)
+
+
+def _shown(exit_code: int) -> int:
+    """As a shell shows it: 128 and the signal's number."""
+    return 128 - exit_code if exit_code < 0 else exit_code

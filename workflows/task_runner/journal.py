@@ -1,0 +1,82 @@
+"""A file of JSON lines that lets a Task Runner know its jobs again after a restart.
+
+One line for each new job and each change, flushed at once: it survives the death of the process,
+not that of the machine. Arguments and variables are not written down, only their fingerprint.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING, Any
+
+from workflows.task_runner.jobs import Job, Order, State
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+class Journal:
+    """Lines are only ever added. One process at a time."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._number = os.open(path, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600)
+
+    def replay(self) -> Iterator[tuple[Job, str, str]]:
+        """Every job as it was last seen, with its idempotency key and fingerprint.
+
+        A last line that was cut off by the end of the process is passed over.
+        """
+        found: dict[str, tuple[Job, str, str]] = {}
+        with self._path.open(encoding="utf-8") as lines:
+            for line in lines:
+                try:
+                    fact: dict[str, Any] = json.loads(line)
+                except ValueError:
+                    continue
+                if "name" in fact:
+                    order = Order(fact["name"], fact["image"])
+                    job = Job(fact["id"], order, fact["run"], fact["created"])
+                    found[job.id] = (job, fact["key"], fact["print"])
+                elif fact["id"] in found:
+                    job = found[fact["id"]][0]
+                    job.state = State(fact["state"])
+                    job.message, job.exit_code = fact["message"], fact["exit"]
+                    job.remote = fact["remote"]
+        yield from found.values()
+
+    def created(self, job: Job, key: str, fingerprint: str) -> None:
+        """Write a new job down."""
+        self._write(
+            {
+                "id": job.id,
+                "name": job.order.name,
+                "image": job.order.image,
+                "run": job.run,
+                "created": job.created_at,
+                "key": key,
+                "print": fingerprint,
+            }
+        )
+
+    def moved(self, job: Job) -> None:
+        """Write down what has become of a job."""
+        self._write(
+            {
+                "id": job.id,
+                "state": job.state,
+                "message": job.message,
+                "exit": job.exit_code,
+                "remote": job.remote,
+            }
+        )
+
+    def _write(self, fact: dict[str, Any]) -> None:
+        # The line end first: a line cut off by a crash must not swallow this one.
+        os.write(self._number, f"\n{json.dumps(fact)}".encode())
+
+    def close(self) -> None:
+        """Close the file."""
+        os.close(self._number)

@@ -1,0 +1,70 @@
+"""From the body of POST /job to a checked `Order`; everything wrong with it is named at once."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from workflows.core.nearest import nearest
+from workflows.task_runner.answers import Refusal
+from workflows.task_runner.jobs import Order
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+KEYS = ("job_name", "imageUri", "args", "env")
+MAX_NAME = 256
+MAX_ARGS = 1_000
+MAX_ENV = 1_000
+
+
+def order_of(body: bytes) -> Order:
+    """The order in a JSON body; `args` and `env` may be missing or null.
+
+    Raises:
+        Refusal: 400, with every finding.
+    """
+    try:
+        value = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise Refusal(400, f"the body is not JSON: {error}") from None
+    if not isinstance(value, dict):
+        raise Refusal(400, "the body must be a JSON object")
+    found = "; ".join(_findings(value))
+    if found:
+        raise Refusal(400, found)
+    env = value.get("env") or {}
+    return Order(value["job_name"], value["imageUri"], tuple(value.get("args") or ()), env)
+
+
+def _findings(value: dict[str, Any]) -> Iterator[str]:
+    for key in value:
+        if key not in KEYS:
+            close = nearest(key, KEYS)
+            yield f"unknown key {key!r}" + (f", did you mean {close}?" if close else "")
+    for key in ("job_name", "imageUri"):
+        if not _usable(value.get(key), MAX_NAME if key == "job_name" else 2_048):
+            yield f"{key} must be a text that is neither empty nor too long"
+    args = [] if value.get("args") is None else value["args"]
+    if not isinstance(args, list) or len(args) > MAX_ARGS or not all(map(_text, args)):
+        yield f"args must be a list of at most {MAX_ARGS} texts"
+    env = {} if value.get("env") is None else value["env"]
+    if not isinstance(env, dict) or len(env) > MAX_ENV or not all(map(_text, env.values())):
+        yield f"env must be an object of at most {MAX_ENV} texts"
+    elif not all(name and "=" not in name and _text(name) for name in env):
+        yield "a name in env is empty, or holds = or a NUL"
+
+
+def _text(value: Any) -> bool:
+    """Whether a program can be given this: UTF-8 (no half of a surrogate pair), no NUL."""
+    if not isinstance(value, str) or "\0" in value:
+        return False
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _usable(value: Any, length: int) -> bool:
+    return _text(value) and 0 < len(value) <= length

@@ -1,0 +1,1 @@
+"""Coding agents: programs that edit a folder, all behind one Protocol."""

@@ -1,0 +1,1 @@
+"""PlusCoder, run as a separate program."""

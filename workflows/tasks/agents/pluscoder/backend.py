@@ -1,0 +1,207 @@
+"""PlusCoder as a coding agent: a program of its own, started with a scrubbed environment.
+
+Its exit code is 0 also where it failed; whoever started it judges by the tree.
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import workflows
+from workflows.core import process
+from workflows.core.config.settings import PROVIDERS
+from workflows.core.errors import AgentFailed, ParametersInvalid, ProgramMissing
+from workflows.core.sandbox.confinement import run_confined
+from workflows.tasks.agents.agent import AgentReport
+from workflows.tasks.agents.environment import for_agent
+from workflows.tasks.agents.pluscoder import flags, home
+from workflows.tasks.agents.pluscoder.set_aside import DROPPINGS, set_aside
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from workflows.core.config.settings import Settings
+    from workflows.tasks.agents.agent import Assignment
+
+__all__ = ["DROPPINGS", "VENV", "PlusCoder"]
+
+VENV = Path(workflows.__file__).resolve().parent.parent / ".venv-pluscoder"
+_HELP_TIMEOUT_S = 60
+_KEYS = {
+    "openai": ("OPENAI_API_KEY",),
+    "anthropic": ("ANTHROPIC_API_KEY",),
+    "google": ("GOOGLE_API_KEY",),
+    "aws_bedrock": ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"),
+    "litellm": ("LITELLM_API_KEY",),
+}
+# Non-interactive and quiet; no look-up of prices or settings on the network or above its folder.
+_QUIET = {
+    "LITELLM_LOCAL_MODEL_COST_MAP": "True",
+    "LITELLM_MODE": "PRODUCTION",
+    "PYTHONDONTWRITEBYTECODE": "1",
+    "PYTHONNOUSERSITE": "1",
+    "PYTHONUNBUFFERED": "1",
+    "PYTHONUTF8": "1",
+    "PYTHONWARNINGS": "ignore",
+}
+# How it says that it failed while its exit code says it did not.
+_COMPLAINTS = (
+    "An error occurred",
+    "An error ocurred when calling model",
+    "Maximum deflections reached",
+    "Error: Invalid agent",
+)
+
+
+class PlusCoder:
+    """The default backend; satisfies `tasks.agents.agent.Agent`. Holds nothing between two runs."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        agent: str = "developer",
+        model: str = "gpt-4o",
+        provider: str = "openai",
+        extra_flags: Sequence[str] = (),
+    ) -> None:
+        """Choose PlusCoder's agent, its model and further flags (`--name` or `--name=value`).
+
+        Raises:
+            ParametersInvalid: no such provider, or a flag that is not the operator's to set.
+        """
+        if provider not in PROVIDERS:
+            raise ParametersInvalid(
+                f"{provider!r} is no model provider", fix=f"one of {', '.join(PROVIDERS)}"
+            )
+        flags.check_extra(extra_flags)
+        self._settings = settings
+        self._agent = agent
+        self._model = model
+        self._provider = provider
+        self._extra = tuple(extra_flags)
+
+    @property
+    def name(self) -> str:
+        """`PlusCoder 0.1.4rc0`, or without the version where it cannot be told."""
+        try:
+            venv = self.program().resolve().parent.parent
+        except ProgramMissing:
+            venv = VENV
+        for found in venv.glob("lib/python*/site-packages/pluscoder-*.dist-info"):
+            return f"PlusCoder {found.name.removeprefix('pluscoder-').removesuffix('.dist-info')}"
+        return "PlusCoder"
+
+    def program(self) -> Path:
+        """The one of the settings, else that of `make pluscoder`, else the one on PATH.
+
+        Raises:
+            ProgramMissing: there is none.
+        """
+        if self._settings.pluscoder:
+            found = shutil.which(self._settings.pluscoder)
+        elif (VENV / ".ready").is_file():
+            found = shutil.which(str(VENV / "bin" / "pluscoder"))
+        else:
+            found = shutil.which("pluscoder")
+        if not found:
+            raise ProgramMissing(
+                "PlusCoder is not installed",
+                why=f"no such executable: {self._settings.pluscoder or 'pluscoder'}",
+                fix="run `make pluscoder`, or name the program in WORKFLOWS_PLUSCODER",
+            )
+        return Path(found)
+
+    def edit(self, assignment: Assignment, on_line: Callable[[str], None]) -> AgentReport:
+        """Run PlusCoder to its end in `assignment.folder`; see `tasks.agents.agent.Agent`.
+
+        The clone's own settings for PlusCoder are out of the way meanwhile; what PlusCoder
+        leaves behind (`DROPPINGS`) is moved to `left-behind` in the home. It prints neither
+        tokens nor cost where nobody watches, so the report has none.
+
+        Raises:
+            ProgramMissing: it is not installed.
+            AgentFailed: no key for the provider, or it would read somebody's `.env`.
+            ParametersInvalid: a flag it does not have; an empty prompt or one above 2 MB.
+        """
+        program = self.program()
+        env = self._environment(program, assignment.home)
+        arguments = flags.command_line(self._agent, self._provider, self._model, self._extra)
+        if self._extra:
+            flags.check_known(self._extra, help_text(program, env, assignment.home))
+        complaints: list[str] = []
+
+        def listen(line: str) -> None:
+            if any(complaint in line for complaint in _COMPLAINTS):
+                complaints.append(line.strip())
+            on_line(line)
+
+        with set_aside(assignment.folder, assignment.home / "left-behind"):
+            home.write_settings(assignment.home, assignment.folder, assignment.prompt)
+            ended = run_confined(
+                [str(program), *arguments],
+                env=env,
+                cwd=assignment.folder,
+                home=assignment.home,
+                log=assignment.log,
+                timeout_s=assignment.timeout_s,
+                sandbox=self._settings.sandbox,
+                hidden=assignment.hidden,
+                on_line=listen,
+            )
+        last_lines = ended.last_lines
+        if complaints and ended.exit_code == 0:
+            last_lines += f"\n(exit code 0, yet it failed: {complaints[-1]})"
+        return AgentReport(
+            exit_code=ended.exit_code or (1 if complaints else 0),
+            timed_out=ended.timed_out,
+            duration_s=ended.duration_s,
+            last_lines=last_lines,
+            sandbox=ended.sandbox,
+        )
+
+    def _environment(self, program: Path, agent_home: Path) -> dict[str, str]:
+        env = for_agent(self._settings, agent_home, provider=self._provider) | _QUIET
+        missing = [name for name in _KEYS[self._provider] if not env.get(name)]
+        if missing:
+            raise AgentFailed(
+                f"there is no key for the model provider {self._provider}",
+                why=f"not set: {', '.join(missing)}",
+                fix=f"set {' and '.join(missing)}, or choose another provider",
+            )
+        venv = program.resolve().parent.parent
+        _refuse_dotenv(venv)
+        for tables in (venv / "tiktoken-cache", VENV / "tiktoken-cache"):
+            if tables.is_dir():
+                env |= {"TIKTOKEN_CACHE_DIR": str(tables), "CUSTOM_TIKTOKEN_CACHE_DIR": str(tables)}
+                break
+        return env
+
+
+def help_text(program: Path, env: dict[str, str], folder: Path) -> str:
+    """What `--help` of this PlusCoder prints; `folder` is one without settings for it."""
+    args = [str(program), "--help"]
+    done = process.run(args, env=env, cwd=folder, timeout_s=_HELP_TIMEOUT_S, check=False)
+    return done.stdout
+
+
+def _refuse_dotenv(venv: Path) -> None:
+    """PlusCoder loads the nearest `.env` above its own files into its environment.
+
+    `make pluscoder` puts an empty one there; any other may hold tokens.
+
+    Raises:
+        AgentFailed: the nearest one is not empty.
+    """
+    for folder in (venv, *venv.parents):
+        found = folder / ".env"
+        if found.is_file():
+            if found.stat().st_size:
+                raise AgentFailed(
+                    "PlusCoder would read a .env file that is not its own",
+                    why=f"it loads the nearest one above its program: {found}",
+                    fix=f"put an empty file {venv / '.env'} there",
+                )
+            return

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING
 
 from workflows.core import process
 from workflows.core.errors import Terminated
-from workflows.core.fork import WaitingThread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -110,7 +109,7 @@ def terminable() -> Iterator[None]:
     os.set_blocking(writer, False)
     before = {number: signal.signal(number, on_signal) for number in _SIGNALS}
     wakeup_before = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
-    WaitingThread(target=_watch, args=(reader,), daemon=True).start()
+    threading.Thread(target=_watch, args=(reader,), daemon=True).start()
     try:
         yield
     finally:

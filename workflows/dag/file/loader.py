@@ -14,12 +14,12 @@ import gc
 import itertools
 import re
 from contextlib import contextmanager
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from workflows.core.errors import RequestRefused, ResourceNotFound, UrlRefused
-from workflows.dag.file import graph, halves, limits, parse
+from workflows.dag.file import graph, limits, parse
 from workflows.dag.file.check import Checker
 from workflows.dag.file.findings import Finding, Problem, invalid, unreadable
 from workflows.dag.file.model import Dag
@@ -179,30 +179,12 @@ class _Loading:
             return None
         checker = self._checker()
         try:
-            steps = self._sound_steps(checker, cut.cuts)
+            pieces = parse.pieces(self._text, cut.cuts, quick=True)
+            steps = [checker.step(0, one) for one in itertools.chain.from_iterable(pieces)]
         except parse.Unparsable:
             return None
         made = self._assembled(checker, cut.around, steps)
         return None if checker.problems or checker.unsure else made
-
-    def _sound_steps(self, checker: Checker, cuts: list[int]) -> list[Step]:
-        """The steps of these pieces, those of a large file read by two processors.
-
-        Raises:
-            Unparsable: something is wrong, or not sure; a finding has no place yet.
-        """
-
-        def read(some: list[int]) -> list[Step]:
-            pieces = parse.pieces(self._text, some, quick=True)
-            steps = [checker.step(0, one) for one in itertools.chain.from_iterable(pieces)]
-            if checker.problems or checker.unsure:
-                raise parse.Unparsable("a step is wrong, or not sure")
-            return steps
-
-        if len(self._text) < halves.LARGE:
-            return read(cuts)
-        middle = len(cuts) // 2
-        return halves.both(partial(read, cuts[: middle + 1]), partial(read, cuts[middle:]))
 
     def _checked(self, checker: Checker) -> Dag:
         try:

@@ -104,7 +104,7 @@ def body(parameters: Parameters, run_: Run) -> Result:
         unique_names=parameters.job_names == "unique",
         retry_delay_s=run_.settings.retry_delay_s,
     )
-    dag = run.load(parameters.dag_path, _params(parameters.param))
+    dag = run.load_runnable_dag(parameters.dag_path, _params(parameters.param))
     with run_.progress(dag.name, len(dag.steps)) as show:
         display = Lines(lambda text: _log.info("%s", text), show)
         summary = _carry_out(dag, options, display, parameters.report)
@@ -121,7 +121,9 @@ def body(parameters: Parameters, run_: Run) -> Result:
     )
 
 
-def _carry_out(dag: Dag, options: Options, display: run.Display, target: str | None) -> run.Summary:
+def _carry_out(
+    dag: Dag, options: Options, display: run.RunDisplay, target: str | None
+) -> run.RunSummary:
     one = run.DagRun(dag, options, display)
     summary = one.carry_out()
     if target and one.engine is not None:

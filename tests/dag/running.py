@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from workflows.dag.file.model import Dag, OnFailure, Step, Task, When
 from workflows.dag.options import Options
-from workflows.dag.run import DagRun, Summary
+from workflows.dag.run import DagRun, RunSummary
 from workflows.dag.show.progress import Silent
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ class Told(Silent):
         self.order.append(("ended", self.engine.dag.steps[step].id))
 
 
-def run(what: Dag, url: str, told: Told | None = None, **options: Any) -> Summary:
+def run(what: Dag, url: str, told: Told | None = None, **options: Any) -> RunSummary:
     """Run it here, without a journal unless one is named."""
     given: dict[str, Any] = {"journal": "none", "token": "none", "retry_delay_s": 0.02, **options}
     return DagRun(what, Options(runner=url, **given), told or Told()).carry_out()

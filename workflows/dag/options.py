@@ -9,7 +9,7 @@ from pathlib import Path
 
 from workflows.core.config import environment
 from workflows.core.errors import SettingsInvalid
-from workflows.dag.engine.polling import BASE_S, Pace
+from workflows.dag.engine.poll_schedule import BASE_S, PollIntervals
 
 RUN_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 FIXED_INTERVAL = "WORKFLOW_CHECK_STATE_DURATION_SEC"
@@ -59,7 +59,7 @@ class Options:
             )
 
 
-def pace(poll_interval_s: float | None) -> Pace:
+def pace(poll_interval_s: float | None) -> PollIntervals:
     """When to look at jobs: the flag sets the base look, the variable fixes the interval.
 
     Raises:
@@ -71,7 +71,7 @@ def pace(poll_interval_s: float | None) -> Pace:
         fixed_s = _seconds(text)
     base_s = BASE_S if poll_interval_s is None else poll_interval_s
     floor_s = 0.0 if fixed_s is None else fixed_s
-    return Pace(base_s=max(base_s, 0.001), fixed_s=fixed_s, floor_s=floor_s)
+    return PollIntervals(base_s=max(base_s, 0.001), fixed_s=fixed_s, floor_s=floor_s)
 
 
 def _seconds(text: str) -> float:

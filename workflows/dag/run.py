@@ -10,33 +10,33 @@ from typing import TYPE_CHECKING, Protocol
 from workflows.core.config import environment
 from workflows.core.errors import StepsFailed
 from workflows.core.observability import logger
+from workflows.dag.engine.dependencies import EngineConfig, EngineDependencies, StepObserver
 from workflows.dag.engine.engine import Engine
-from workflows.dag.engine.event_loop import event_loop, quiet_collector, stopped_by_signals
-from workflows.dag.engine.parts import Observer, Parts, Rules
-from workflows.dag.engine.scheduler import State
+from workflows.dag.engine.event_loop import event_loop, frozen_garbage_collector, stopped_by_signals
 from workflows.dag.file.model import fingerprint
 from workflows.dag.journal.journal import Header
 from workflows.dag.journal.stores import Opened, open_journal
 from workflows.dag.options import pace
 from workflows.dag.runner import address, auth
-from workflows.dag.runner.client import Client, Patience
-from workflows.dag.runner.transport import Transport
+from workflows.dag.runner.client import RetryLimits, RunnerClient
+from workflows.dag.runner.pool import ConnectionPool
+from workflows.dag.states import StepState
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from workflows.dag.engine.parts import RunFlow
-    from workflows.dag.engine.polling import Pace
+    from workflows.dag.engine.dependencies import FlowRunner
+    from workflows.dag.engine.poll_schedule import PollIntervals
     from workflows.dag.file.model import Dag
     from workflows.dag.options import Options
 
 _log = logger("dag")
 _ROWS = 1_000
-_FAILED = frozenset({State.FAILED, State.CANCELLED})
+_FAILED = frozenset({StepState.FAILED, StepState.CANCELLED})
 _NAMED = 20  # failed steps that an error names
 
 
-def load(path: str, params: Mapping[str, str]) -> Dag:
+def load_runnable_dag(path: str, params: Mapping[str, str]) -> Dag:
     """The DAG of a file, checked.
 
     Raises:
@@ -45,11 +45,11 @@ def load(path: str, params: Mapping[str, str]) -> Dag:
     from workflows.dag.file import loader  # noqa: PLC0415 - a parser comes with it
 
     dag = loader.load(path, params)
-    flow_runner(dag)
+    choose_flow_runner(dag)
     return dag
 
 
-def flow_runner(dag: Dag, *, cancel_on_exit: bool = False) -> RunFlow | None:
+def choose_flow_runner(dag: Dag, *, cancel_on_exit: bool = False) -> FlowRunner | None:
     """What carries out its flow steps; None where there are none.
 
     Raises:
@@ -63,7 +63,7 @@ def flow_runner(dag: Dag, *, cancel_on_exit: bool = False) -> RunFlow | None:
     return flow_steps.chosen(flows, cancel_on_exit=cancel_on_exit)
 
 
-class Display(Observer, Protocol):
+class RunDisplay(StepObserver, Protocol):
     """An observer that is shown the engine before it starts, and the end."""
 
     def begin(self, engine: Engine, run_id: str) -> None:
@@ -74,7 +74,7 @@ class Display(Observer, Protocol):
 
 
 @dataclass(slots=True)
-class Summary:
+class RunSummary:
     """How a run ended. `counts` by state in lower case; times in seconds."""
 
     run_id: str
@@ -120,12 +120,12 @@ class DagRun:
 
     dag: Dag
     options: Options
-    display: Display
+    display: RunDisplay
     engine: Engine | None = None
     run_id: str = ""
     began: float = field(default_factory=time)
 
-    def carry_out(self) -> Summary:
+    def carry_out(self) -> RunSummary:
         """Run to the end and say how it went; failed steps are no exception.
 
         Raises:
@@ -133,8 +133,8 @@ class DagRun:
             Terminated: SIGTERM or SIGINT arrived; it can be resumed.
         """
         options = self.options
-        where = address.parse(options.runner)
-        authorization = auth.choose(options.token, where.origin)
+        where = address.parse_runner_address(options.runner)
+        authorization = auth.choose_authorization(options.token, where.origin)
         _warn_of_expiry(authorization)
         looks_at = pace(options.poll_interval_s)
         self.run_id = options.run_id or os.urandom(6).hex()
@@ -152,7 +152,7 @@ class DagRun:
         ended = ""
         began = monotonic()
         try:
-            with quiet_collector(), event_loop() as loop:
+            with frozen_garbage_collector(), event_loop() as loop:
                 loop.run_until_complete(self._run(where, authorization, opened, looks_at))
             summary = self._summary(monotonic() - began)
             ended = "succeeded" if summary.succeeded else "failed"
@@ -167,34 +167,34 @@ class DagRun:
 
     async def _run(
         self,
-        where: address.Address,
+        where: address.RunnerAddress,
         authorization: auth.Authorization,
         opened: Opened,
-        looks_at: Pace,
+        looks_at: PollIntervals,
     ) -> None:
         options = self.options
-        transport = Transport(where, connections=options.connections)
-        waiting = Transport(where, connections=options.connections)
+        transport = ConnectionPool(where, connections=options.connections)
+        waiting = ConnectionPool(where, connections=options.connections)
         try:
-            client = Client(
+            client = RunnerClient(
                 transport,
                 waiting,
                 authorization,
-                patience=Patience(run_s=options.patience_s),
+                patience=RetryLimits(run_s=options.patience_s),
                 repeat_lost=options.repeat_lost,
             )
             await client.discover()
-            parts = Parts(
+            parts = EngineDependencies(
                 client,
                 opened.journal,
                 looks_at,
                 self.display,
-                flow_runner(self.dag, cancel_on_exit=options.cancel_on_exit),
+                choose_flow_runner(self.dag, cancel_on_exit=options.cancel_on_exit),
                 opened.past.steps if opened.past else {},
                 opened.learned.durations_s,
             )
-            rules = Rules(
-                max_parallel=options.max_parallel or Rules().max_parallel,
+            rules = EngineConfig(
+                max_parallel=options.max_parallel or EngineConfig().max_parallel,
                 waiting=options.connections,
                 retry_delay_s=options.retry_delay_s,
                 cancel_on_exit=options.cancel_on_exit,
@@ -209,7 +209,7 @@ class DagRun:
             transport.close()
             waiting.close()
 
-    def _summary(self, duration_s: float) -> Summary:
+    def _summary(self, duration_s: float) -> RunSummary:
         engine = self.engine
         assert engine is not None  # noqa: S101 - it has run
         states, steps = engine.scheduler.states, self.dag.steps
@@ -227,16 +227,16 @@ class DagRun:
         ]
         length, path = engine.scheduler.graph.critical_path(took)
         counts = engine.scheduler.counts
-        return Summary(
+        return RunSummary(
             run_id=self.run_id,
             name=self.dag.name,
             steps=len(steps),
-            counts={state.name.lower(): counts[state] for state in State if counts[state]},
+            counts={state.name.lower(): counts[state] for state in StepState if counts[state]},
             failed=failed,
             duration_s=round(duration_s, 3),
             critical_path_s=round(length, 3),
             critical_path=[steps[number].id for number in path],
-            looks=engine.looks,
+            looks=engine.polls,
             reused=engine.reused,
             succeeded=engine.scheduler.succeeded,
         )
@@ -262,7 +262,7 @@ def _warn_of_expiry(authorization: auth.Authorization) -> None:
         )
 
 
-def default_run_id() -> str:
+def run_id_of_environment() -> str:
     """The id the environment gives this run, or nothing."""
     return (
         environment.variable("WORKFLOWS_RUN_ID")

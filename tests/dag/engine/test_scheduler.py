@@ -6,10 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workflows.dag.engine.scheduler import Graph, Scheduler, State
+from workflows.dag.engine.scheduler import Graph, Scheduler
 from workflows.dag.file.model import When
+from workflows.dag.states import StepState
 
-_ENDS = (State.SUCCEEDED, State.FAILED, State.CANCELLED)
+_ENDS = (StepState.SUCCEEDED, StepState.FAILED, StepState.CANCELLED)
 
 
 @st.composite
@@ -36,10 +37,10 @@ def test_every_step_ends_once_and_runs_only_after_what_it_needs(
     over = set(skipped)
     while ready:
         step = ready.pop(data.draw(st.integers(0, len(ready) - 1)))
-        if scheduler.states[step] is not State.READY:
+        if scheduler.states[step] is not StepState.READY:
             assert stop
             continue
-        assert all(scheduler.states[one] >= State.SUCCEEDED for one in needs[step])
+        assert all(scheduler.states[one] >= StepState.SUCCEEDED for one in needs[step])
         assert step not in over
         scheduler.started(step)
         more, skipped = scheduler.ended(step, data.draw(st.sampled_from(_ENDS)))
@@ -48,23 +49,23 @@ def test_every_step_ends_once_and_runs_only_after_what_it_needs(
     assert scheduler.finished
     for step, state in enumerate(scheduler.states):
         if when[step] is When.ON_SUCCESS and state in _ENDS:
-            assert all(scheduler.states[one] is State.SUCCEEDED for one in needs[step])
+            assert all(scheduler.states[one] is StepState.SUCCEEDED for one in needs[step])
 
 
 @pytest.mark.parametrize(
     ("when", "above", "expected"),
     [
-        (When.ON_SUCCESS, State.SUCCEEDED, State.READY),
-        (When.ON_SUCCESS, State.FAILED, State.SKIPPED),
-        (When.ON_SUCCESS, State.CANCELLED, State.SKIPPED),
-        (When.ALWAYS, State.SUCCEEDED, State.READY),
-        (When.ALWAYS, State.FAILED, State.READY),
-        (When.ON_FAILURE, State.SUCCEEDED, State.NOT_NEEDED),
-        (When.ON_FAILURE, State.FAILED, State.READY),
-        (When.ON_FAILURE, State.CANCELLED, State.READY),
+        (When.ON_SUCCESS, StepState.SUCCEEDED, StepState.READY),
+        (When.ON_SUCCESS, StepState.FAILED, StepState.SKIPPED),
+        (When.ON_SUCCESS, StepState.CANCELLED, StepState.SKIPPED),
+        (When.ALWAYS, StepState.SUCCEEDED, StepState.READY),
+        (When.ALWAYS, StepState.FAILED, StepState.READY),
+        (When.ON_FAILURE, StepState.SUCCEEDED, StepState.NOT_NEEDED),
+        (When.ON_FAILURE, StepState.FAILED, StepState.READY),
+        (When.ON_FAILURE, StepState.CANCELLED, StepState.READY),
     ],
 )
-def test_when(when: When, above: State, expected: State) -> None:
+def test_when(when: When, above: StepState, expected: StepState) -> None:
     scheduler = Scheduler(Graph([[], [0]]), [When.ON_SUCCESS, when])
     scheduler.started(scheduler.ready()[0][0])
     scheduler.ended(0, above)
@@ -74,7 +75,7 @@ def test_when(when: When, above: State, expected: State) -> None:
 def test_a_step_for_failures_that_is_not_needed_fails_nothing() -> None:
     scheduler = Scheduler(Graph([[], [0]]), [When.ON_SUCCESS, When.ON_FAILURE])
     scheduler.started(scheduler.ready()[0][0])
-    scheduler.ended(0, State.SUCCEEDED)
+    scheduler.ended(0, StepState.SUCCEEDED)
     assert scheduler.finished
     assert scheduler.succeeded
 
@@ -98,5 +99,5 @@ def test_a_hundred_thousand_steps_take_a_moment() -> None:
     while ready:
         step = ready.pop()
         scheduler.started(step)
-        ready += scheduler.ended(step, State.SUCCEEDED)[0]
-    assert scheduler.counts[State.SUCCEEDED] == count
+        ready += scheduler.ended(step, StepState.SUCCEEDED)[0]
+    assert scheduler.counts[StepState.SUCCEEDED] == count

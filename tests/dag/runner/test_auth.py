@@ -108,9 +108,9 @@ def test_user_credentials_are_an_error_that_says_how_to_impersonate(
 
 
 def test_none_sends_no_token_and_a_fixed_one_is_kept() -> None:
-    assert auth.choose("none", "x").current() == ""
-    fixed = auth.choose(jwt(2_000_000_000), "x")
-    assert isinstance(fixed, auth.Fixed)
+    assert auth.choose_authorization("none", "x").current() == ""
+    fixed = auth.choose_authorization(jwt(2_000_000_000), "x")
+    assert isinstance(fixed, auth.FixedToken)
     assert fixed.expires_at == 2_000_000_000
     assert fixed.current().startswith("Authorization: Bearer ey")
 
@@ -118,4 +118,4 @@ def test_none_sends_no_token_and_a_fixed_one_is_kept() -> None:
 @pytest.mark.parametrize("token", ["a b", "a\r\nX: y", "é"])
 def test_a_token_that_no_header_can_carry_is_refused(token: str) -> None:
     with pytest.raises(SettingsInvalid):
-        auth.choose(token, "x")
+        auth.choose_authorization(token, "x")

@@ -12,8 +12,8 @@ import pytest
 from tests.dag.runner.wire import Seen, answering
 from workflows.core.errors import AnswerLost
 from workflows.dag.runner import address, auth
-from workflows.dag.runner.client import Client, Patience
-from workflows.dag.runner.transport import Transport
+from workflows.dag.runner.client import RetryLimits, RunnerClient
+from workflows.dag.runner.pool import ConnectionPool
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -29,12 +29,12 @@ KNOWS_KEYS = said('{"idempotency": true}')
 
 
 @asynccontextmanager
-async def client_of(seen: Seen) -> AsyncIterator[Client]:
-    where = address.parse(f"127.0.0.1:{seen.port}")
-    short, waiting = Transport(where), Transport(where)
-    nobody = auth.choose("none", where.origin)
+async def client_of(seen: Seen) -> AsyncIterator[RunnerClient]:
+    where = address.parse_runner_address(f"127.0.0.1:{seen.port}")
+    short, waiting = ConnectionPool(where), ConnectionPool(where)
+    nobody = auth.choose_authorization("none", where.origin)
     try:
-        yield Client(short, waiting, nobody, patience=Patience(run_s=10))
+        yield RunnerClient(short, waiting, nobody, patience=RetryLimits(run_s=10))
     finally:
         short.close()
         waiting.close()
@@ -47,12 +47,12 @@ def keys(seen: Seen) -> list[str]:
     return [re.findall(r"Idempotency-Key: (\S+)", head)[0] for head in posts]
 
 
-async def _submitted(abilities: bytes) -> tuple[Seen, str]:
+async def _submitted(capabilities: bytes) -> tuple[Seen, str]:
     """Submit to a runner that takes the first POST and hangs up; the job, or the error's name."""
 
     def reply(_number: int, head: str) -> list[bytes] | None:
         if head.startswith("GET"):
-            return [abilities]
+            return [capabilities]
         return [JOB] if len(keys(seen)) > 1 else None
 
     async with answering(reply) as seen, client_of(seen) as client:

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from tests.dag.runner.wire import CHUNKED, OK
 from workflows.dag.runner import address
-from workflows.dag.runner.connection import MOST_PLAIN, Answer, Connection
-from workflows.dag.runner.transport import Transport
+from workflows.dag.runner.connection import MOST_PLAIN, HttpResponse, PoolConnection
+from workflows.dag.runner.pool import ConnectionPool
 
 if TYPE_CHECKING:
     from workflows.core.errors import WorkflowsError
@@ -43,17 +43,17 @@ class Nothing(dict[bytes, int]):
 class Exchanges:
     """What comes of answers, each of which comes in pieces, in the order they are given."""
 
-    def __init__(self, pool: Transport) -> None:
+    def __init__(self, pool: ConnectionPool) -> None:
         self.pool = pool
         self.log: list[object] = []
         self._open()
 
     def _open(self) -> None:
-        self.connection, self.other = Connection(self.pool), Told()
+        self.connection, self.other = PoolConnection(self.pool), Told()
         self.connection.connection_made(self.other)
 
-    def tell(self, outcome: Answer | WorkflowsError) -> None:
-        if isinstance(outcome, Answer):
+    def tell(self, outcome: HttpResponse | WorkflowsError) -> None:
+        if isinstance(outcome, HttpResponse):
             self.log.append(astuple(outcome))
         else:
             self.log.append((type(outcome), str(outcome)))
@@ -118,8 +118,8 @@ def test_a_head_that_is_known_means_what_the_parser_says(
     """One pool reads known heads by itself, the other never; nothing may tell them apart."""
 
     async def main() -> list[list[object]]:
-        where = address.parse("http://127.0.0.1:9")
-        both = [Exchanges(Transport(where)), Exchanges(Transport(where))]
+        where = address.parse_runner_address("http://127.0.0.1:9")
+        both = [Exchanges(ConnectionPool(where)), Exchanges(ConnectionPool(where))]
         both[1].pool.plain = Nothing()
         for which, cut in order:
             whole = answers[which % len(answers)]
@@ -134,7 +134,7 @@ def test_a_head_that_is_known_means_what_the_parser_says(
 
 def test_heads_are_learned_from_plain_answers_only_and_forgotten_when_there_are_many() -> None:
     async def main() -> tuple[dict[bytes, int], list[int]]:
-        exchanges = Exchanges(Transport(address.parse("http://127.0.0.1:9")))
+        exchanges = Exchanges(ConnectionPool(address.parse_runner_address("http://127.0.0.1:9")))
         for odd in (CHUNKED, OK.replace(b"200", b"404"), OK.replace(b"5", b"0")[:-5]):
             exchanges.run([odd])
         exchanges.run([OK])

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from workflows.dag.runner.protocol import Job, JobState, plain_job, read_job
+from workflows.dag.runner.protocol import JobState, RunnerJob, decode_job, decode_plain_job
 
 _VALUES = st.sampled_from([*JobState, "PENDING", "j1", "", " ", 7, None, True, [], {}])
 _FACTS = st.dictionaries(st.sampled_from(["jobId", "job_id", "state", "message"]), _VALUES)
@@ -23,18 +23,18 @@ _ANSWERS = st.dictionaries(st.sampled_from(["job", "jobId", "state"]), _FACTS | 
 def test_a_plain_answer_is_read_as_any_other(answer: Any) -> None:
     body = json.dumps(answer).encode()
 
-    plain = plain_job(body)
-    assert plain is None or plain == read_job(body)
+    plain = decode_plain_job(body)
+    assert plain is None or plain == decode_job(body)
 
 
 @pytest.mark.parametrize("state", ["NEW", "QUEUED", "RUNNING", "SUCCEEDED", "CANCELLING"])
 def test_an_answer_as_documented_is_plain(state: str) -> None:
     body = json.dumps({"job": {"jobId": "j1", "state": state}}).encode()
 
-    assert plain_job(body) == Job("j1", JobState(state), "", state)
+    assert decode_plain_job(body) == RunnerJob("j1", JobState(state), "", state)
 
 
 @pytest.mark.parametrize("body", [b"", b"\xff", b"[", b"[]", b"null", b'"job"', b'{"job": 1}'])
 def test_what_is_no_job_is_none(body: bytes) -> None:
-    assert plain_job(body) is None
-    assert read_job(body) is None
+    assert decode_plain_job(body) is None
+    assert decode_job(body) is None

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from tests.dag.runner.wire import CHUNKED, OK, Authority, Seen, answering, proxy
 from workflows.core.errors import NetworkError, RequestRefused, SettingsInvalid, WorkflowsError
 from workflows.dag.runner import address
-from workflows.dag.runner.transport import Transport
+from workflows.dag.runner.pool import ConnectionPool
 from workflows.dag.runner.tunnel import proxy_for
 
 if TYPE_CHECKING:
@@ -41,8 +41,8 @@ def through(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
 
 
 @asynccontextmanager
-async def client(url: str) -> AsyncIterator[Transport]:
-    transport = Transport(address.parse(url), timeout_s=10)
+async def client(url: str) -> AsyncIterator[ConnectionPool]:
+    transport = ConnectionPool(address.parse_runner_address(url), timeout_s=10)
     try:
         yield transport
     finally:
@@ -170,20 +170,20 @@ def test_no_proxy_names_hosts_and_domains(
     through(monkeypatch, "https_proxy", "http://127.0.0.1:3128")
     monkeypatch.setenv("NO_PROXY", no_proxy)
 
-    assert (proxy_for(address.parse(f"https://{NAME}")) is None) == excepted
+    assert (proxy_for(address.parse_runner_address(f"https://{NAME}")) is None) == excepted
 
 
 def test_this_machine_is_never_reached_through_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     through(monkeypatch, "all_proxy", "http://127.0.0.1:3128")
 
-    assert proxy_for(address.parse("https://localhost:8443")) is None
+    assert proxy_for(address.parse_runner_address("https://localhost:8443")) is None
 
 
 def test_a_proxy_of_another_kind_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     through(monkeypatch, "all_proxy", "socks5://127.0.0.1:1080")
 
     with pytest.raises(SettingsInvalid, match="only http:// proxies"):
-        proxy_for(address.parse(f"https://{NAME}"))
+        proxy_for(address.parse_runner_address(f"https://{NAME}"))
 
 
 # --- answers -----------------------------------------------------------------------------------

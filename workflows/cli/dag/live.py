@@ -11,8 +11,8 @@ from rich.text import Text
 from rich.tree import Tree
 
 from workflows.core.redaction import redact
-from workflows.dag.engine.scheduler import State
 from workflows.dag.show.remaining import longest_way_left_s
+from workflows.dag.states import StepState
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
 _SHOWN = 12
 _MARKS = {
-    State.SUCCEEDED: ("✓", "green"),
-    State.FAILED: ("✗", "red"),
-    State.CANCELLED: ("✗", "yellow"),
-    State.SKIPPED: ("·", "dim"),
-    State.NOT_NEEDED: ("·", "dim"),
-    State.RUNNING: ("▸", "cyan"),
+    StepState.SUCCEEDED: ("✓", "green"),
+    StepState.FAILED: ("✗", "red"),
+    StepState.CANCELLED: ("✗", "yellow"),
+    StepState.SKIPPED: ("·", "dim"),
+    StepState.NOT_NEEDED: ("·", "dim"),
+    StepState.RUNNING: ("▸", "cyan"),
 }
 
 
@@ -55,7 +55,10 @@ class LiveView:
     def ended(self, step: int) -> None:
         """A step is over."""
         self._running.pop(step, None)
-        if self._engine and self._engine.scheduler.states[step] in {State.FAILED, State.CANCELLED}:
+        if self._engine and self._engine.scheduler.states[step] in {
+            StepState.FAILED,
+            StepState.CANCELLED,
+        }:
             self._failed.append(step)
 
     def retried(self, step: int, message: str, wait_s: float) -> None:
@@ -77,12 +80,14 @@ class LiveView:
         took_s = time.monotonic() - self._began
         head = f"{engine.dag.name}  {done:,} of {total:,} steps  {took_s:.0f} s  run {self._run_id}"
         tree = Tree(Text(redact(head), style="bold"))
-        words = [f"{counts[s]:,} {s.name.lower().replace('_', ' ')}" for s in State if counts[s]]
+        words = [
+            f"{counts[s]:,} {s.name.lower().replace('_', ' ')}" for s in StepState if counts[s]
+        ]
         tree.add(Text(", ".join(words)))
         tree.add(Text(self._eta(engine, took_s, done)))
         running = sorted(self._running.items(), key=lambda pair: pair[1])
         for step, since in running[:_SHOWN]:
-            self._line(tree, engine, step, State.RUNNING, f"{time.monotonic() - since:.1f} s")
+            self._line(tree, engine, step, StepState.RUNNING, f"{time.monotonic() - since:.1f} s")
         if len(running) > _SHOWN:
             tree.add(Text(f"… and {len(running) - _SHOWN:,} more", style="dim"))
         for step in self._failed[-_SHOWN:]:
@@ -91,7 +96,7 @@ class LiveView:
         return Group(tree)
 
     @staticmethod
-    def _line(tree: Tree, engine: Engine, step: int, state: State, note: str) -> None:
+    def _line(tree: Tree, engine: Engine, step: int, state: StepState, note: str) -> None:
         mark, style = _MARKS[state]
         tree.add(Text(redact(f"{mark} {engine.dag.steps[step].id}  {note}"), style=style))
 

@@ -21,7 +21,7 @@ from workflows.core.redaction import redact
 if TYPE_CHECKING:
     import argparse
 
-    from workflows.dag.run import DagRun, Display, Summary
+    from workflows.dag.run import DagRun, RunDisplay, RunSummary
 
 
 def run_flags(parser: argparse.ArgumentParser) -> None:
@@ -69,7 +69,7 @@ def run(found: argparse.Namespace) -> int:
     options = Options(
         runner=found.tr_hostname,
         token=found.tr_auth_jwt or environment.variable("TR_AUTH_JWT"),
-        run_id=found.run_id or running.default_run_id(),
+        run_id=found.run_id or running.run_id_of_environment(),
         resume=found.resume,
         journal=found.journal or "",
         durable=found.journal_sync == "full",
@@ -80,7 +80,7 @@ def run(found: argparse.Namespace) -> int:
         repeat_lost=found.lost_answers == "repeat",
         unique_names=found.job_names == "unique",
     )
-    dag = running.load(found.dag_path, params_of(found.param))
+    dag = running.load_runnable_dag(found.dag_path, params_of(found.param))
     one = running.DagRun(dag, options, _display(quiet=found.quiet or found.json))
     summary = one.carry_out()
     if found.report:
@@ -132,7 +132,7 @@ def _through_flow(found: argparse.Namespace) -> int:
     return run_command.run_flow(flow, parsed, problems)
 
 
-def _display(*, quiet: bool) -> Display:
+def _display(*, quiet: bool) -> RunDisplay:
     """A live view on a terminal, plain lines elsewhere, nothing where it is to be quiet."""
     from workflows.dag.show.progress import Lines, Silent  # noqa: PLC0415
 
@@ -145,7 +145,7 @@ def _display(*, quiet: bool) -> Display:
     return Lines(output.complain)
 
 
-def _say(summary: Summary, *, as_json: bool, quiet: bool) -> int:
+def _say(summary: RunSummary, *, as_json: bool, quiet: bool) -> int:
     """The outcome, for people or as JSON; 0 only when every step succeeded."""
     error = None if summary.succeeded else summary.error()
     if error is not None:
@@ -165,7 +165,7 @@ def _say(summary: Summary, *, as_json: bool, quiet: bool) -> int:
     return code
 
 
-def for_people(summary: Summary) -> str:
+def for_people(summary: RunSummary) -> str:
     """Three lines: what ran, the longest way through, the run's id."""
     counts = ", ".join(f"{count:,} {state}" for state, count in summary.counts.items())
     path = summary.critical_path
@@ -177,7 +177,7 @@ def for_people(summary: Summary) -> str:
     )
 
 
-def _report(target: Path, one: DagRun, summary: Summary) -> None:
+def _report(target: Path, one: DagRun, summary: RunSummary) -> None:
     from workflows.dag.show import report  # noqa: PLC0415 - only where one is wanted
 
     assert one.engine is not None  # noqa: S101 - it has run
@@ -200,8 +200,8 @@ def status(found: argparse.Namespace) -> int:
     Raises:
         CommandLineInvalid: there is no such run.
     """
-    from workflows.dag.engine.scheduler import State  # noqa: PLC0415
     from workflows.dag.journal import stores as journals  # noqa: PLC0415
+    from workflows.dag.states import StepState  # noqa: PLC0415
 
     where = found.journal or ""
     if not found.run_id:
@@ -215,14 +215,14 @@ def status(found: argparse.Namespace) -> int:
             fix="see --journal",
         )
     names = past.header.steps
-    counts = {state.name.lower(): 0 for state in State}
+    counts = {state.name.lower(): 0 for state in StepState}
     for step in past.steps.values():
         counts[step.state.name.lower()] += 1
     counts["waiting"] += len(names) - len(past.steps)
     failed = {
         names[number]: step.message
         for number, step in past.steps.items()
-        if step.state in {State.FAILED, State.CANCELLED}
+        if step.state in {StepState.FAILED, StepState.CANCELLED}
     }
     state = past.ended or "not ended"
     counts = {name: count for name, count in counts.items() if count}

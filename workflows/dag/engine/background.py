@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
 
-class Background:
+class BackgroundTasks:
     """Use inside a running loop. `done` has the run's end; once `closed` nothing happens here."""
 
     def __init__(self) -> None:

@@ -16,30 +16,31 @@ from typing import TYPE_CHECKING
 
 from workflows.core.errors import Terminated, WorkflowsError
 from workflows.core.redaction import redact
-from workflows.dag.engine.background import Background
-from workflows.dag.engine.following import Follower
-from workflows.dag.engine.polling import Poller
-from workflows.dag.engine.scheduler import Graph, Scheduler, State
-from workflows.dag.engine.submission import Submitter
-from workflows.dag.engine.watching import Levels, Watches
+from workflows.dag.engine.background import BackgroundTasks
+from workflows.dag.engine.job_polling import JobPoller
+from workflows.dag.engine.poll_schedule import PollSchedule
+from workflows.dag.engine.scheduler import Graph, Scheduler
+from workflows.dag.engine.submission import JobSubmitter
+from workflows.dag.engine.watch_targets import LevelSlack, WatchTargets
 from workflows.dag.journal import journal as events
-from workflows.dag.runner.protocol import FINAL, Job, JobState, idempotency_key
+from workflows.dag.runner.protocol import FINAL, JobState, RunnerJob, idempotency_key
+from workflows.dag.states import StepState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from workflows.dag.engine.parts import Parts, Rules
+    from workflows.dag.engine.dependencies import EngineConfig, EngineDependencies
     from workflows.dag.file.model import Dag, Step
     from workflows.dag.journal.journal import StepPast
 
 _STOP_S = 1.5  # SIGTERM: how long answers to what was submitted may still take
 _CANCEL_S = 2.0
 _FLUSH_S = 0.005  # ends and job ids are committed together, this long after the first of them
-_READY, _SUCCEEDED = State.READY, State.SUCCEEDED  # once, as in `scheduler`
+_READY, _SUCCEEDED = StepState.READY, StepState.SUCCEEDED  # once, as in `scheduler`
 _ENDS = {
-    JobState.SUCCEEDED: State.SUCCEEDED,
-    JobState.FAILED: State.FAILED,
-    JobState.CANCELLED: State.CANCELLED,
+    JobState.SUCCEEDED: StepState.SUCCEEDED,
+    JobState.FAILED: StepState.FAILED,
+    JobState.CANCELLED: StepState.CANCELLED,
 }
 
 
@@ -49,7 +50,9 @@ class Engine:
     `began` and `over` are seconds since 1970, 0 where it has not come to that.
     """
 
-    def __init__(self, dag: Dag, run_id: str, parts: Parts, rules: Rules) -> None:
+    def __init__(
+        self, dag: Dag, run_id: str, parts: EngineDependencies, rules: EngineConfig
+    ) -> None:
         steps = dag.steps
         graph = Graph(dag.dependencies())
         stop = dag.on_failure.value == "stop"
@@ -68,8 +71,8 @@ class Engine:
         self._past = parts.past
         self._observer = parts.observer
         self._ended = bytearray(graph.size)
-        self._watches = Watches(graph)
-        self._poller = Poller(parts.pace, Levels(graph, self._ended).ahead)
+        self._watches = WatchTargets(graph)
+        self._poller = PollSchedule(parts.pace, LevelSlack(graph, self._ended).ahead)
         self._ready: deque[int] = deque()
         self._tries: dict[int, int] = {}
         self._running = 0
@@ -86,9 +89,9 @@ class Engine:
         return self.scheduler.over
 
     @property
-    def looks(self) -> int:
+    def polls(self) -> int:
         """How often a job's state was asked for."""
-        return self._follower.looks
+        return self._follower.polls
 
     @property
     def took_s(self) -> Mapping[int, float]:
@@ -105,9 +108,9 @@ class Engine:
             RunConflict: another process has taken the run over.
         """
         self._loop = asyncio.get_running_loop()
-        self._background = Background()
+        self._background = BackgroundTasks()
         self._done = self._background.done
-        self._submitter = Submitter(
+        self._submitter = JobSubmitter(
             self.run_id,
             self._client,
             self._journal,
@@ -116,7 +119,7 @@ class Engine:
             made=self._made,
             failed=self._not_made,
         )
-        self._follower = Follower(
+        self._follower = JobPoller(
             self._client,
             self._poller,
             self._watches,
@@ -163,14 +166,14 @@ class Engine:
         now, steps = time(), self.dag.steps
         jobs = []
         for step, state in enumerate(self.scheduler.states):
-            if state is State.RUNNING:
+            if state is StepState.RUNNING:
                 job_id = self._submitter.job_ids.get(steps[step].id)
-                if steps[step].flow is not None or (job_id and self._client.abilities.cancel):
+                if steps[step].flow is not None or (job_id and self._client.capabilities.cancel):
                     self._journal.note(events.cancelled(step, self.attempts[step], now))
                 if job_id:
                     jobs.append(job_id)
         self._journal.flush()  # before anything that may hang until we are killed
-        if jobs and self._client.abilities.cancel:
+        if jobs and self._client.capabilities.cancel:
             asked = [self._loop.create_task(self._cancel(job_id)) for job_id in jobs]
             _, unheard = await asyncio.wait(asked, timeout=_CANCEL_S)
             for one in unheard:
@@ -184,7 +187,7 @@ class Engine:
         while todo:
             step = todo.popleft()
             known = self._past.get(step)
-            if known is None or known.state is not State.SUCCEEDED:
+            if known is None or known.state is not StepState.SUCCEEDED:
                 self._ready.append(step)
                 continue
             self.reused += 1
@@ -192,7 +195,7 @@ class Engine:
             self.began[step], self.over[step] = known.began, known.ended
             if known.job_id:
                 self._submitter.job_ids[self.dag.steps[step].id] = known.job_id
-            todo.extend(self._settle(step, State.SUCCEEDED))
+            todo.extend(self._settle(step, StepState.SUCCEEDED))
 
     def _pump_soon(self) -> None:
         """Start what is ready, in the next turn of the loop."""
@@ -245,7 +248,7 @@ class Engine:
             return False
         self.attempts[step], self.began[step] = known.attempt, known.began
         gone = known.cancelled and self.dag.steps[step].flow is not None
-        return known.state in {State.READY, State.RUNNING} and not gone
+        return known.state in {StepState.READY, StepState.RUNNING} and not gone
 
     def _submit(self, steps: Sequence[int]) -> None:
         """One attempt of each of these steps: its job is made, or found again."""
@@ -270,9 +273,9 @@ class Engine:
     def _not_made(self, step: int, message: str) -> None:
         """The submitter's word: there is no job."""
         self._submitting -= 1
-        self._end(step, State.FAILED, message)
+        self._end(step, StepState.FAILED, message)
 
-    def _made(self, step: int, job: Job) -> None:
+    def _made(self, step: int, job: RunnerJob) -> None:
         """The submitter's word: the attempt has a job."""
         self._submitting -= 1
         if not self._flushing:
@@ -298,9 +301,9 @@ class Engine:
         assert what.flow is not None and run_flow is not None  # noqa: S101, PT018 - no task
         key = idempotency_key(self.run_id, what.id, self.attempts[step])
         problem = await run_flow(what.flow, what.timeout_s, key)
-        self._end(step, State.FAILED if problem else State.SUCCEEDED, problem)
+        self._end(step, StepState.FAILED if problem else StepState.SUCCEEDED, problem)
 
-    def _job_over(self, step: int, job: Job) -> None:
+    def _job_over(self, step: int, job: RunnerJob) -> None:
         """The follower's word, or an answer that was final from the start."""
         self._end(step, _ENDS[job.state], job.message)
 
@@ -310,11 +313,11 @@ class Engine:
             return
         what = self.dag.steps[step]
         self._follower.forget(step)
-        cancel = self._client.abilities.cancel
+        cancel = self._client.capabilities.cancel
         if cancel:
             self._background.spawn(self._cancel(self._submitter.job_ids[what.id]))
         left = "it is being cancelled" if cancel else "the runner cannot cancel it: it goes on"
-        self._end(step, State.FAILED, f"took longer than {what.timeout_s:g} s; {left}")
+        self._end(step, StepState.FAILED, f"took longer than {what.timeout_s:g} s; {left}")
 
     async def _cancel(self, job_id: str) -> None:
         with suppress(WorkflowsError):  # whoever looks at the runner sees that it goes on
@@ -322,7 +325,7 @@ class Engine:
 
     # --- ends -------------------------------------------------------------------------------
 
-    def _end(self, step: int, state: State, message: str = "") -> None:
+    def _end(self, step: int, state: StepState, message: str = "") -> None:
         """An attempt is over: the step is, too, unless it has retries left."""
         now, began = time(), self.began[step]
         if message:
@@ -344,9 +347,9 @@ class Engine:
         if not self._pumping:
             self._pump_soon()
 
-    def _tried_again(self, step: int, state: State, message: str) -> bool:
+    def _tried_again(self, step: int, state: StepState, message: str) -> bool:
         """Whether another attempt is to come: a retry, or as a stopped run cancelled the job."""
-        if state is State.CANCELLED:
+        if state is StepState.CANCELLED:
             known = self._known(step)
             if known is None or not known.cancelled:
                 return False
@@ -367,7 +370,7 @@ class Engine:
         self._ready.append(step)
         self._pump_soon()
 
-    def _settle(self, step: int, state: State) -> list[int]:
+    def _settle(self, step: int, state: StepState) -> list[int]:
         """Tell everybody that a step is over; the answer is what may start now."""
         ready, skipped = self.scheduler.ended(step, state)
         self._settled(step)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def quiet_collector() -> Iterator[None]:
+def frozen_garbage_collector() -> Iterator[None]:
     """What was loaded stays: the cyclic collector need not look through it again and again."""
     gc.freeze()
     try:

@@ -7,31 +7,25 @@ O(steps + edges). Time, the network and retries' waits are the engine's business
 from __future__ import annotations
 
 from collections import Counter
-from enum import IntEnum
 from typing import TYPE_CHECKING
 
 from workflows.dag.file.model import When
+from workflows.dag.states import StepState
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-class State(IntEnum):
-    """Where a step is. Everything from SUCCEEDED on is final."""
-
-    WAITING = 0
-    READY = 1
-    RUNNING = 2
-    SUCCEEDED = 3
-    FAILED = 4
-    CANCELLED = 5
-    SKIPPED = 6  # below a failure, or after it where the workflow stops at the first
-    NOT_NEEDED = 7  # for failures only, and there was none
-
-
 # once, since looking them up in their class costs ten times as much
-_WAITING, _READY, _RUNNING, _SUCCEEDED = State.WAITING, State.READY, State.RUNNING, State.SUCCEEDED
-_BAD = frozenset({State.FAILED, State.CANCELLED, State.SKIPPED})  # a run with one has failed
+_WAITING, _READY, _RUNNING, _SUCCEEDED = (
+    StepState.WAITING,
+    StepState.READY,
+    StepState.RUNNING,
+    StepState.SUCCEEDED,
+)
+_BAD = frozenset(
+    {StepState.FAILED, StepState.CANCELLED, StepState.SKIPPED}
+)  # a run with one has failed
 
 
 class Graph:
@@ -103,7 +97,7 @@ class Scheduler:
     ) -> None:
         self.graph = graph
         self._below = graph.dependents
-        self.states = [State.WAITING] * graph.size
+        self.states = [StepState.WAITING] * graph.size
         self.over = 0
         self._when = when or [When.ON_SUCCESS] * graph.size
         self._left = [len(needed) for needed in graph.dependencies]
@@ -115,10 +109,10 @@ class Scheduler:
         """Whether a step may be anything but ready once its dependencies have ended."""
 
     @property
-    def counts(self) -> dict[State, int]:
+    def counts(self) -> dict[StepState, int]:
         """How many steps are in each state; counted when asked for."""
         counted = Counter(self.states)
-        return {state: counted[state] for state in State}
+        return {state: counted[state] for state in StepState}
 
     @property
     def finished(self) -> bool:
@@ -138,7 +132,7 @@ class Scheduler:
         """
         change: Change = ([], [])
         for step in range(self.graph.size):
-            if not self._left[step] and self.states[step] is State.WAITING:
+            if not self._left[step] and self.states[step] is StepState.WAITING:
                 self._judge(step, change)
         self._spread(change)
         return change
@@ -149,9 +143,9 @@ class Scheduler:
 
     def again(self, step: int) -> None:
         """A running step is to be started once more (a retry)."""
-        self.states[step] = State.READY
+        self.states[step] = StepState.READY
 
-    def ended(self, step: int, state: State) -> Change:
+    def ended(self, step: int, state: StepState) -> Change:
         """A running or ready step has ended; the answer is what may start, and what never will.
 
         Raises:
@@ -174,7 +168,7 @@ class Scheduler:
                 ready.append(below)
         return ready, []
 
-    def _judged(self, step: int, state: State) -> Change:
+    def _judged(self, step: int, state: StepState) -> Change:
         """What an end means where a step below may turn out to be anything but ready."""
         change: Change = ([], [])
         if state is not _SUCCEEDED:
@@ -204,7 +198,7 @@ class Scheduler:
                 self._bad[below] = 1
             else:
                 self._unneeded[below] = 1
-            if not self._left[below] and self.states[below] is State.WAITING:
+            if not self._left[below] and self.states[below] is StepState.WAITING:
                 self._judge(below, change)
 
     def _judge(self, step: int, change: Change) -> None:
@@ -212,18 +206,18 @@ class Scheduler:
         when = self._when[step]
         if when is When.ON_SUCCESS:
             if self._bad[step] or self._stopped:
-                self._skip(step, State.SKIPPED, change)
+                self._skip(step, StepState.SKIPPED, change)
                 return
             if self._unneeded[step]:
-                self._skip(step, State.NOT_NEEDED, change)
+                self._skip(step, StepState.NOT_NEEDED, change)
                 return
         elif when is When.ON_FAILURE and not self._bad[step]:
-            self._skip(step, State.NOT_NEEDED, change)
+            self._skip(step, StepState.NOT_NEEDED, change)
             return
-        self.states[step] = State.READY
+        self.states[step] = StepState.READY
         change[0].append(step)
 
-    def _skip(self, step: int, state: State, change: Change) -> None:
+    def _skip(self, step: int, state: StepState, change: Change) -> None:
         """The step is over without having run."""
         self.states[step] = state
         self.over += 1
@@ -236,5 +230,8 @@ class Scheduler:
         """
         self._stopped = True
         for step, state in enumerate(self.states):
-            if state in {State.WAITING, State.READY} and self._when[step] is When.ON_SUCCESS:
-                self._skip(step, State.SKIPPED, change)
+            if (
+                state in {StepState.WAITING, StepState.READY}
+                and self._when[step] is When.ON_SUCCESS
+            ):
+                self._skip(step, StepState.SKIPPED, change)

@@ -8,22 +8,22 @@ from typing import TYPE_CHECKING
 from workflows.core.errors import AnswerLost, RequestRefused, TimeoutExceeded, WorkflowsError
 from workflows.dag.file.templates import resolve
 from workflows.dag.journal import journal as events
-from workflows.dag.runner.protocol import Job, JobState, idempotency_key
+from workflows.dag.runner.protocol import JobState, RunnerJob, idempotency_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from workflows.dag.engine.background import Background
-    from workflows.dag.engine.parts import Rules
+    from workflows.dag.engine.background import BackgroundTasks
+    from workflows.dag.engine.dependencies import EngineConfig
     from workflows.dag.file.model import Step
     from workflows.dag.journal.journal import Journal
-    from workflows.dag.runner.client import Client, Request, Sent
+    from workflows.dag.runner.client import Request, RunnerClient, Sent
 
 _Attempt = tuple[int, "Step", int]
 """One attempt of a step: the step's number, the step, and which attempt it is."""
 
 
-class Submitter:
+class JobSubmitter:
     """Submits jobs of one run and writes their ids down; `job_ids` by step id, for templates.
 
     Each attempt's job is told by `made`, or by `failed` why there is none: one of them, once.
@@ -32,17 +32,17 @@ class Submitter:
     def __init__(  # noqa: PLR0913 - what it works with
         self,
         run_id: str,
-        client: Client,
+        client: RunnerClient,
         journal: Journal,
-        rules: Rules,
+        rules: EngineConfig,
         *,
-        background: Background,
-        made: Callable[[int, Job], None],
+        background: BackgroundTasks,
+        made: Callable[[int, RunnerJob], None],
         failed: Callable[[int, str], None],
     ) -> None:
         self.job_ids: dict[str, str] = {}
-        abilities = client.abilities
-        self.recoverable = abilities.idempotency or (abilities.find and rules.unique_names)
+        capabilities = client.capabilities
+        self.recoverable = capabilities.idempotency or (capabilities.find and rules.unique_names)
         self._run_id = run_id
         self._client = client
         self._journal = journal
@@ -68,9 +68,9 @@ class Submitter:
         """The job of an attempt that an earlier process began; `job_id` is empty if it got none."""
         if job_id:
             self.job_ids[what.id] = job_id
-            self._tell(step, Job(job_id, JobState.UNKNOWN, "", ""))
+            self._tell(step, RunnerJob(job_id, JobState.UNKNOWN, "", ""))
         elif self.recoverable or self._rules.repeat_lost:
-            find = self.recoverable and not self._client.abilities.idempotency
+            find = self.recoverable and not self._client.capabilities.idempotency
             self._background.spawn(self._exchange((step, what, attempt), find=find))
         else:
             lost = AnswerLost("an earlier process was cut off while it submitted this step")
@@ -84,7 +84,7 @@ class Submitter:
     async def _exchange(
         self,
         about: _Attempt,
-        request: Request[Job] | None = None,
+        request: Request[RunnerJob] | None = None,
         first: Sent | None = None,
         *,
         find: bool = False,
@@ -104,7 +104,7 @@ class Submitter:
         else:
             self.answered(about, job)
 
-    def _request(self, what: Step, attempt: int) -> Request[Job]:
+    def _request(self, what: Step, attempt: int) -> Request[RunnerJob]:
         task = what.task
         assert task is not None  # noqa: S101 - flows have no job
         name, image_uri, args = task
@@ -122,7 +122,7 @@ class Submitter:
         name = what.task.name if what.task else what.id
         return f"{name}-{idempotency_key(self._run_id, what.id, attempt).replace(':', '-')}"
 
-    def answered(self, about: _Attempt, job: Job) -> None:
+    def answered(self, about: _Attempt, job: RunnerJob) -> None:
         """The client's word: the attempt has a job. What goes wrong here ends the run."""
         if self._background.closed:
             return
@@ -134,7 +134,7 @@ class Submitter:
         except BaseException as error:  # noqa: BLE001 - the run raises it
             self._background.fail(error)
 
-    def unanswered(self, about: _Attempt, request: Request[Job], sent: Sent | None) -> None:
+    def unanswered(self, about: _Attempt, request: Request[RunnerJob], sent: Sent | None) -> None:
         """The client's word: it takes longer."""
         self._background.spawn(self._exchange(about, request, sent))
 

@@ -23,7 +23,7 @@ from workflows.trigger import message
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from workflows.dag.engine.parts import RunFlow
+    from workflows.dag.engine.dependencies import FlowRunner
     from workflows.dag.file.model import FlowCall
 
 LOCATION = "WORKFLOWS_FLOW_STEPS"  # `local` (default) or `cloud`
@@ -33,7 +33,7 @@ _KEPT_BYTES = 256 * 1024
 _OURS = ("WORKFLOW_NAME", "WORKFLOW_PARAMETERS", "WORKFLOWS_RUN_URL", "CLOUD_RUN_EXECUTION")
 
 
-def chosen(flows: Collection[str], *, cancel_on_exit: bool = False) -> RunFlow:
+def chosen(flows: Collection[str], *, cancel_on_exit: bool = False) -> FlowRunner:
     """What carries out steps that are these flows; here they always end with the run.
 
     Raises:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import orjson
 
-from workflows.dag.engine.scheduler import State
+from workflows.dag.states import StepState
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -50,7 +50,7 @@ class StepPast:
 
     attempt: int = 0
     job_id: str = ""
-    state: State = State.WAITING
+    state: StepState = StepState.WAITING
     message: str = ""
     began: float = 0.0
     ended: float = 0.0
@@ -136,7 +136,9 @@ def cancelled(step: int, attempt: int, now: float) -> Event:
     return ("c", step, attempt, now)
 
 
-def over(step: int, attempt: int, state: State, message: str, began: float, now: float) -> Event:  # noqa: PLR0913, PLR0917
+def over(  # noqa: PLR0913, PLR0917
+    step: int, attempt: int, state: StepState, message: str, began: float, now: float
+) -> Event:
     """The step's attempt has ended."""
     return ("e", step, attempt, int(state), message, began, now)
 
@@ -171,14 +173,14 @@ def _apply(past: Past, event: list[Any]) -> None:
     if attempt < step.attempt:
         return
     if attempt > step.attempt:
-        step.attempt, step.job_id, step.state, step.message = attempt, "", State.WAITING, ""
+        step.attempt, step.job_id, step.state, step.message = attempt, "", StepState.WAITING, ""
         step.cancelled = False
     if kind == "i":
-        step.state, step.began = State.READY, event[3]
+        step.state, step.began = StepState.READY, event[3]
     elif kind == "j":
-        step.state, step.job_id = State.RUNNING, event[3]
+        step.state, step.job_id = StepState.RUNNING, event[3]
     elif kind == "c":
         step.cancelled = True
     elif kind == "e":
-        step.state, step.message = State(event[3]), event[4]
+        step.state, step.message = StepState(event[3]), event[4]
         step.began, step.ended = event[5], event[6]

@@ -13,7 +13,7 @@ _PORTS = {"http": 80, "https": 443}
 
 
 @dataclass(frozen=True, slots=True)
-class Address:
+class RunnerAddress:
     """`scheme://authority/prefix`; `origin` is what an ID token is made out to."""
 
     secure: bool
@@ -43,7 +43,7 @@ class Address:
         return self.origin + self.prefix
 
 
-def parse(text: str) -> Address:
+def parse_runner_address(text: str) -> RunnerAddress:
     """The address as people write it; without a scheme it is https, and http on this machine.
 
     Raises:
@@ -66,7 +66,7 @@ def parse(text: str) -> Address:
     if not whole.isascii() or any(c.isspace() or ord(c) < 32 for c in whole):  # noqa: PLR2004
         raise _refused(text, "it holds spaces or letters that a URL cannot hold")
     secure = parts.scheme == "https"
-    return Address(secure, host, port or _PORTS[parts.scheme], parts.path.rstrip("/"))
+    return RunnerAddress(secure, host, port or _PORTS[parts.scheme], parts.path.rstrip("/"))
 
 
 def _refused(text: str, why: str) -> UrlRefused:

@@ -33,7 +33,7 @@ class Authorization(Protocol):
         ...
 
 
-class Nothing:
+class NoAuthorization:
     """No Authorization header."""
 
     renewable = False
@@ -51,7 +51,7 @@ class Nothing:
         """Nothing can be renewed."""
 
 
-class Fixed:
+class FixedToken:
     """One token for the whole run; `expires_at` is in seconds since 1970, where it says so."""
 
     renewable = False
@@ -64,7 +64,7 @@ class Fixed:
                 fix="give the token alone, without `Bearer` and line ends",
             )
         remember([token])
-        self.expires_at = expiry(token)
+        self.expires_at = token_expiry(token)
         self._line = f"Authorization: Bearer {token}\r\n"
 
     def current(self) -> str:
@@ -141,7 +141,7 @@ class GoogleIdentity:
         token = str(self._credentials.token)
         remember([token])
         self._line = f"Authorization: Bearer {token}\r\n"
-        expires_at = expiry(token) or time.time() + 2 * RENEW_BEFORE_S
+        expires_at = token_expiry(token) or time.time() + 2 * RENEW_BEFORE_S
         left_s = expires_at - time.time()
         self._good_until = expires_at - min(RENEW_BEFORE_S, left_s / 2)
 
@@ -157,16 +157,16 @@ def _no_credentials(why: str) -> AuthenticationFailed:
     )
 
 
-def choose(token: str | None, audience: str) -> Authorization:
+def choose_authorization(token: str | None, audience: str) -> Authorization:
     """`none`: nothing; a token: that; not given: Google ID tokens for `audience`."""
     if token is None or not token.strip():
         return GoogleIdentity(audience)
     if token.strip().lower() == "none":
-        return Nothing()
-    return Fixed(token.strip())
+        return NoAuthorization()
+    return FixedToken(token.strip())
 
 
-def expiry(token: str) -> float | None:
+def token_expiry(token: str) -> float | None:
     """When a JWT says it expires, in seconds since 1970; None for other tokens. Not verified."""
     parts = token.split(".")
     if len(parts) != 3:  # noqa: PLR2004 - header, claims, signature

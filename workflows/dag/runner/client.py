@@ -1,8 +1,8 @@
 """A Task Runner as seen by a run: submit, look, cancel; retries, tokens and lost answers in here.
 
 Works against a runner that knows the two documented requests only, and uses what more one offers
-(`Abilities`). Every request carries a timeout; what may pass is tried again for `patience_s`
-seconds, with waits that double, vary, and honour Retry-After up to 60 s.
+(`RunnerCapabilities`). Every request carries a timeout; what may pass is tried again for
+`patience_s` seconds, with waits that double, vary, and honour Retry-After up to 60 s.
 """
 
 from __future__ import annotations
@@ -30,15 +30,15 @@ from workflows.core.errors import (
 from workflows.core.observability import logger
 from workflows.core.redaction import redact
 from workflows.dag.runner import protocol
-from workflows.dag.runner.connection import Answer
-from workflows.dag.runner.protocol import Abilities, Job, JobState, plain_job
-from workflows.dag.runner.transport import Question
+from workflows.dag.runner.connection import HttpResponse
+from workflows.dag.runner.pool import Question
+from workflows.dag.runner.protocol import JobState, RunnerCapabilities, RunnerJob, decode_plain_job
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from workflows.dag.runner.auth import Authorization
-    from workflows.dag.runner.transport import Transport
+    from workflows.dag.runner.pool import ConnectionPool
 
 T = TypeVar("T")
 A = TypeVar("A")
@@ -58,7 +58,7 @@ _NOT_A_RUNNER = frozenset({404, 405})
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class RetryLimits:
     """How long, in seconds, what may pass is tried again: at the start, and in mid-run."""
 
     start_s: float = 5.0
@@ -69,26 +69,28 @@ class Patience:
 class Request(Question, Generic[T]):
     """What is asked, and how its answer is read; the runner may hold that for `extra_s` seconds."""
 
-    read: Callable[[Answer], T]
+    read: Callable[[HttpResponse], T]
 
 
 class Sent(NamedTuple):
     """How one try went: the Authorization header that was sent, and what came."""
 
     token: str
-    outcome: Answer | WorkflowsError
+    outcome: HttpResponse | WorkflowsError
 
 
 class Asker(Protocol[A_contra]):
-    """Who is told how a request went that `Client.begin` sent; `about` is the asker's own.
+    """Who is told how a request went that `RunnerClient.begin` sent; `about` is the asker's own.
 
     Its methods must not raise: the event loop calls them. `unanswered` may be called at once.
     """
 
-    def answered(self, about: A_contra, job: Job, /) -> None:
+    def answered(self, about: A_contra, job: RunnerJob, /) -> None:
         """The first try has given this job."""
 
-    def unanswered(self, about: A_contra, request: Request[Job], sent: Sent | None, /) -> None:
+    def unanswered(
+        self, about: A_contra, request: Request[RunnerJob], sent: Sent | None, /
+    ) -> None:
         """It is not that simple: `exchange` is to go on from what came.
 
         That is nothing where the request could not be sent now.
@@ -105,7 +107,7 @@ class _Tries:
     renewed: bool = False
 
 
-class Client:
+class RunnerClient:
     """One runner. `repeat_lost`: submit again where it is unknown whether a job was made.
 
     `transport` carries short requests, `waiting` those that the runner holds until a job ends.
@@ -113,14 +115,14 @@ class Client:
 
     def __init__(
         self,
-        transport: Transport,
-        waiting: Transport,
+        transport: ConnectionPool,
+        waiting: ConnectionPool,
         authorization: Authorization,
         *,
-        patience: Patience,
+        patience: RetryLimits,
         repeat_lost: bool = False,
     ) -> None:
-        self.abilities = Abilities()
+        self.capabilities = RunnerCapabilities()
         self._transport = transport
         self._waiting = waiting
         self._authorization = authorization
@@ -130,7 +132,7 @@ class Client:
         self._reported: set[str] = set()
         self._loop = asyncio.get_running_loop()
 
-    async def discover(self) -> Abilities:
+    async def discover(self) -> RunnerCapabilities:
         """Ask once what the runner offers; a plain one answers 404 or nonsense, which is fine.
 
         Raises:
@@ -138,20 +140,20 @@ class Client:
             AuthenticationFailed, AccessDenied: it does not let us in.
         """
 
-        def read(answer: Answer) -> Abilities:
+        def read(answer: HttpResponse) -> RunnerCapabilities:
             if answer.status in {401, 403}:
                 self._check(answer, "GET /capabilities")
             good = 200 <= answer.status < 300  # noqa: PLR2004
-            return protocol.read_abilities(answer.body) if good else Abilities()
+            return protocol.decode_capabilities(answer.body) if good else RunnerCapabilities()
 
         asked = Request("GET", "/capabilities", "", b"", 0, once=False, read=read)
-        self.abilities = await self.exchange(asked, patience_s=self._patience.start_s)
-        self._once = self._once and not self.abilities.idempotency
-        return self.abilities
+        self.capabilities = await self.exchange(asked, patience_s=self._patience.start_s)
+        self._once = self._once and not self.capabilities.idempotency
+        return self.capabilities
 
     def submit(
         self, name: str, image: str, args: protocol.Args, env: Mapping[str, str], key: str
-    ) -> Request[Job]:
+    ) -> Request[RunnerJob]:
         """To have a job made, once; a runner that knows keys gives the same job for a `key`.
 
         Raises, when it is carried out:
@@ -160,46 +162,46 @@ class Client:
             RunnerUnusable: what answers is no Task Runner.
             TransientError: out of patience.
         """
-        body = protocol.order(name, image, args, env)
+        body = protocol.encode_submission(name, image, args, env)
         headers = f"{_JSON}Idempotency-Key: {key}\r\nContent-Length: {len(body)}\r\n"
         return Request("POST", "/job", headers, body, 0, self._once, self._submitted)
 
-    def _submitted(self, answer: Answer) -> Job:
+    def _submitted(self, answer: HttpResponse) -> RunnerJob:
         status = answer.status
         if status != 200:  # noqa: PLR2004
             if status in _NOT_A_RUNNER:
                 raise self._unusable(answer, "POST /job")
             self._check(answer, "POST /job")
-        job = protocol.read_job(answer.body)
+        job = protocol.decode_job(answer.body)
         if job is None:
             raise AnswerLost(
                 f"POST /job was answered {status} without a job",
-                why=redact(protocol.quoted(answer.body)),
+                why=redact(protocol.error_text(answer.body)),
             )
         return job if job.state is not _UNKNOWN else self._known(job)
 
-    def look(self, job_id: str, wait_s: float = 0) -> Request[Job]:
+    def look(self, job_id: str, wait_s: float = 0) -> Request[RunnerJob]:
         """For the job's state; with `wait_s` the runner may hold its answer until it has ended.
 
         Raises, when it is carried out:
             RequestRefused: the runner does not know the job, or will not say.
             TransientError: out of patience.
         """
-        path = protocol.status_path(job_id, wait_s)
+        path = protocol.job_status_path(job_id, wait_s)
         return Request("GET", path, "", b"", wait_s, _REPEATABLE, self._looked)
 
-    def _looked(self, answer: Answer) -> Job:
+    def _looked(self, answer: HttpResponse) -> RunnerJob:
         status = answer.status
         if status != 200:  # noqa: PLR2004
             if status == 404:  # noqa: PLR2004
                 what = "the runner does not know the job"
-                raise ResourceNotFound(what, why=redact(protocol.quoted(answer.body)))
+                raise ResourceNotFound(what, why=redact(protocol.error_text(answer.body)))
             self._check(answer, "GET /jobstatus")
-        job = protocol.read_job(answer.body)
+        job = protocol.decode_job(answer.body)
         if job is None:
             raise RemoteUnavailable(
                 f"GET /jobstatus was answered {status} without a job",
-                why=redact(protocol.quoted(answer.body)),
+                why=redact(protocol.error_text(answer.body)),
             )
         return job if job.state is not _UNKNOWN else self._known(job)
 
@@ -210,28 +212,28 @@ class Client:
             WorkflowsError: it was not accepted.
         """
 
-        def read(answer: Answer) -> None:
+        def read(answer: HttpResponse) -> None:
             self._check(answer, "POST /job/cancel")
 
-        path = protocol.cancel_path(job_id)
+        path = protocol.job_cancel_path(job_id)
         asked = Request("POST", path, _EMPTY, b"", 0, once=False, read=read)
         await self.exchange(asked, patience_s=_CANCEL_PATIENCE_S)
 
-    async def find(self, name: str) -> list[Job]:
+    async def find(self, name: str) -> list[RunnerJob]:
         """The jobs of a name, where the runner offers that.
 
         Raises:
             WorkflowsError: the runner does not say.
         """
 
-        def read(answer: Answer) -> list[Job]:
+        def read(answer: HttpResponse) -> list[RunnerJob]:
             self._check(answer, "GET /jobs")
-            return protocol.read_jobs(answer.body)
+            return protocol.decode_jobs(answer.body)
 
-        path = protocol.find_path(name)
+        path = protocol.job_search_path(name)
         return await self.exchange(Request("GET", path, "", b"", 0, once=False, read=read))
 
-    def begin(self, request: Request[Job], about: A, asker: Asker[A]) -> None:
+    def begin(self, request: Request[RunnerJob], about: A, asker: Asker[A]) -> None:
         """Send now, without a task; one of the asker's methods is called, once, with `about`."""
         token = self._authorization.current()
         if self._not_before or (not token and self._authorization.renewable):
@@ -309,7 +311,7 @@ class Client:
         _log.debug("%s; again in %.1f s", error.what, wait_s)
         await asyncio.sleep(wait_s)
 
-    def _check(self, answer: Answer, asked: str) -> None:
+    def _check(self, answer: HttpResponse, asked: str) -> None:
         """Nothing for any 2xx.
 
         Raises:
@@ -319,7 +321,7 @@ class Client:
         if 200 <= status < 300:  # noqa: PLR2004
             return
         what = f"{asked} was answered with {status}"
-        why = redact(protocol.quoted(answer.body))
+        why = redact(protocol.error_text(answer.body))
         if status in {408, 425, 429} or status >= 500:  # noqa: PLR2004
             later = RemoteUnavailable(what, why=why, fix="try again later")
             later.wait_s = _retry_after(answer.header("retry-after"))
@@ -332,9 +334,9 @@ class Client:
             raise self._unusable(answer, asked)
         raise RequestRefused(what, why=why)
 
-    def _unusable(self, answer: Answer, asked: str) -> RunnerUnusable:
+    def _unusable(self, answer: HttpResponse, asked: str) -> RunnerUnusable:
         place = answer.header("location")
-        why = redact(f"it leads to {place}" if place else protocol.quoted(answer.body))
+        why = redact(f"it leads to {place}" if place else protocol.error_text(answer.body))
         return RunnerUnusable(
             f"{self._transport.address} is not a Task Runner: {asked} was answered"
             f" with {answer.status}",
@@ -342,7 +344,7 @@ class Client:
             fix="check --tr-hostname; redirects are not followed",
         )
 
-    def _known(self, job: Job) -> Job:
+    def _known(self, job: RunnerJob) -> RunnerJob:
         """The job, whose state nobody has heard of; that is told once for each such word."""
         if job.word not in self._reported:
             self._reported.add(job.word)
@@ -352,11 +354,15 @@ class Client:
 
 
 def _heard(
-    request: Request[Job], token: str, about: A, asker: Asker[A], outcome: Answer | WorkflowsError
+    request: Request[RunnerJob],
+    token: str,
+    about: A,
+    asker: Asker[A],
+    outcome: HttpResponse | WorkflowsError,
 ) -> None:
     """How a first try went. A function of its own: a closure costs more than a `partial`."""
-    if isinstance(outcome, Answer) and outcome.status == 200:  # noqa: PLR2004
-        job = plain_job(outcome.body)
+    if isinstance(outcome, HttpResponse) and outcome.status == 200:  # noqa: PLR2004
+        job = decode_plain_job(outcome.body)
         if job is None:
             with suppress(Exception):  # `exchange` comes upon it again, where it is seen
                 job = request.read(outcome)

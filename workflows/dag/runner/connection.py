@@ -19,7 +19,7 @@ from workflows.core.errors import AnswerLost, RequestRefused, WorkflowsError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from workflows.dag.runner.transport import Transport
+    from workflows.dag.runner.pool import ConnectionPool
 
 MOST_PLAIN = 64  # heads that are known at a time
 MAX_BODY_BYTES = 4 * 1024 * 1024
@@ -31,7 +31,7 @@ _FRAMED = re.compile(rb"\r\n(?:content-length|transfer-encoding)[ \t]*:", re.IGN
 
 
 @dataclass(slots=True, eq=False)
-class Answer:
+class HttpResponse:
     """Status, head as it came, and body."""
 
     status: int
@@ -44,13 +44,13 @@ class Answer:
         return found[1].strip().decode("latin-1") if found else ""
 
 
-class Connection(asyncio.Protocol):
+class PoolConnection(asyncio.Protocol):
     """One connection with at most one request on its way, whose end `tell` is told, once."""
 
-    def __init__(self, pool: Transport) -> None:
+    def __init__(self, pool: ConnectionPool) -> None:
         self.pool = pool
         self.transport: asyncio.Transport | None = None
-        self.tell: Callable[[Answer | WorkflowsError], None] | None = None
+        self.tell: Callable[[HttpResponse | WorkflowsError], None] | None = None
         self.deadline = 0.0
         self.idle_since = 0.0
         self._used = False  # had an answer before: the other side may just be closing it
@@ -65,7 +65,7 @@ class Connection(asyncio.Protocol):
         self._keep = False
 
     def send(
-        self, data: bytes, deadline: float, tell: Callable[[Answer | WorkflowsError], None]
+        self, data: bytes, deadline: float, tell: Callable[[HttpResponse | WorkflowsError], None]
     ) -> None:
         """One request; `deadline` is the loop's time, which the pool sees to."""
         self.tell = tell
@@ -87,7 +87,7 @@ class Connection(asyncio.Protocol):
                 tell, self.tell = self.tell, None
                 self._used = True
                 self.pool.release(self)
-                tell(Answer(_OK, data, body))
+                tell(HttpResponse(_OK, data, body))
                 return
         if not self._head_done:
             self._head = self._head + data if self._head else data
@@ -131,7 +131,7 @@ class Connection(asyncio.Protocol):
         tell, self.tell = self.tell, None
         if tell is None:  # it has failed meanwhile
             return
-        answer, keep = Answer(self._status, self._head, self._body), self._keep
+        answer, keep = HttpResponse(self._status, self._head, self._body), self._keep
         self._reset()
         self._used = True
         if keep:
@@ -142,7 +142,7 @@ class Connection(asyncio.Protocol):
             self.close()
         tell(answer)
 
-    def _learn(self, answer: Answer) -> None:
+    def _learn(self, answer: HttpResponse) -> None:
         """Keep the head of a plain answer: the parser says the same of it when it comes again.
 
         Plain: the body is what stands behind the head, as it is, to the end of what came. So it is

@@ -47,7 +47,7 @@ FINAL = frozenset({JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED})
 
 
 @dataclass(slots=True)
-class Job:
+class RunnerJob:
     """A job as the runner shows it; `word` is its state as written there."""
 
     id: str
@@ -56,7 +56,7 @@ class Job:
     word: str
 
 
-class Abilities(NamedTuple):
+class RunnerCapabilities(NamedTuple):
     """What a runner offers beyond the documented protocol; a plain one has none of it."""
 
     wait: bool = False  # GET /jobstatus?wait=SECONDS answers when the job has ended
@@ -65,7 +65,7 @@ class Abilities(NamedTuple):
     idempotency: bool = False  # the same Idempotency-Key gives the same job
 
 
-def order(name: str, image: str, args: Args, env: Mapping[str, str]) -> bytes:
+def encode_submission(name: str, image: str, args: Args, env: Mapping[str, str]) -> bytes:
     """The body of `POST /job`."""
     body: dict[str, Any] = {"job_name": name, "imageUri": image, "args": args}
     if env:
@@ -73,18 +73,18 @@ def order(name: str, image: str, args: Args, env: Mapping[str, str]) -> bytes:
     return orjson.dumps(body)
 
 
-def status_path(job_id: str, wait_s: float = 0) -> str:
+def job_status_path(job_id: str, wait_s: float = 0) -> str:
     """Path and query of the question for a job's state."""
     path = f"/jobstatus?job_id={_quoted(job_id)}"
     return f"{path}&wait={wait_s:g}" if wait_s else path
 
 
-def cancel_path(job_id: str) -> str:
+def job_cancel_path(job_id: str) -> str:
     """Path and query of the request to cancel a job."""
     return f"/job/cancel?job_id={_quoted(job_id)}"
 
 
-def find_path(name: str) -> str:
+def job_search_path(name: str) -> str:
     """Path and query of the question for the jobs of a name."""
     return f"/jobs?job_name={_quoted(name)}"
 
@@ -105,8 +105,8 @@ def _quoted(text: str) -> str:
     return quote(text, safe="-._~")
 
 
-def plain_job(body: bytes) -> Job | None:
-    """The job in an answer, as `read_job` has it; None where that has to look more closely.
+def decode_plain_job(body: bytes) -> RunnerJob | None:
+    """The job in an answer, as `decode_job` has it; None where that has to look more closely.
 
     Nearly all answers are plain: written as documented, with a state that needs no more words.
     """
@@ -114,13 +114,13 @@ def plain_job(body: bytes) -> Job | None:
         facts = orjson.loads(body)["job"]
         job_id, word = facts["jobId"], facts["state"]
         if type(job_id) is str and job_id:
-            return Job(job_id, _PLAIN[word], "", word)
+            return RunnerJob(job_id, _PLAIN[word], "", word)
     except (ValueError, KeyError, TypeError):
         pass
     return None
 
 
-def read_job(body: bytes) -> Job | None:
+def decode_job(body: bytes) -> RunnerJob | None:
     """The job in an answer; None where there is none to be found."""
     try:
         found = orjson.loads(body)
@@ -129,7 +129,7 @@ def read_job(body: bytes) -> Job | None:
     return _job(found)
 
 
-def read_jobs(body: bytes) -> list[Job]:
+def decode_jobs(body: bytes) -> list[RunnerJob]:
     """The jobs in the answer to a search, as the runner orders them."""
     try:
         found = orjson.loads(body)
@@ -139,20 +139,20 @@ def read_jobs(body: bytes) -> list[Job]:
     return [job for one in listed if (job := _job(one))] if isinstance(listed, list) else []
 
 
-def read_abilities(body: bytes) -> Abilities:
+def decode_capabilities(body: bytes) -> RunnerCapabilities:
     """What a runner says it can do, flat or below `capabilities`; nothing where it does not say."""
     try:
         found = orjson.loads(body)
     except ValueError:
-        return Abilities()
+        return RunnerCapabilities()
     if not isinstance(found, dict):
-        return Abilities()
+        return RunnerCapabilities()
     inner = found.get("capabilities")
     named = inner if isinstance(inner, dict) else found
-    return Abilities(*(named.get(name) is True for name in Abilities._fields))
+    return RunnerCapabilities(*(named.get(name) is True for name in RunnerCapabilities._fields))
 
 
-def _job(found: Any) -> Job | None:
+def _job(found: Any) -> RunnerJob | None:
     if not isinstance(found, dict):
         return None
     facts = found.get("job", found)
@@ -167,7 +167,7 @@ def _job(found: Any) -> Job | None:
     message = ""
     if state in _TOLD:
         message = _text(facts.get("message") or facts.get("error") or facts.get("reason"))
-    return Job(job_id, state, message, _printable(word))
+    return RunnerJob(job_id, state, message, _printable(word))
 
 
 def _printable(text: str) -> str:
@@ -183,7 +183,7 @@ def _text(value: Any) -> str:
     return text if len(text) <= _MAX_MESSAGE else f"{text[:_MAX_MESSAGE]}…"
 
 
-def quoted(body: bytes) -> str:
+def error_text(body: bytes) -> str:
     """An error's body for people: the message in its JSON, or the start of its text."""
     text = body[: 4 * _MAX_MESSAGE].decode(errors="replace").strip()
     try:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable
 
-    from workflows.dag.runner.address import Address
+    from workflows.dag.runner.address import RunnerAddress
 
 P = TypeVar("P", bound=asyncio.Protocol)
 _MAX_ANSWER_BYTES = 16 * 1024
@@ -42,7 +42,7 @@ def tls_context() -> ssl.SSLContext:
     return ssl.create_default_context()
 
 
-def proxy_for(address: Address) -> Proxy | None:
+def proxy_for(address: RunnerAddress) -> Proxy | None:
     """The proxy the environment names for this address.
 
     Raises:
@@ -73,7 +73,7 @@ def proxy_for(address: Address) -> Proxy | None:
     return Proxy(parts.hostname, parts.port or 80, authorization)
 
 
-def _excepted(address: Address) -> bool:
+def _excepted(address: RunnerAddress) -> bool:
     """Whether `no_proxy` names this host, with or without its port, a domain, or everything."""
     host = address.host
     listed = environment.variable("no_proxy") or environment.variable("NO_PROXY") or ""
@@ -87,7 +87,7 @@ def _excepted(address: Address) -> bool:
 async def connect(
     loop: asyncio.AbstractEventLoop,
     make: Callable[[], P],
-    address: Address,
+    address: RunnerAddress,
     tls: ssl.SSLContext | None,
     proxy: Proxy | None,
 ) -> P:

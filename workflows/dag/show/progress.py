@@ -5,7 +5,7 @@ from __future__ import annotations
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from workflows.dag.engine.scheduler import State
+from workflows.dag.states import StepState
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _LINES_AT_ONCE = 100  # a line costs 50 µs of redaction: the first hundred, then 20 a second
 _LINES_A_SECOND = 20.0
 _SUMMARY_S = 5.0
-_SAID = frozenset({State.FAILED, State.CANCELLED})
+_SAID = frozenset({StepState.FAILED, StepState.CANCELLED})
 
 
 class Silent:
@@ -80,7 +80,7 @@ class Lines(Silent):
         self._say(f"{name}: {_first_line(message)}; again in {wait_s:g} s")
 
     @staticmethod
-    def _line(engine: Engine, step: int, state: State) -> str:
+    def _line(engine: Engine, step: int, state: StepState) -> str:
         took_s = engine.over[step] - engine.began[step] if engine.began[step] else 0.0
         message = _first_line(engine.messages.get(step, ""))
         word = state.name.lower().replace("_", " ")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from time import time
 from typing import TYPE_CHECKING
 
-from workflows.dag.engine.scheduler import State
+from workflows.dag.states import StepState
 
 if TYPE_CHECKING:
     from workflows.dag.engine.engine import Engine
@@ -29,5 +29,5 @@ def longest_way_left_s(engine: Engine) -> float:
     ):
         expected_s = engine.expected_s.get(step.id, typical_s)
         age_s = now - began if began else 0.0
-        left.append(0.0 if state >= State.SUCCEEDED else max(0.0, expected_s - age_s))
+        left.append(0.0 if state >= StepState.SUCCEEDED else max(0.0, expected_s - age_s))
     return engine.scheduler.graph.critical_path(left)[0]

@@ -10,24 +10,24 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from workflows.core.redaction import redact
-from workflows.dag.engine.scheduler import State
+from workflows.dag.states import StepState
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from workflows.dag.engine.engine import Engine
-    from workflows.dag.run import Summary
+    from workflows.dag.run import RunSummary
 
 _MOST_BARS = 2_000
 _MOST_IN_GRAPH = 300
 _MOST_IN_SHORT = 100
 _ROW, _WIDTH, _LABEL = 18, 900, 220
 _COLOURS = {
-    State.SUCCEEDED: "#2e7d32",
-    State.FAILED: "#c62828",
-    State.CANCELLED: "#ef6c00",
-    State.SKIPPED: "#9e9e9e",
-    State.NOT_NEEDED: "#bdbdbd",
+    StepState.SUCCEEDED: "#2e7d32",
+    StepState.FAILED: "#c62828",
+    StepState.CANCELLED: "#ef6c00",
+    StepState.SKIPPED: "#9e9e9e",
+    StepState.NOT_NEEDED: "#bdbdbd",
 }
 _STYLE = """
 body{font:14px/1.45 system-ui,sans-serif;margin:2rem auto;max-width:1200px;padding:0 1rem;
@@ -38,7 +38,7 @@ pre{white-space:pre-wrap;margin:0}svg{display:block;max-width:100%;height:auto}
 """
 
 
-def page(engine: Engine, summary: Summary) -> str:
+def page(engine: Engine, summary: RunSummary) -> str:
     """The whole page, as HTML."""
     title = escape(redact(summary.name))
     parts = [
@@ -57,7 +57,7 @@ def page(engine: Engine, summary: Summary) -> str:
     return "".join(parts)
 
 
-def markdown(summary: Summary) -> str:
+def markdown(summary: RunSummary) -> str:
     """The run in short: its facts, the critical path, the failures with the runner's words."""
     facts = [f"| {name} | {value} |" for name, value in _rows(summary)]
     path = " → ".join(f"`{step}`" for step in _short(summary.critical_path))
@@ -82,7 +82,7 @@ def _text(text: str) -> str:
     return escape(redact(text))
 
 
-def _rows(summary: Summary) -> list[tuple[str, str]]:
+def _rows(summary: RunSummary) -> list[tuple[str, str]]:
     rows = [("run", summary.run_id), ("steps", f"{summary.steps:,}")]
     rows += [(name.replace("_", " "), f"{count:,}") for name, count in summary.counts.items()]
     rows += [("wall time", f"{summary.duration_s:.2f} s"), ("looks", f"{summary.looks:,}")]
@@ -91,12 +91,12 @@ def _rows(summary: Summary) -> list[tuple[str, str]]:
     return rows
 
 
-def _facts(summary: Summary) -> str:
+def _facts(summary: RunSummary) -> str:
     cells = "".join(f"<tr><th>{_text(a)}</th><td>{_text(b)}</td></tr>" for a, b in _rows(summary))
     return f"<table>{cells}</table>"
 
 
-def _failures(summary: Summary) -> str:
+def _failures(summary: RunSummary) -> str:
     if not summary.failed:
         return ""
     rows = "".join(

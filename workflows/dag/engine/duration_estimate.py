@@ -14,7 +14,7 @@ _HALF = 0.5 + 1e-9  # a product of fractions may miss it by a hair
 _OFTEN = 5  # it is judged anew when a fifth more is known
 
 
-class Typical:
+class DurationEstimate:
     """The median of all jobs of a kind, ended and running (Kaplan and Meier's estimate).
 
     The median of those that have ended would be far too short at first, when only short ones have,
@@ -44,7 +44,7 @@ class Typical:
                 self._each *= 2
         return count >= self._judge_at
 
-    def judge(self, ages_s: Sequence[float]) -> None:
+    def refit(self, ages_s: Sequence[float]) -> None:
         """Estimate anew; `ages_s` are of the jobs of this kind that run now."""
         self._judge_at = self._count + 1 + self._count // _OFTEN
         running = sorted(ages_s)

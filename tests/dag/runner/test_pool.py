@@ -9,14 +9,16 @@ import pytest
 
 from workflows.core.errors import AnswerLost, RequestRefused, TimeoutExceeded, UrlRefused
 from workflows.dag.runner import address
-from workflows.dag.runner.connection import MAX_BODY_BYTES, Answer
-from workflows.dag.runner.transport import Transport
+from workflows.dag.runner.connection import MAX_BODY_BYTES, HttpResponse
+from workflows.dag.runner.pool import ConnectionPool
 
 
-def ask(reply: bytes, *, times: int = 1, close: bool = False, timeout_s: float = 5) -> list[Answer]:
+def ask(
+    reply: bytes, *, times: int = 1, close: bool = False, timeout_s: float = 5
+) -> list[HttpResponse]:
     """What requests one after the other get from a server that always says `reply`."""
 
-    async def main() -> list[Answer]:
+    async def main() -> list[HttpResponse]:
         answering: list[asyncio.Task[None]] = []
 
         async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -31,7 +33,9 @@ def ask(reply: bytes, *, times: int = 1, close: bool = False, timeout_s: float =
 
         server = await asyncio.start_server(answer, "127.0.0.1", 0)
         port = server.sockets[0].getsockname()[1]
-        transport = Transport(address.parse(f"127.0.0.1:{port}"), timeout_s=timeout_s)
+        transport = ConnectionPool(
+            address.parse_runner_address(f"127.0.0.1:{port}"), timeout_s=timeout_s
+        )
         try:
             return [await transport.send("GET", "/x") for _ in range(times)]
         finally:
@@ -101,10 +105,10 @@ def test_headers_are_found_whatever_their_case() -> None:
     ],
 )
 def test_addresses(text: str, shown: str) -> None:
-    assert str(address.parse(text)) == shown
+    assert str(address.parse_runner_address(text)) == shown
 
 
 @pytest.mark.parametrize("text", ["", "ftp://h", "https://u:p@h", "https://h?x=1", "http://h:x"])
 def test_what_is_no_address_is_refused(text: str) -> None:
     with pytest.raises(UrlRefused):
-        address.parse(text)
+        address.parse_runner_address(text)

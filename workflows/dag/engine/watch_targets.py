@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _MOST_AT_ONCE = 64
 
 
-class Watches:
+class WatchTargets:
     """Who watches whom; to be told of each end once, in order, by `over` or by `later`."""
 
     def __init__(self, graph: Graph) -> None:
@@ -84,7 +84,7 @@ class Watches:
         return [one for one in needs[at : at + burst] if not self._ended[one]]
 
 
-class Levels:
+class LevelSlack:
     """How far a step is ahead of others: what has fewer steps below it has more time.
 
     Counted when first asked for; costs O(steps + edges) in all.

@@ -15,15 +15,15 @@ from typing import TYPE_CHECKING
 
 from workflows.core.errors import AnswerLost, NetworkError, TimeoutExceeded, WorkflowsError
 from workflows.dag.runner import tunnel
-from workflows.dag.runner.connection import MOST_PLAIN, Answer, Connection
+from workflows.dag.runner.connection import MOST_PLAIN, HttpResponse, PoolConnection
 
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable
 
-    from workflows.dag.runner.address import Address
+    from workflows.dag.runner.address import RunnerAddress
 
-    Tell = Callable[[Answer | WorkflowsError], None]
+    Tell = Callable[[HttpResponse | WorkflowsError], None]
     _Waiting = tuple[bytes, float, Tell]  # data, seconds for its answer, whom to tell
 
 _IDLE_S = 4.0  # servers close what is idle for 5 s or more; a request then would be lost
@@ -47,13 +47,15 @@ class Question:
     once: bool
 
 
-class Transport:
+class ConnectionPool:
     """At most `connections` connections to one address; requests beyond that wait their turn.
 
     Use inside a running loop, and `close()` at the end.
     """
 
-    def __init__(self, address: Address, *, connections: int = 64, timeout_s: float = 30) -> None:
+    def __init__(
+        self, address: RunnerAddress, *, connections: int = 64, timeout_s: float = 30
+    ) -> None:
         self.loop = asyncio.get_running_loop()
         self._now = self.loop.time
         self.address = address
@@ -61,8 +63,8 @@ class Transport:
         self.timeout_s = timeout_s
         self._limit = connections
         self.plain: dict[bytes, int] = {}  # heads of plain answers, and the length of their bodies
-        self._idle: list[Connection] = []
-        self._all: set[Connection] = set()
+        self._idle: list[PoolConnection] = []
+        self._all: set[PoolConnection] = set()
         self._opening: set[asyncio.Task[None]] = set()
         self._queue: deque[_Waiting] = deque()
         self._tls: ssl.SSLContext | None = tunnel.tls_context() if address.secure else None
@@ -79,24 +81,24 @@ class Transport:
         body: bytes = b"",
         extra_s: float = 0,
         fresh: bool = False,
-    ) -> Answer:
+    ) -> HttpResponse:
         """One request, for those who can wait; as `ask`, but it says the body's length itself."""
         if body or method == "POST":
             headers += f"Content-Length: {len(body)}\r\n"
         return await self.ask(Question(method, path, headers, body, extra_s, fresh), "")
 
-    async def ask(self, asked: Question, headers: str) -> Answer:
+    async def ask(self, asked: Question, headers: str) -> HttpResponse:
         """`begin`, for those who can wait.
 
         Raises:
             NetworkError, AnswerLost, TimeoutExceeded, RequestRefused: what `begin` tells of.
         """
-        done: asyncio.Future[Answer] = self.loop.create_future()
+        done: asyncio.Future[HttpResponse] = self.loop.create_future()
 
-        def tell(outcome: Answer | WorkflowsError) -> None:
+        def tell(outcome: HttpResponse | WorkflowsError) -> None:
             if done.done():  # cancelled
                 return
-            if isinstance(outcome, Answer):
+            if isinstance(outcome, HttpResponse):
                 done.set_result(outcome)
             else:
                 done.set_exception(outcome)
@@ -172,7 +174,7 @@ class Transport:
 
     # --- connections ------------------------------------------------------------------------
 
-    def _at_hand(self, oldest: float) -> Connection | None:
+    def _at_hand(self, oldest: float) -> PoolConnection | None:
         """A connection that is idle, at most since `oldest`, if there is one."""
         while self._idle:
             connection = self._idle.pop()
@@ -193,7 +195,7 @@ class Transport:
         try:
             async with asyncio.timeout(self.timeout_s):
                 connection = await tunnel.connect(
-                    self.loop, lambda: Connection(self), self.address, self._tls, self._proxy
+                    self.loop, lambda: PoolConnection(self), self.address, self._tls, self._proxy
                 )
         except TimeoutError as error:
             raise NetworkError(f"no connection to {self.host}", why="it takes too long") from error
@@ -218,7 +220,7 @@ class Transport:
             self._queue.popleft()[2](error)
         self._open_more()
 
-    def release(self, connection: Connection) -> None:
+    def release(self, connection: PoolConnection) -> None:
         """A connection is free: the request that waits longest takes it, if there is one."""
         now = connection.idle_since = self._now()
         if not self._queue:
@@ -229,7 +231,7 @@ class Transport:
         if self._sweeper is None:
             self._sweep_later()
 
-    def forget(self, connection: Connection) -> None:
+    def forget(self, connection: PoolConnection) -> None:
         """A connection is closed."""
         if connection in self._all:
             self._all.discard(connection)

@@ -14,7 +14,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from workflows.dag.engine.durations import Typical
+from workflows.dag.engine.duration_estimate import DurationEstimate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Hashable
@@ -36,7 +36,7 @@ _EARLY = 0.95  # of the time a step took in earlier runs: when to look first
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class PollIntervals:
     """Seconds between looks: `base_s` before anything is known, `fixed_s` whatever is known."""
 
     base_s: float = BASE_S
@@ -48,7 +48,7 @@ class Pace:
 @dataclass(slots=True, eq=False)
 class _Running:
     started: float
-    kind: Typical
+    kind: DurationEstimate
     expected_s: float | None
     watched: bool
     probe: bool
@@ -57,23 +57,23 @@ class _Running:
     looking: bool = False
 
 
-class Poller:
+class PollSchedule:
     """The running jobs and when each is to be looked at next.
 
     `ahead` says of a job how many levels of the graph it is ahead of the steps that the end of
     the run waits for longest.
     """
 
-    def __init__(self, pace: Pace, ahead: Callable[[int], int] = lambda _: 0) -> None:
+    def __init__(self, pace: PollIntervals, ahead: Callable[[int], int] = lambda _: 0) -> None:
         self._pace = pace
         self._no_time_s = 0.0 if pace.floor_s else _NO_TIME_S
         self._ahead = ahead
-        self._all = Typical()
+        self._all = DurationEstimate()
         self._jobs: dict[int, _Running] = {}
         self.planned: Collection[int] = self._jobs
         """The jobs that it plans looks for."""
         self._heap: list[tuple[float, int]] = []
-        self._kinds: dict[Hashable, Typical] = {}
+        self._kinds: dict[Hashable, DurationEstimate] = {}
         self._hurried = False
         self._last_now = 0.0
 
@@ -86,7 +86,7 @@ class Poller:
             return False
         typical = self._kinds.get(kind)
         if typical is None:
-            self._kinds[kind] = Typical()
+            self._kinds[kind] = DurationEstimate()
             return True
         median_s = typical.median_s
         return median_s is not None and median_s < self._no_time_s
@@ -99,7 +99,7 @@ class Poller:
         typical = self._kinds[kind]
         self._learn(typical, duration_s, self._last_now)
         if typical.median_s is None:
-            typical.judge(())
+            typical.refit(())
             self._faster(typical, self._last_now)
 
     def started(  # noqa: PLR0913 - options are keyword-only
@@ -116,7 +116,7 @@ class Poller:
         """A job runs since `began`; if that is not `now` it was looked at meanwhile."""
         typical = self._kinds.get(kind)
         if typical is None:
-            typical = self._kinds[kind] = Typical()
+            typical = self._kinds[kind] = DurationEstimate()
         self._last_now = now
         running = _Running(began, typical, expected_s, watched, probe, now)
         self._jobs[job] = running
@@ -222,19 +222,19 @@ class Poller:
             wait_s *= SLOW
         return min(max(wait_s, pace.floor_s), pace.ceiling_s)
 
-    def _learn(self, kind: Typical, duration_s: float, now: float) -> None:
+    def _learn(self, kind: DurationEstimate, duration_s: float, now: float) -> None:
         """A job of this kind took this long: what is typical may be shorter than was thought."""
         if len(self._kinds) > 1 and self._all.add(duration_s):
-            self._all.judge([now - one.started for one in self._jobs.values()])
+            self._all.refit([now - one.started for one in self._jobs.values()])
         if not kind.add(duration_s):
             return
         before_s = kind.median_s
-        kind.judge([now - one.started for one in self._jobs.values() if one.kind is kind])
+        kind.refit([now - one.started for one in self._jobs.values() if one.kind is kind])
         after_s = kind.median_s
         if after_s is not None and (before_s is None or after_s < before_s * _MUCH):
             self._faster(kind, now)
 
-    def _faster(self, kind: Typical, now: float) -> None:
+    def _faster(self, kind: DurationEstimate, now: float) -> None:
         """Bring forward what is due too late."""
         for job, running in self._jobs.items():
             if running.kind is kind and not running.looking:

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Mapping
 
-    from workflows.dag.engine.polling import Pace
+    from workflows.dag.engine.poll_schedule import PollIntervals
     from workflows.dag.file.model import FlowCall
     from workflows.dag.journal.journal import Journal, StepPast
-    from workflows.dag.runner.client import Client
+    from workflows.dag.runner.client import RunnerClient
 
 
-class Observer(Protocol):
+class StepObserver(Protocol):
     """Is told what happens to steps, by number; must be quick and must not raise."""
 
     def started(self, step: int) -> None:
@@ -27,7 +27,7 @@ class Observer(Protocol):
         """An attempt failed; the next begins in `wait_s` seconds."""
 
 
-class RunFlow(Protocol):
+class FlowRunner(Protocol):
     """Carries out a flow step and returns its problem; empty if it went well.
 
     The same key is the same attempt of the same step, whichever process asks.
@@ -39,7 +39,7 @@ class RunFlow(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
+class EngineConfig:
     """How a run is carried out. Times in seconds."""
 
     max_parallel: int = 100_000
@@ -53,13 +53,13 @@ class Rules:
 
 
 @dataclass(slots=True)
-class Parts:
+class EngineDependencies:
     """What an engine works with; `run_flow` is there if a step is a flow."""
 
-    client: Client
+    client: RunnerClient
     journal: Journal
-    pace: Pace
-    observer: Observer
-    run_flow: RunFlow | None
+    pace: PollIntervals
+    observer: StepObserver
+    run_flow: FlowRunner | None
     past: Mapping[int, StepPast] = field(default_factory=dict)
     expected_s: Mapping[str, float] = field(default_factory=dict)

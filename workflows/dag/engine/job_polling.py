@@ -9,16 +9,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from workflows.core.errors import RequestRefused, ResourceNotFound
-from workflows.dag.runner.protocol import FINAL, Job, JobState
+from workflows.dag.runner.protocol import FINAL, JobState, RunnerJob
 
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable, Hashable, Sequence
 
-    from workflows.dag.engine.background import Background
-    from workflows.dag.engine.polling import Poller
-    from workflows.dag.engine.watching import Watches
-    from workflows.dag.runner.client import Client, Request, Sent
+    from workflows.dag.engine.background import BackgroundTasks
+    from workflows.dag.engine.poll_schedule import PollSchedule
+    from workflows.dag.engine.watch_targets import WatchTargets
+    from workflows.dag.runner.client import Request, RunnerClient, Sent
 
 _UNKNOWN_LOOKS = 3  # a job may have been made a moment ago, by another instance of the runner
 
@@ -29,7 +29,7 @@ _Look = tuple[int, str, _First | None]
 """One look: the step, its job's id, and what was known of that if it is the first look."""
 
 
-class Follower:
+class JobPoller:
     """Follows the jobs of running steps and tells the end of each, once, by `tell`.
 
     `looking` requests are on their way at one time at most, and `holding` long polls of `wait_s`
@@ -38,24 +38,24 @@ class Follower:
 
     def __init__(  # noqa: PLR0913 - what it works with
         self,
-        client: Client,
-        poller: Poller,
-        watches: Watches,
+        client: RunnerClient,
+        poller: PollSchedule,
+        watches: WatchTargets,
         *,
         looking: int,
         holding: int,
         wait_s: float,
-        tell: Callable[[int, Job], None],
-        background: Background,
+        tell: Callable[[int, RunnerJob], None],
+        background: BackgroundTasks,
         loop: asyncio.AbstractEventLoop,
     ) -> None:
-        self.looks = 0
+        self.polls = 0
         self.took_s: dict[int, float] = {}
         self._client = client
         self._poller = poller
         self._watches = watches
         self._most_looking = looking
-        self._most_holding = holding if client.abilities.wait else 0
+        self._most_holding = holding if client.capabilities.wait else 0
         self._wait_s = wait_s
         self._tell = tell
         self._background = background
@@ -117,7 +117,7 @@ class Follower:
         self._jobs.pop(step, None)
         self._poller.gone(step)
 
-    def _over(self, step: int, job: Job) -> None:
+    def _over(self, step: int, job: RunnerJob) -> None:
         del self._jobs[step]
         if self._unknown:
             self._unknown.pop(step, None)
@@ -132,7 +132,7 @@ class Follower:
         """Long polls, one after the other, until the job has ended."""
         try:
             while True:
-                self.looks += 1
+                self.polls += 1
                 job = await self._asked(step, job_id, self._client.look(job_id, self._wait_s))
                 if self._jobs.get(step) is not job_id:
                     return
@@ -144,15 +144,15 @@ class Follower:
 
     def _look(self, step: int, job_id: str, first: _First | None = None) -> None:
         """One look; what it shows is `_seen`, unless the job is of no interest any more."""
-        self.looks += 1
+        self.polls += 1
         self._looking += 1
         self._client.begin(self._client.look(job_id), (step, job_id, first), self)
 
-    def unanswered(self, about: _Look, request: Request[Job], sent: Sent | None) -> None:
+    def unanswered(self, about: _Look, request: Request[RunnerJob], sent: Sent | None) -> None:
         """The client's word: it takes longer."""
         self._background.spawn(self._exchange(about, request, sent))
 
-    async def _exchange(self, about: _Look, request: Request[Job], sent: Sent | None) -> None:
+    async def _exchange(self, about: _Look, request: Request[RunnerJob], sent: Sent | None) -> None:
         """The long way, with whatever waits and tries it takes."""
         try:
             job = await self._asked(about[0], about[1], request, sent)
@@ -161,7 +161,7 @@ class Follower:
             raise
         self.answered(about, job)
 
-    def answered(self, about: _Look, job: Job) -> None:
+    def answered(self, about: _Look, job: RunnerJob) -> None:
         """The client's word: the job as it is now. What goes wrong here ends the run."""
         if self._background.closed:
             return
@@ -175,7 +175,7 @@ class Follower:
         except BaseException as error:  # noqa: BLE001 - the run raises it
             self._background.fail(error)
 
-    def _seen(self, step: int, job: Job, first: _First | None) -> None:
+    def _seen(self, step: int, job: RunnerJob, first: _First | None) -> None:
         """What a look has shown: the first, made at once, or one that the poller found due."""
         if job.state not in FINAL:
             self._goes_on(step, first)
@@ -198,17 +198,17 @@ class Follower:
             self.wake()
 
     async def _asked(
-        self, step: int, job_id: str, request: Request[Job], sent: Sent | None = None
-    ) -> Job:
+        self, step: int, job_id: str, request: Request[RunnerJob], sent: Sent | None = None
+    ) -> RunnerJob:
         """The job; as failed where the runner does not know it, or will not say."""
         try:
             return await self._client.exchange(request, sent)
         except ResourceNotFound as error:
             self._unknown[step] = times = self._unknown.get(step, 0) + 1
             gone = times > _UNKNOWN_LOOKS
-            return Job(job_id, JobState.FAILED if gone else JobState.UNKNOWN, str(error), "")
+            return RunnerJob(job_id, JobState.FAILED if gone else JobState.UNKNOWN, str(error), "")
         except RequestRefused as error:
-            return Job(job_id, JobState.FAILED, str(error), "")
+            return RunnerJob(job_id, JobState.FAILED, str(error), "")
 
     def wake(self) -> None:
         """See that `_due` is called when the next look is due."""

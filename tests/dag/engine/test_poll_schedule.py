@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workflows.dag.engine.durations import Typical
-from workflows.dag.engine.polling import Pace, Poller
+from workflows.dag.engine.duration_estimate import DurationEstimate
+from workflows.dag.engine.poll_schedule import PollIntervals, PollSchedule
 from workflows.dag.engine.scheduler import Graph
-from workflows.dag.engine.watching import Levels, Watches
+from workflows.dag.engine.watch_targets import LevelSlack, WatchTargets
 from workflows.dag.options import FIXED_INTERVAL, pace
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class Made:
 class Seen:
     """What a simulation looked at, and when: the times of looks at each job, its start first."""
 
-    looks: dict[int, list[float]] = field(default_factory=dict)
+    polls: dict[int, list[float]] = field(default_factory=dict)
     ended: dict[int, float] = field(default_factory=dict)
 
 
@@ -48,14 +48,14 @@ _RUNS = st.lists(_MADE, min_size=1, max_size=8)
 
 
 @st.composite
-def _paces(draw: st.DrawFn) -> Pace:
+def _paces(draw: st.DrawFn) -> PollIntervals:
     floor_s = draw(st.sampled_from([0.0, 0.05, 2.0]))
-    return Pace(base_s=draw(st.floats(0.2, 20)), floor_s=floor_s, ceiling_s=floor_s + 20)
+    return PollIntervals(base_s=draw(st.floats(0.2, 20)), floor_s=floor_s, ceiling_s=floor_s + 20)
 
 
-def simulate(jobs: list[Made], how: Pace, *, watch: bool = True) -> Seen:
+def simulate(jobs: list[Made], how: PollIntervals, *, watch: bool = True) -> Seen:
     """Follow these jobs to their ends, by the poller's wishes and no time of requests."""
-    poller, seen = Poller(how), Seen()
+    poller, seen = PollSchedule(how), Seen()
     starts = sorted(range(len(jobs)), key=lambda job: jobs[job].start)
     while len(seen.ended) < len(jobs):
         at = poller.next_at()
@@ -66,12 +66,12 @@ def simulate(jobs: list[Made], how: Pace, *, watch: bool = True) -> Seen:
             probe = poller.at_once(one.kind)
             begin = (job, one.start, one.start)
             poller.started(*begin, kind=one.kind, watched=watched, probe=probe)
-            seen.looks[job] = [one.start]
+            seen.polls[job] = [one.start]
             continue
         assert at is not None, "a job runs and nobody will look at it"
         job_at = poller.take(at)
         assert job_at is not None
-        seen.looks[job_at].append(at)
+        seen.polls[job_at].append(at)
         if at >= jobs[job_at].start + jobs[job_at].takes:
             poller.ended(job_at, at)
             seen.ended[job_at] = at
@@ -81,12 +81,12 @@ def simulate(jobs: list[Made], how: Pace, *, watch: bool = True) -> Seen:
 
 
 def gaps(seen: Seen) -> list[float]:
-    return [after - before for times in seen.looks.values() for before, after in pairwise(times)]
+    return [after - before for times in seen.polls.values() for before, after in pairwise(times)]
 
 
 @_quick
 @given(_RUNS, _paces())
-def test_every_job_is_looked_at_until_it_has_ended(jobs: list[Made], how: Pace) -> None:
+def test_every_job_is_looked_at_until_it_has_ended(jobs: list[Made], how: PollIntervals) -> None:
     seen = simulate(jobs, how)
 
     assert set(seen.ended) == set(range(len(jobs)))
@@ -94,20 +94,22 @@ def test_every_job_is_looked_at_until_it_has_ended(jobs: list[Made], how: Pace) 
 
 @_quick
 @given(_RUNS, _paces())
-def test_no_job_is_left_alone_for_longer_than_the_ceiling(jobs: list[Made], how: Pace) -> None:
+def test_no_job_is_left_alone_for_longer_than_the_ceiling(
+    jobs: list[Made], how: PollIntervals
+) -> None:
     assert max(gaps(simulate(jobs, how))) <= how.ceiling_s + _SOON_S
 
 
 @_quick
 @given(_RUNS, _paces())
-def test_no_job_is_looked_at_again_before_the_floor(jobs: list[Made], how: Pace) -> None:
+def test_no_job_is_looked_at_again_before_the_floor(jobs: list[Made], how: PollIntervals) -> None:
     assert min(gaps(simulate(jobs, how))) >= how.floor_s - _SOON_S
 
 
 @_quick
 @given(_RUNS, st.floats(0.5, 30))
 def test_a_fixed_interval_is_kept_whatever_is_known(jobs: list[Made], fixed_s: float) -> None:
-    how = Pace(fixed_s=fixed_s, floor_s=fixed_s)
+    how = PollIntervals(fixed_s=fixed_s, floor_s=fixed_s)
 
     found = gaps(simulate(jobs, how))
     assert found == pytest.approx([fixed_s] * len(found))
@@ -126,7 +128,7 @@ def test_the_old_variable_fixes_every_interval(monkeypatch: pytest.MonkeyPatch, 
 @_quick
 @given(_RUNS, _paces())
 def test_the_end_of_a_job_nobody_waits_for_is_seen_within_the_ceiling(
-    jobs: list[Made], how: Pace
+    jobs: list[Made], how: PollIntervals
 ) -> None:
     seen = simulate(jobs, how)
 
@@ -140,16 +142,16 @@ def test_unwatched_jobs_are_looked_at_no_more_than_so_much_more_rarely(
     takes: float, base_s: float
 ) -> None:
     """The price of watching only some: a failure is seen `SLOW` times as late at most."""
-    from workflows.dag.engine.polling import SLOW
+    from workflows.dag.engine.poll_schedule import SLOW
 
-    how = Pace(base_s=base_s, ceiling_s=1e9)
+    how = PollIntervals(base_s=base_s, ceiling_s=1e9)
     known = [Made(0, takes, 0, watched=True)] * 3
     jobs = [*known, Made(4_000, takes, 0, watched=False)]
 
     seen, close = simulate(jobs, how), simulate(jobs, how, watch=False)
 
-    widest = max(after - before for before, after in pairwise(seen.looks[3]))
-    closest = max(after - before for before, after in pairwise(close.looks[3]))
+    widest = max(after - before for before, after in pairwise(seen.polls[3]))
+    closest = max(after - before for before, after in pairwise(close.polls[3]))
     # looks grow rarer with a job's age at most in proportion, and this one may be a little older
     older = takes / (takes - closest) if closest < takes else 1.0
     assert widest <= SLOW * closest * older + _SOON_S
@@ -157,8 +159,10 @@ def test_unwatched_jobs_are_looked_at_no_more_than_so_much_more_rarely(
 
 @_quick
 @given(_paces(), st.floats(0, 400))
-def test_a_job_that_somebody_starts_to_wait_for_is_looked_at_at_once(how: Pace, at: float) -> None:
-    poller = Poller(how)
+def test_a_job_that_somebody_starts_to_wait_for_is_looked_at_at_once(
+    how: PollIntervals, at: float
+) -> None:
+    poller = PollSchedule(how)
     poller.started(0, 0.0, 0.0, kind="a", watched=False)
     poller.watch(0, at, look=True)
 
@@ -169,11 +173,11 @@ def test_a_job_that_somebody_starts_to_wait_for_is_looked_at_at_once(how: Pace, 
 
 def test_jobs_started_with_one_that_took_no_time_are_looked_at_soon() -> None:
     """They run by then as far as anybody knows; what took no time is worth a look at the others."""
-    poller = Poller(Pace())
+    poller = PollSchedule(PollIntervals())
     assert poller.at_once("image")
     for job in range(1, 20):
         poller.started(job, 0.0, 0.0, kind="image")
-    assert poller.next_at() == pytest.approx(Pace().base_s)
+    assert poller.next_at() == pytest.approx(PollIntervals().base_s)
 
     poller.learn("image", 0.001)
 
@@ -184,7 +188,7 @@ def test_jobs_started_with_one_that_took_no_time_are_looked_at_soon() -> None:
 
 def test_one_job_that_ends_at_once_does_not_have_the_long_ones_looked_at_all_the_time() -> None:
     jobs = [Made(0, 600, 0, watched=True) for _ in range(8)]
-    poller, looks, now = Poller(Pace()), 0, 0.0
+    poller, looks, now = PollSchedule(PollIntervals()), 0, 0.0
     assert poller.at_once(0)
     for job, one in enumerate(jobs):
         poller.started(job, 0.0, 0.0, kind=one.kind)
@@ -203,10 +207,10 @@ def test_one_job_that_ends_at_once_does_not_have_the_long_ones_looked_at_all_the
 @_quick
 @given(st.lists(st.floats(0.01, 100), min_size=1, max_size=300))
 def test_typical_is_the_median_where_all_have_ended(durations_s: list[float]) -> None:
-    typical = Typical()
+    typical = DurationEstimate()
     for duration_s in durations_s:
         typical.add(duration_s)
-    typical.judge([])
+    typical.refit([])
 
     assert typical.median_s == median_low(durations_s)
 
@@ -218,21 +222,21 @@ def test_a_median_is_not_known_before_half_of_the_jobs_have_ended(
 ) -> None:
     """Those that still run count with their age: that the short ones end first misleads nobody."""
     running = data.draw(st.integers(ended + 1, 4 * ended + 1))
-    typical = Typical()
+    typical = DurationEstimate()
     for _ in range(ended):
         typical.add(1.0)
 
-    typical.judge([2.0] * running)
+    typical.refit([2.0] * running)
     assert typical.median_s is None
-    typical.judge([2.0] * (ended - 1))
+    typical.refit([2.0] * (ended - 1))
     assert typical.median_s == pytest.approx(1.0)
 
 
 def test_a_median_of_very_many_is_found_from_some_of_them() -> None:
-    typical = Typical()
+    typical = DurationEstimate()
     for number in range(100_000):
         typical.add(1.0 + number % 1_000)
-    typical.judge([])
+    typical.refit([])
 
     assert typical.median_s == pytest.approx(500, rel=0.05)
 
@@ -256,7 +260,7 @@ def test_a_step_is_ahead_of_those_with_more_levels_left(graph: Graph, data: st.D
         for need in graph.dependencies[step]:
             below[need] = max(below[need], below[step] + 1)
     ended = bytearray(graph.size)
-    levels = Levels(graph, ended)
+    levels = LevelSlack(graph, ended)
     for step in data.draw(st.permutations(range(graph.size))):
         left = [below[one] for one in range(graph.size) if not ended[one]]
         assert levels.ahead(step) == max(left) - below[step]
@@ -287,7 +291,7 @@ def test_whoever_waits_watches_something_that_has_not_ended(
 ) -> None:
     """In whatever order steps end, each waiting step, and the run, has its eye on one of them."""
     ended = bytearray(graph.size)
-    watches = Watches(graph)
+    watches = WatchTargets(graph)
     for step in _orders(graph, data, graph.size):
         ended[step] = 1
         watches.over(step)
@@ -304,7 +308,7 @@ def test_ends_that_are_looked_into_later_change_no_answer(
     graph: Graph, data: st.DataObject
 ) -> None:
     """Whenever somebody asks, it is as if every end had been looked into as it came."""
-    at_once, later = Watches(graph), Watches(graph)
+    at_once, later = WatchTargets(graph), WatchTargets(graph)
     acts = st.sampled_from(["later", "later", "now", "watched", "alive"])
     for step in _orders(graph, data, 3):
         found = at_once.over(step)

@@ -53,9 +53,9 @@ def test_a_container_tells_the_port_and_is_open_to_others(cli: Cli, tmp_path: Pa
 
 def test_it_hands_jobs_to_cloud_run(cli: Cli, tmp_path: Path) -> None:
     """The whole way, with `python -m workflows` as the image."""
-    from workflows.local.cloud_run import CloudRun
+    from workflows.local.cloud_run import CloudRunServer
 
-    log, cloud = tmp_path / "log", CloudRun(tmp_path / "cloud")
+    log, cloud = tmp_path / "log", CloudRunServer(tmp_path / "cloud")
     with cloud.serve() as endpoint:
         args = [*COMMAND, "--backend", "cloud-run", "--project", "demo-project", "--port", "0"]
         args += ["--cloud-run-endpoint", endpoint, "--poll-interval", "0.1"]

@@ -15,7 +15,7 @@ from tests.functions import support
 from tests.functions.support import metadata_server, serve_function, until
 from tests.support import TOKEN, Remote
 from workflows.local import pubsub
-from workflows.local.cloud_run import CloudRun
+from workflows.local.cloud_run import CloudRunServer
 from workflows.task_runner import Mock, MockPlan, TaskRunner
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ START_ROLES = given("modules/workflow_job/main.tf", '"executor"')
 class Chain:
     """The parts between a message and the branch that a DAG's flow step pushes."""
 
-    cloud: CloudRun
+    cloud: CloudRunServer
     runner: TaskRunner
     runner_url: str
     queue: str
@@ -87,7 +87,7 @@ def environment_of_run_dag(cloud_url: str) -> dict[str, str]:
 @pytest.fixture
 def chain(tmp_path: Path, staged: Path) -> Iterator[Chain]:
     """Pub/Sub, the trigger function, Cloud Run with two jobs and both accounts, a Task Runner."""
-    cloud = CloudRun(tmp_path / "cloud", project=support.PROJECT, region=support.REGION)
+    cloud = CloudRunServer(tmp_path / "cloud", project=support.PROJECT, region=support.REGION)
     runner = TaskRunner(Mock(MockPlan()))
     queue = pubsub.PubSub(tmp_path, kind=pubsub.Kind.STAND_IN)
     with contextlib.ExitStack() as opened:

@@ -17,7 +17,7 @@ from tests.functions import support
 from tests.functions.support import post, serve_function, until
 from tests.stack import BOT_TOKEN, CHECK, FILES, Stack, people_of
 from workflows.local import pubsub
-from workflows.local.cloud_run import CloudRun
+from workflows.local.cloud_run import CloudRunServer
 from workflows.local.gitlab_server.actions import editing
 from workflows.local.gitlab_server.server import GitLabServer
 from workflows.local.gitlab_server.state.model import Hook
@@ -44,7 +44,7 @@ class Whole:
     """Every part of the production chain, here."""
 
     stack: Stack
-    cloud: CloudRun
+    cloud: CloudRunServer
     pubsub_url: str
     trigger: Served
     env: dict[str, str]
@@ -73,7 +73,7 @@ def whole(tmp_path: Path, staged: Path) -> Iterator[Whole]:
     project = lab.create_project("acme/shop", files=FILES)
     people = people_of(lab, project)
     lab.create_token(people["bot"], value=BOT_TOKEN)
-    cloud = CloudRun(tmp_path / "cloud", project=support.PROJECT, region=support.REGION)
+    cloud = CloudRunServer(tmp_path / "cloud", project=support.PROJECT, region=support.REGION)
     with contextlib.ExitStack() as opened:
         url = opened.enter_context(lab.serve())
         run_url = opened.enter_context(cloud.serve())

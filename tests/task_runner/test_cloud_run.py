@@ -14,7 +14,7 @@ from tests.task_runner.conftest import served
 from workflows.core.errors import AuthenticationFailed
 from workflows.core.google.cloud_run import SCOPE, CloudRunApi
 from workflows.core.google.token import GoogleToken
-from workflows.local.cloud_run import CloudRun
+from workflows.local.cloud_run import CloudRunServer
 from workflows.servers.faults import Fault
 from workflows.servers.serving import serve
 from workflows.task_runner import TaskRunner
@@ -32,15 +32,17 @@ PYTHON = "registry.example.com/demo/python:1"
 
 
 @pytest.fixture
-def cloud(tmp_path: Path) -> Iterator[CloudRun]:
+def cloud(tmp_path: Path) -> Iterator[CloudRunServer]:
     """A Cloud Run where the image PYTHON is an interpreter."""
-    run = CloudRun(tmp_path / "cloud", images={PYTHON: [sys.executable, "-c"]}, grace_s=0.5)
+    run = CloudRunServer(tmp_path / "cloud", images={PYTHON: [sys.executable, "-c"]}, grace_s=0.5)
     with run.serve():
         yield run
 
 
 @contextmanager
-def runner_of(cloud: CloudRun, journal: Path | None = None, **options: float) -> Iterator[Client]:
+def runner_of(
+    cloud: CloudRunServer, journal: Path | None = None, **options: float
+) -> Iterator[Client]:
     """A Task Runner that hands its jobs to this Cloud Run."""
     api = CloudRunApi("demo-project", "us-central1", lambda: "token", endpoint=cloud.url)
     backend = CloudRunJobs(api, Options(poll_s=0.05, **options))  # type: ignore[arg-type]
@@ -48,7 +50,7 @@ def runner_of(cloud: CloudRun, journal: Path | None = None, **options: float) ->
         yield client
 
 
-def test_a_job_is_an_execution_with_args_and_env(cloud: CloudRun) -> None:
+def test_a_job_is_an_execution_with_args_and_env(cloud: CloudRunServer) -> None:
     with runner_of(cloud) as client:
         script = "import os, sys; print(sys.argv[1], os.environ['COLOUR'])"
         job_id = client.submit("a", PYTHON, script, "hello", env={"COLOUR": "blue"})
@@ -62,7 +64,7 @@ def test_a_job_is_an_execution_with_args_and_env(cloud: CloudRun) -> None:
 
 
 def test_one_cloud_run_job_serves_an_image_and_is_changed_where_it_differs(
-    cloud: CloudRun,
+    cloud: CloudRunServer,
 ) -> None:
     with runner_of(cloud) as client:
         jobs = [client.submit("a", PYTHON, "pass") for _ in range(3)]
@@ -76,7 +78,7 @@ def test_one_cloud_run_job_serves_an_image_and_is_changed_where_it_differs(
     assert job.template["template"]["maxRetries"] == 0
 
 
-def test_a_failure_brings_its_exit_code_and_message(cloud: CloudRun) -> None:
+def test_a_failure_brings_its_exit_code_and_message(cloud: CloudRunServer) -> None:
     with runner_of(cloud) as client:
         found = client.end(client.submit("a", PYTHON, "raise SystemExit(5)"))
 
@@ -84,14 +86,14 @@ def test_a_failure_brings_its_exit_code_and_message(cloud: CloudRun) -> None:
     assert "failed with message: The container exited with an error." in found["message"]
 
 
-def test_a_timeout_is_a_failure(cloud: CloudRun) -> None:
+def test_a_timeout_is_a_failure(cloud: CloudRunServer) -> None:
     with runner_of(cloud, timeout_s=0.3) as client:
         found = client.end(client.submit("a", PYTHON, "import time; time.sleep(600)"))
 
     assert (found["state"], "timeout" in found["message"]) == ("FAILED", True)
 
 
-def test_cancel_ends_the_execution(cloud: CloudRun) -> None:
+def test_cancel_ends_the_execution(cloud: CloudRunServer) -> None:
     with runner_of(cloud) as client:
         job_id = client.submit("a", PYTHON, "import time; time.sleep(600)")
         while client.job(job_id)["state"] != "LOADING":
@@ -103,7 +105,7 @@ def test_cancel_ends_the_execution(cloud: CloudRun) -> None:
     assert [one.state for one in cloud.executions] == ["cancelled"]
 
 
-def test_a_cancel_before_cloud_run_has_answered_still_cancels(cloud: CloudRun) -> None:
+def test_a_cancel_before_cloud_run_has_answered_still_cancels(cloud: CloudRunServer) -> None:
     cloud.faults.append(Fault("POST", ":run$", after=True, latency_s=0.5))
     with runner_of(cloud) as client:
         job_id = client.submit("a", PYTHON, "import time; time.sleep(600)")
@@ -127,7 +129,7 @@ def test_a_cancel_before_cloud_run_has_answered_still_cancels(cloud: CloudRun) -
     ids=["503", "429", "500 after", "lost answer", "looks fail", "created by another"],
 )
 def test_what_goes_wrong_on_the_way_starts_no_second_execution(
-    cloud: CloudRun, fault: Fault
+    cloud: CloudRunServer, fault: Fault
 ) -> None:
     cloud.faults.append(fault)
     with runner_of(cloud) as client:
@@ -136,7 +138,7 @@ def test_what_goes_wrong_on_the_way_starts_no_second_execution(
     assert len(cloud.executions) == 1
 
 
-def test_a_role_without_overrides_fails_the_job_and_says_why(cloud: CloudRun) -> None:
+def test_a_role_without_overrides_fails_the_job_and_says_why(cloud: CloudRunServer) -> None:
     cloud.grant("token", "roles/run.invoker")
     cloud.grant("token", "roles/run.viewer")
     cloud.add_job(job_id_of(PYTHON), PYTHON, max_retries=0, timeout_s=3600)
@@ -149,7 +151,7 @@ def test_a_role_without_overrides_fails_the_job_and_says_why(cloud: CloudRun) ->
 
 
 def test_after_a_restart_running_executions_are_watched_again(
-    cloud: CloudRun, tmp_path: Path
+    cloud: CloudRunServer, tmp_path: Path
 ) -> None:
     gate, journal = tmp_path / "gate", tmp_path / "jobs.jsonl"
     wait = (
@@ -168,7 +170,9 @@ def test_after_a_restart_running_executions_are_watched_again(
     assert len(cloud.executions) == 1
 
 
-def test_an_execution_whose_start_was_not_seen_is_adopted(cloud: CloudRun, tmp_path: Path) -> None:
+def test_an_execution_whose_start_was_not_seen_is_adopted(
+    cloud: CloudRunServer, tmp_path: Path
+) -> None:
     """The journal has the job, but not yet its execution: as after a crash in between."""
     journal = tmp_path / "jobs.jsonl"
     with runner_of(cloud, journal) as client:

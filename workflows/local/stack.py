@@ -22,11 +22,11 @@ from workflows.core.config import environment
 from workflows.core.prefect.server import BATCH_SETTINGS
 from workflows.functions import staging
 from workflows.local import pubsub
-from workflows.local.cloud_run import CloudRun
+from workflows.local.cloud_run import CloudRunServer
 from workflows.local.gitlab_server import demo
 from workflows.local.gitlab_server.server import GitLabServer
 from workflows.local.gitlab_server.state.model import DEVELOPER, Hook
-from workflows.local.model import DEMO_RECORDINGS, RecordedModel
+from workflows.local.model_server import DEMO_RECORDINGS, RecordedModel
 from workflows.servers.serving import free_port, listens
 from workflows.task_runner import ImageMap, Processes, TaskRunner
 
@@ -58,7 +58,7 @@ class Stack:
     """What runs. `variables` let a client or the `workflows` command talk to it."""
 
     folder: Path
-    cloud_run: CloudRun
+    cloud_run: CloudRunServer
     parts: list[Part] = field(default_factory=list)
     variables: dict[str, str] = field(default_factory=dict)
 
@@ -79,7 +79,7 @@ def running(folder: Path, flows: Sequence[str], *, prefect: bool = False) -> Ite
     Raises:
         RuntimeError: a part did not start; its log says why.
     """
-    cloud = CloudRun(folder / "cloud-run")
+    cloud = CloudRunServer(folder / "cloud-run")
     up = Stack(folder, cloud)
     up.logs.mkdir(parents=True)
     with ExitStack() as opened:

@@ -12,7 +12,7 @@ import pytest
 
 from tests.support import TOKEN, Cli, Remote, last_json
 from workflows.core import process
-from workflows.local.cloud_run import CloudRun
+from workflows.local.cloud_run import CloudRunServer
 from workflows.servers.faults import Fault
 from workflows.task_runner import Mock, MockPlan, TaskRunner
 
@@ -28,7 +28,7 @@ class Cloud:
     """A Cloud Run, and `dag run` of one flow step that runs there."""
 
     def __init__(
-        self, run: CloudRun, url: str, cli: Cli, runner: TaskRunner, runner_url: str
+        self, run: CloudRunServer, url: str, cli: Cli, runner: TaskRunner, runner_url: str
     ) -> None:
         self.run_ = run
         self.cli = cli
@@ -80,7 +80,7 @@ class Cloud:
 @pytest.fixture
 def cloud(tmp_path: Path, cli: Cli) -> Iterator[Cloud]:
     """A Cloud Run with the job of hello_world, as Terraform makes it."""
-    run, runner = CloudRun(tmp_path / "cloud", grace_s=0.5), TaskRunner(Mock(MockPlan()))
+    run, runner = CloudRunServer(tmp_path / "cloud", grace_s=0.5), TaskRunner(Mock(MockPlan()))
     env = {"WORKFLOW_NAME": "hello_world", "GIT_TOKEN": TOKEN, "WORKFLOWS_RETRIES": "0"}
     run.add_job(JOB, env=env, max_retries=0)
     with run.serve() as url, runner.serve() as runner_url:

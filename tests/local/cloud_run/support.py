@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import httpx
 
-    from workflows.local.cloud_run import CloudRun
+    from workflows.local.cloud_run import CloudRunServer
 
 
 PARENT = "projects/demo-project/locations/us-central1"
@@ -23,7 +23,7 @@ SHOW = (
 class Cloud:
     """The stand-in, and a client of its API."""
 
-    def __init__(self, run: CloudRun, http: httpx.Client) -> None:
+    def __init__(self, run: CloudRunServer, http: httpx.Client) -> None:
         self.run_ = run
         self.http = http
 

@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from tests.local.cloud_run.support import PARENT, Cloud, error, eventually, gone
-from workflows.local.cloud_run import CloudRun
+from workflows.local.cloud_run import CloudRunServer
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -121,7 +121,7 @@ def test_cancel_is_sigterm_then_sigkill_for_the_whole_group(cloud: Cloud) -> Non
 
 
 def test_leaving_stops_what_runs(tmp_path: Path) -> None:
-    run = CloudRun(tmp_path, images={"py": [sys.executable, "-c"]})
+    run = CloudRunServer(tmp_path, images={"py": [sys.executable, "-c"]})
     with run.serve():
         execution = run.start(run.add_job("first", "py", args=[STUBBORN]))
         pids = eventually(execution.folder / "task-0-attempt-0" / "up").split()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 
-from workflows.local.cloud_run import CloudRun
+from workflows.local.cloud_run import CloudRunServer
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,7 +17,7 @@ TIMES = ("createTime", "startTime", "completionTime")
 
 def _task(folder: Path, program: str) -> dict[str, str]:
     """The one task of an execution that has ended, as the API shows it."""
-    run = CloudRun(folder, images={"it": [program, "-c", "pass"]})
+    run = CloudRunServer(folder, images={"it": [program, "-c", "pass"]})
     job = run.add_job("first", "it", max_retries=0)
     with run.serve() as url:
         execution = run.start(job)

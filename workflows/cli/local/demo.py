@@ -31,7 +31,7 @@ def demo(*, keep: bool = False) -> int:
     """
     from workflows.local.gitlab_server import demo as content  # noqa: PLC0415 - --help needs none
     from workflows.local.gitlab_server.server import GitLabServer  # noqa: PLC0415
-    from workflows.local.model import DEMO_RECORDINGS, RecordedModel  # noqa: PLC0415
+    from workflows.local.model_server import DEMO_RECORDINGS, RecordedModel  # noqa: PLC0415
 
     with ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="workflows-demo-"))

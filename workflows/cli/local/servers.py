@@ -22,7 +22,7 @@ from workflows.servers.serving import serve
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
-    from workflows.local.model import Upstream
+    from workflows.local.model_server import Upstream
 
 PROJECT = "acme/shop"
 _TOPIC = "projects/local/topics/workflows"
@@ -77,7 +77,7 @@ def model(*, port: int, recordings: str | None, record: bool, upstream: str | No
         CommandLineInvalid: the port is taken; `record` without a folder or a key; `upstream`
             without `record`; a file in the folder that is no recording.
     """
-    from workflows.local.model import (  # noqa: PLC0415 - the others need none of it
+    from workflows.local.model_server import (  # noqa: PLC0415 - the others need none of it
         DEMO_RECORDINGS,
         RecordedModel,
         RecordingInvalid,
@@ -124,7 +124,7 @@ def pubsub(*, port: int, kind: str) -> int:
 
 
 def _upstream(url: str | None) -> Upstream:
-    from workflows.local.model import Upstream  # noqa: PLC0415
+    from workflows.local.model_server import Upstream  # noqa: PLC0415
 
     settings = load()
     if settings.openai_api_key is None:
@@ -180,7 +180,7 @@ def cloud_run(*, port: int, images: list[str]) -> int:
     Raises:
         CommandLineInvalid: the port is taken, or an image is no `IMAGE=COMMAND`.
     """
-    from workflows.local.cloud_run import CloudRun  # noqa: PLC0415 - the others need none of it
+    from workflows.local.cloud_run import CloudRunServer  # noqa: PLC0415 - the others need none of it
 
     commands = {}
     for text in images:
@@ -190,7 +190,7 @@ def cloud_run(*, port: int, images: list[str]) -> int:
             raise CommandLineInvalid(f"--image {text!r}", fix="write it as IMAGE=COMMAND")
     with ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="workflows-cloud-run-"))
-        cloud = CloudRun(Path(folder), images=commands)
+        cloud = CloudRunServer(Path(folder), images=commands)
         base_url = entered(stack, cloud.serve(port), port)
         return wait(f"{base_url}/v2/{cloud.parent}/jobs   (Ctrl-C ends it)")
 

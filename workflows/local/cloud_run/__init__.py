@@ -2,6 +2,6 @@
 
 from workflows.local.cloud_run.executions import Execution
 from workflows.local.cloud_run.model import Job
-from workflows.local.cloud_run.server import CloudRun
+from workflows.local.cloud_run.server import CloudRunServer
 
-__all__ = ["CloudRun", "Execution", "Job"]
+__all__ = ["CloudRunServer", "Execution", "Job"]

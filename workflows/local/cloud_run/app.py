@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
     from workflows.local.cloud_run.executions import Execution
-    from workflows.local.cloud_run.server import CloudRun
+    from workflows.local.cloud_run.state import CloudRunState
 
 _TYPE = "type.googleapis.com/google.cloud.run.v2."
 _PLACE = r"/v2/(?P<parent>projects/(?P<project>[^/]+)/locations/(?P<region>[^/]+))"
@@ -53,7 +53,7 @@ class Call(NamedTuple):
 class Api:
     """Answers the API. Handlers are quick: executions run in threads of their own."""
 
-    def __init__(self, cloud: CloudRun) -> None:
+    def __init__(self, cloud: CloudRunState) -> None:
         self._cloud = cloud
         table: tuple[tuple[str, str, str, Callable[[Call], Json]], ...] = (
             ("POST", _PLACE + "/jobs", "run.jobs.create", self._create),

@@ -18,7 +18,7 @@ from workflows.core import process
 from workflows.core.config import environment
 from workflows.core.config.settings import load
 from workflows.local.gitlab_server import demo
-from workflows.local.model import DEMO_RECORDINGS, RecordedModel
+from workflows.local.model_server import DEMO_RECORDINGS, RecordedModel
 from workflows.tasks.agents.pluscoder.backend import VENV, PlusCoder
 
 if TYPE_CHECKING:

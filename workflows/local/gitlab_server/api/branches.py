@@ -12,8 +12,9 @@ from workflows.local.gitlab_server.http.answers import ApiError, bad_request, fo
 from workflows.local.gitlab_server.http.paging import page
 from workflows.local.gitlab_server.http.routing import Routes
 from workflows.local.gitlab_server.state import entities
-from workflows.local.gitlab_server.state.model import DEVELOPER, ZEROS
-from workflows.local.gitlab_server.state.state import change, protections
+from workflows.local.gitlab_server.state.model import DEVELOPER, BranchChange
+from workflows.local.gitlab_server.state.repository import ZEROS
+from workflows.local.gitlab_server.state.state import protections
 
 if TYPE_CHECKING:
     from starlette.responses import Response
@@ -96,7 +97,7 @@ def _create_branch(call: Call) -> Json:
         raise bad_request(f"Invalid reference name: {ref}")
     if not repository.set_branch(name, sha):
         raise bad_request(f"Failed to create branch '{name}': directory file conflict")
-    pushes.moved(call.lab, project, call.user, [change(None, sha, name)])
+    pushes.moved(call.lab, project, call.user, [BranchChange(name, new=sha)])
     return _branch(call, project, name, repository.commit(sha), None)
 
 
@@ -113,7 +114,7 @@ def _delete_branch(call: Call) -> None:
     if protections(project, name):
         raise forbidden("Protected branches cannot be deleted")
     project.repository.set_branch(name, ZEROS, sha)
-    pushes.moved(call.lab, project, call.user, [change(sha, None, name)])
+    pushes.moved(call.lab, project, call.user, [BranchChange(name, old=sha)])
 
 
 @ROUTES.get("projects/:id/repository/tags")

@@ -18,9 +18,8 @@ from workflows.local.gitlab_server.http.answers import (
 from workflows.local.gitlab_server.http.paging import page
 from workflows.local.gitlab_server.http.routing import Routes
 from workflows.local.gitlab_server.state import entities
-from workflows.local.gitlab_server.state.model import DEVELOPER
-from workflows.local.gitlab_server.state.repository import FileChange, Person
-from workflows.local.gitlab_server.state.state import change
+from workflows.local.gitlab_server.state.model import DEVELOPER, BranchChange
+from workflows.local.gitlab_server.state.repository import ZEROS, FileChange, Person
 
 if TYPE_CHECKING:
     from starlette.responses import Response
@@ -159,7 +158,7 @@ def save(call: Call, project: Project, message: str, actions: list[Json]) -> Com
         committer=Person(user.name, user.email),
         when=call.lab.now(),
     )
-    pushes.moved(call.lab, project, user, [change(old, sha, branch)])
+    pushes.moved(call.lab, project, user, [BranchChange(branch, old or ZEROS, sha)])
     return repository.commit(sha)
 
 

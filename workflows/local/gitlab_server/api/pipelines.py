@@ -16,12 +16,12 @@ from workflows.local.gitlab_server.http.routing import Routes
 from workflows.local.gitlab_server.state import entities
 from workflows.local.gitlab_server.state.model import (
     DEVELOPER,
-    ZEROS,
     Job,
     Pipeline,
     iso,
     status_of,
 )
+from workflows.local.gitlab_server.state.repository import ZEROS
 
 if TYPE_CHECKING:
     from workflows.local.gitlab_server.http.call import Call

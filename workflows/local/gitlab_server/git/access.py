@@ -17,7 +17,7 @@ from workflows.local.git_server.rules import (
     refusal,
 )
 from workflows.local.gitlab_server.git import pushes
-from workflows.local.gitlab_server.state.state import change
+from workflows.local.gitlab_server.state.model import BranchChange
 
 if TYPE_CHECKING:
     from workflows.local.gitlab_server.state.model import Project, Token
@@ -79,7 +79,7 @@ class GitAccess:
 
         def on_push(refs: list[RefChange]) -> None:
             changes = [
-                change(ref.old, ref.new, ref.ref.removeprefix(_HEADS), ref.options)
+                BranchChange(ref.ref.removeprefix(_HEADS), ref.old, ref.new, ref.options)
                 for ref in refs
                 if ref.ref.startswith(_HEADS)
             ]

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from workflows.local.gitlab_server.events import payloads
 from workflows.local.gitlab_server.git import pushes
 from workflows.local.gitlab_server.http.answers import ApiError, conflict, forbidden, unauthorized
-from workflows.local.gitlab_server.state.model import ZEROS, status_of
-from workflows.local.gitlab_server.state.repository import Person
-from workflows.local.gitlab_server.state.state import change, protections
+from workflows.local.gitlab_server.state.model import BranchChange, status_of
+from workflows.local.gitlab_server.state.repository import ZEROS, Person
+from workflows.local.gitlab_server.state.state import protections
 
 if TYPE_CHECKING:
     from workflows.local.gitlab_server.state.model import MergeRequest, Pipeline, User
@@ -117,11 +117,11 @@ def merge(  # noqa: PLR0913 - what the endpoint takes
     if not repository.set_branch(request.target_branch, new, target):
         raise ApiError(422, {"message": "Branch cannot be merged"})
     pushes.finish(lab, request, actor, merge_commit)
-    pushes.moved(lab, project, actor, [change(target, new, request.target_branch)])
+    pushes.moved(lab, project, actor, [BranchChange(request.target_branch, target, new)])
     if remove_source_branch and not protections(project, request.source_branch):
         removed = repository.set_branch(request.source_branch, ZEROS, head)
         if removed:
-            pushes.moved(lab, project, actor, [change(head, None, request.source_branch)])
+            pushes.moved(lab, project, actor, [BranchChange(request.source_branch, old=head)])
 
 
 def default_message(lab: GitLab, request: MergeRequest) -> str:
@@ -158,5 +158,5 @@ def rebase(lab: GitLab, request: MergeRequest, actor: User) -> None:
     if new is None:
         request.merge_error = "Rebase failed: Rebase locally, resolve all conflicts, then push"
     elif new != head and repository.set_branch(request.source_branch, new, head):
-        pushes.moved(lab, project, actor, [change(head, new, request.source_branch)])
+        pushes.moved(lab, project, actor, [BranchChange(request.source_branch, head, new)])
     pushes.prepare(request)

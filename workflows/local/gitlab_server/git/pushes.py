@@ -7,12 +7,19 @@ from typing import TYPE_CHECKING
 from workflows.local.gitlab_server.actions import closing, editing
 from workflows.local.gitlab_server.events import events, payloads
 from workflows.local.gitlab_server.state import entities
-from workflows.local.gitlab_server.state.model import ZEROS, MergeRequest
+from workflows.local.gitlab_server.state.repository import ZEROS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from workflows.local.gitlab_server.state.model import Issue, Json, Project, User
+    from workflows.local.gitlab_server.state.model import (
+        BranchChange,
+        Issue,
+        Json,
+        MergeRequest,
+        Project,
+        User,
+    )
     from workflows.local.gitlab_server.state.repository import Commit
     from workflows.local.gitlab_server.state.state import GitLab
 
@@ -20,45 +27,47 @@ _MOST_BRANCHES = 3
 _MOST_COMMITS = 20
 
 
-def moved(lab: GitLab, project: Project, actor: User, changes: Iterable[Json]) -> None:
-    """Branches were created, moved or deleted; each change has `old`, `new` and `branch`."""
+def moved(lab: GitLab, project: Project, actor: User, changes: Iterable[BranchChange]) -> None:
+    """Branches were created, moved or deleted; in the order of the push."""
     listed = list(changes)
     for one in listed:
         commits = _new_commits(project, one)
         if len(listed) <= _MOST_BRANCHES:
             _tell(lab, project, actor, one, commits)
-        if one["new"] == ZEROS:
+        if one.new == ZEROS:
             continue
         _update_merge_requests(lab, project, actor, one)
-        if one["branch"] == project.default_branch and one["old"] != ZEROS:
+        if one.branch == project.default_branch and one.old != ZEROS:
             for commit in commits:
                 close_named(lab, project, actor, commit.message, f"commit {commit.id}")
 
 
-def _new_commits(project: Project, one: Json) -> list[Commit]:
+def _new_commits(project: Project, one: BranchChange) -> list[Commit]:
     """The commits that a push brought, oldest first."""
-    if one["new"] == ZEROS:
+    if one.new == ZEROS:
         return []
-    known = f"^{one['old']}" if one["old"] != ZEROS else ""
+    known = f"^{one.old}" if one.old != ZEROS else ""
     if not known:
         root = project.repository.resolve(f"refs/heads/{project.default_branch}")
-        known = f"^{root}" if root and root != one["new"] else ""
-    revisions = [one["new"], known] if known else [one["new"]]
+        known = f"^{root}" if root and root != one.new else ""
+    revisions = [one.new, known] if known else [one.new]
     return project.repository.commits(revisions, "--reverse")
 
 
-def _tell(lab: GitLab, project: Project, actor: User, one: Json, commits: list[Commit]) -> None:
+def _tell(
+    lab: GitLab, project: Project, actor: User, one: BranchChange, commits: list[Commit]
+) -> None:
     if not any("push_events" in hook.events for hook in project.hooks.values()):
         return
-    gone = one["new"] == ZEROS
+    gone = one.new == ZEROS
     body = {
         "object_kind": "push",
         "event_name": "push",
-        "before": one["old"],
-        "after": one["new"],
-        "ref": f"refs/heads/{one['branch']}",
+        "before": one.old,
+        "after": one.new,
+        "ref": f"refs/heads/{one.branch}",
         "ref_protected": False,
-        "checkout_sha": None if gone else one["new"],
+        "checkout_sha": None if gone else one.new,
         "user_id": actor.id,
         "user_name": actor.name,
         "user_username": actor.username,
@@ -69,9 +78,9 @@ def _tell(lab: GitLab, project: Project, actor: User, one: Json, commits: list[C
         "repository": payloads.repository(lab, project),
         "commits": [_pushed(lab, project, commit) for commit in commits[-_MOST_COMMITS:]],
         "total_commits_count": len(commits),
-        "push_options": _nested(one["push_options"]),
+        "push_options": _nested(one.push_options),
     }
-    events.fire(lab, project, "push_events", body, branch=one["branch"])
+    events.fire(lab, project, "push_events", body, branch=one.branch)
 
 
 def _nested(options: Iterable[str]) -> Json:
@@ -93,18 +102,18 @@ def _pushed(lab: GitLab, project: Project, commit: Commit) -> Json:
     return payloads.commit(lab, project, commit) | files
 
 
-def _update_merge_requests(lab: GitLab, project: Project, actor: User, one: Json) -> None:
+def _update_merge_requests(lab: GitLab, project: Project, actor: User, one: BranchChange) -> None:
     for request in project.merge_requests.values():
         if request.state != "opened":
             continue
-        if request.source_branch == one["branch"] and request.head_sha != one["new"]:
+        if request.source_branch == one.branch and request.head_sha != one.new:
             before = payloads.snapshot(request)
             old = request.head_sha
             prepare(request)
             request.updated_at = lab.now()
-            editing.system_note(lab, request, actor, _added(project, old, one["new"]))
+            editing.system_note(lab, request, actor, _added(project, old, one.new))
             events.noteable_event(lab, request, actor, "update", before, oldrev=old or ZEROS)
-        elif request.target_branch == one["branch"] and _arrived(project, request, one["new"]):
+        elif request.target_branch == one.branch and _arrived(project, request, one.new):
             finish(lab, request, actor, None)
 
 

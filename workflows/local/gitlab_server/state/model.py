@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from workflows.local.gitlab_server.state.repository import ZEROS
 
 if TYPE_CHECKING:
     from datetime import date
@@ -19,7 +21,6 @@ REPORTER = 20
 DEVELOPER = 30
 MAINTAINER = 40
 OWNER = 50
-ZEROS = "0" * 40
 _WEIGHT = ("running", "pending", "created", "manual", "failed", "canceled", "success", "skipped")
 
 
@@ -288,6 +289,18 @@ class Project:
     merge_requests: dict[int, MergeRequest] = field(default_factory=dict)
     pipelines: dict[int, Pipeline] = field(default_factory=dict)
     hooks: dict[int, Hook] = field(default_factory=dict)
+
+
+class BranchChange(NamedTuple):
+    """A branch that was created, moved or deleted; an id of zeros stands for no commit.
+
+    `push_options` are those of the whole push (`git push -o`).
+    """
+
+    branch: str
+    old: str = ZEROS
+    new: str = ZEROS
+    push_options: tuple[str, ...] = ()
 
 
 def status_of(pipeline: Pipeline) -> str:

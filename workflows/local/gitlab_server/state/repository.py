@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, NamedTuple
 from workflows.core import process
 from workflows.core.config import environment
 from workflows.core.errors import ProcessFailed
-from workflows.local.gitlab_server.state.model import ZEROS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+ZEROS = "0" * 40  # in place of a commit id: the ref is not there, or shall not be
 _TIMEOUT_S = 60.0
 _MAX_BRANCH_BYTES = 240  # a file name of 255, less what git appends for its locks
 _FORMAT = "%H%x1f%P%x1f%an%x1f%ae%x1f%aI%x1f%cn%x1f%ce%x1f%cI%x1f%B"

@@ -16,8 +16,6 @@ from workflows.local.git_server.http import create_bare
 from workflows.local.gitlab_server.state.model import (
     MAINTAINER,
     OWNER,
-    ZEROS,
-    Json,
     Label,
     Member,
     Namespace,
@@ -300,14 +298,6 @@ def protections(project: Project, branch: str) -> list[Protection]:
         for rule in project.protections
         if re.fullmatch(re.escape(rule.name).replace(r"\*", ".*"), branch)
     ]
-
-
-def change(
-    old: str | None, new: str | None, branch: str, push_options: tuple[str, ...] = ()
-) -> Json:
-    """One branch that moved: what `pushes.moved` is told."""
-    moved: Json = {"old": old or ZEROS, "new": new or ZEROS, "branch": branch}
-    return moved | {"push_options": push_options}
 
 
 def _lasts(expires_at: date | None, now: datetime) -> bool:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from tests.local.model.support import Client, events, record, text_of
-from workflows.local.model import DEMO_RECORDINGS, RecordedModel, RecordingInvalid, Upstream
+from tests.local.model_server.support import Client, events, record, text_of
+from workflows.local.model_server import DEMO_RECORDINGS, RecordedModel, RecordingInvalid, Upstream
 
 if TYPE_CHECKING:
     from collections.abc import Callable

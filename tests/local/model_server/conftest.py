@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from tests.local.model.support import Client, record
-from workflows.local.model import RecordedModel
+from tests.local.model_server.support import Client, record
+from workflows.local.model_server import RecordedModel
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -19,14 +19,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workflows.core.redaction import redact
-from workflows.local.model.chat import Answer, normalised
+from workflows.local.model_server.chat import Answer, normalised
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from workflows.local.model.chat import Question
+    from workflows.local.model_server.chat import Question
 
-DEMO_RECORDINGS = Path(__file__).resolve().parent.parent / "recordings" / "demo"
+DEMO_RECORDINGS = Path(__file__).resolve().parent / "demo_recordings"
 _NOTE_LENGTH = 200
 
 

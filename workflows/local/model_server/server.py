@@ -18,9 +18,9 @@ from starlette.responses import JSONResponse, StreamingResponse
 from starlette.routing import Route
 
 from workflows.core.redaction import redact, remember
-from workflows.local.model import chat
-from workflows.local.model.recorder import Relay, UpstreamFailed
-from workflows.local.model.recordings import Recordings
+from workflows.local.model_server import chat
+from workflows.local.model_server.recorder import Relay, UpstreamFailed
+from workflows.local.model_server.recordings import Recordings
 from workflows.servers.serving import Faults, Seen, Watched, serve
 
 if TYPE_CHECKING:

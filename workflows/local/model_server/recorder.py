@@ -9,14 +9,14 @@ import httpx
 from starlette.concurrency import run_in_threadpool
 
 from workflows.core.loopback import LOOPBACK
-from workflows.local.model.chat import Answer
+from workflows.local.model_server.chat import Answer
 from workflows.servers.serving import ConnectionCut
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
 
-    from workflows.local.model.chat import Question
-    from workflows.local.model.recordings import Recordings
+    from workflows.local.model_server.chat import Question
+    from workflows.local.model_server.recordings import Recordings
 
 _TIMEOUT = httpx.Timeout(300, connect=15)  # seconds; a model may think for minutes
 _DONE = "[DONE]"

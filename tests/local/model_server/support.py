@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     import httpx
 
-    from workflows.local.model import RecordedModel
+    from workflows.local.model_server import RecordedModel
 
 
 def record(folder: Path, name: str, **data: Any) -> None:

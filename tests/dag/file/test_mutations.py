@@ -158,6 +158,32 @@ def test_the_fast_and_the_slow_parser_accept_the_same(data: st.DataObject) -> No
         assert slow or "\ud800" in text
 
 
+def outcome(text: str) -> Any:
+    """The DAG of the text, or everything that is wrong with it."""
+    try:
+        return load_text(text, PARAMS)
+    except DagInvalid as error:
+        return error.findings
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.data())
+def test_reading_in_pieces_changes_no_result_and_no_finding(data: st.DataObject) -> None:
+    text = data.draw(st.sampled_from(TEXTS))
+    for _ in range(data.draw(st.integers(0, 2))):
+        start = data.draw(st.integers(0, len(text)))
+        end = start + data.draw(st.sampled_from([0, 0, 1, 5]))
+        text = text[:start] + data.draw(st.sampled_from(SPLINTERS)) + text[end:]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(parse, "_PIECE", 1)
+        in_pieces = outcome(text)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(parse, "outline", lambda _: None)
+        whole = outcome(text)
+
+    assert in_pieces == whole
+
+
 @settings(max_examples=50, deadline=None)
 @given(dags())
 def test_the_bound_on_nodes_is_one(raw: dict[str, Any]) -> None:

@@ -148,9 +148,6 @@ class _Loading:
     def dag(self) -> Dag:
         if not self._text.strip():
             self._refuse([Problem((), "the file is empty", "write `name:` and `steps:`")])
-        quick = self._quick()
-        if quick is not None:
-            return quick
         checker = self._checker()
         made = self._checked(checker)
         if checker.unsure:
@@ -166,25 +163,6 @@ class _Loading:
     def _exact(self) -> bool:
         """Whether whole numbers and booleans are written as Python writes them."""
         return self._is_json or not _spelt_otherwise(self._text)
-
-    def _quick(self) -> Dag | None:
-        """The DAG of a sound file in plain block style; None leaves it to the parser that decides.
-
-        Whatever is wrong, or not sure, is looked at again from the start.
-        """
-        if self._is_json or self._too_many or self._unusual:
-            return None
-        cut = parse.outline(self._text)
-        if cut is None or cut.steps > limits.MAX_STEPS:
-            return None
-        checker = self._checker()
-        try:
-            pieces = parse.pieces(self._text, cut.cuts, quick=True)
-            steps = [checker.step(0, one) for one in itertools.chain.from_iterable(pieces)]
-        except parse.Unparsable:
-            return None
-        made = self._assembled(checker, cut.around, steps)
-        return None if checker.problems or checker.unsure else made
 
     def _checked(self, checker: Checker) -> Dag:
         try:

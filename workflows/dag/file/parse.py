@@ -3,9 +3,6 @@
 A piece is some dozen steps, so that memory holds the file, the steps, and one piece of what the
 parser makes. Cutting is safe without knowing YAML: a cut inside a quoted text, a flow list or
 anything else that spans lines leaves a piece that cannot be parsed, and then the whole text is.
-
-`ryaml` decides what a text means. `yaml_rs` takes half of its time, and may read a piece whose
-every line is plain (`reads_alike`); see docs/decisions/0012-dag-yaml.md.
 """
 
 from __future__ import annotations
@@ -16,14 +13,13 @@ import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ryaml import loads as ryaml_loads  # type: ignore[attr-defined] # it is exported
-from yaml_rs import loads as quick_loads
 
 from workflows.dag.file.limits import MAX_STEPS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_PIECE = 5_000  # characters: yaml_rs keeps the memory that the largest piece took
+_PIECE = 5_000  # characters
 # These begin with a literal, which `re` looks for ten times as fast as for the start of a line.
 _STEPS = re.compile(r"steps:(?<![^\n]steps:)[ \t]*(?:#.*)?\r?\n")
 _FIRST = re.compile(r"(?:[ ]*(?:#.*)?\r?\n)*( *)- ")
@@ -32,22 +28,6 @@ _INDICATOR = re.compile(r"[&*!](?<![^\s\[{,][&*!])\S")
 # Directives, document marks, tabs, and line ends and marks that are none for cutting by lines.
 _UNUSUAL = ("\n%", "\n---", "\n...", "\t", "\x85", "\u2028", "\u2029", "\ufeff")
 _RARE = {mark: mark[-1] for mark in _UNUSUAL}  # a character alone is found ten times as fast
-
-# The plain part of YAML, which every parser reads alike: lines with a dash, a key, and a text, a
-# number or a short list, each whole on its line. A piece of nothing else may be read quickly.
-_QUOTED = r"\"[ !#-\[\]-~]*+\"|'[ -&(-~]*+'"
-_NUMBER = r"-?(?:0|[1-9][0-9]{0,17})(?:\.[0-9]{1,17})?+(?![\w.:+-])"
-_DURATION = r"[1-9][0-9]{0,8}[smh](?!\w)"
-_BEGIN = r"(?:[A-Za-z]|--?[A-Za-z]|\.{0,2}/[A-Za-z])"  # of a text without quotes
-_ITEM = rf"(?:{_BEGIN}[A-Za-z0-9_./@=-]*+|{_QUOTED}|{_NUMBER})"
-_LIST = rf"\[(?:{_ITEM}(?:, ?{_ITEM})*+)?+\]"
-_REST = r"[ -\"$-9;-~]*+(?::[!-\"$-9;-~][ -\"$-9;-~]*+)*+"
-_VALUE = rf"(?:{_BEGIN}{_REST}|(?:{_QUOTED}|{_NUMBER}|{_DURATION}|{_LIST}) *+)"
-_KEY_OR_TEXT = rf"[A-Za-z]\w*+(?:: ++(?:{_VALUE})?+|:(?=[\r\n])|{_REST})"
-_LINE = rf" *+(?:- )?+(?:{_KEY_OR_TEXT}|{_VALUE}|#[ -~]*+|-)?+\r?+\n"
-_PLAIN = re.compile(rf"(?:{_LINE})*+", re.ASCII)
-_CONTROL = re.compile("[\x80-\x9f\ufffe\uffff]")
-_LONGEST = 100_000  # characters: so many levels of nesting fit in the stack
 
 
 class Unparsable(Exception):  # it is never shown: it becomes findings
@@ -112,7 +92,7 @@ def _around(before: str, after: str) -> dict[Any, Any] | None:
     found: dict[Any, Any] = {}
     for text in (before, after):
         try:
-            part = _yaml(text)
+            part = whole_yaml(text)
         except Unparsable:
             return None
         if part is not None:
@@ -122,15 +102,14 @@ def _around(before: str, after: str) -> dict[Any, Any] | None:
     return found
 
 
-def pieces(text: str, cuts: list[int], *, quick: bool = False) -> Iterator[list[Any]]:
-    """The steps, piece by piece; `quick` lets `yaml_rs` read those that it reads as `ryaml` does.
+def pieces(text: str, cuts: list[int]) -> Iterator[list[Any]]:
+    """The steps, piece by piece.
 
     Raises:
         Unparsable: a piece is no list by itself; the whole text may still be sound.
     """
     for start, end in itertools.pairwise(cuts):
-        piece = text[start:end]
-        steps = _quick_yaml(piece) if quick and reads_alike(piece) else _yaml(piece)
+        steps = whole_yaml(text[start:end])
         if not isinstance(steps, list):
             raise Unparsable("a piece is no list")
         yield steps
@@ -142,32 +121,10 @@ def whole_yaml(text: str) -> Any:
     Raises:
         Unparsable: it is not YAML, or holds a key twice.
     """
-    return _yaml(text)
-
-
-def _yaml(text: str) -> Any:
     try:
         return ryaml_loads(text)
     except (ValueError, TypeError, RecursionError) as error:
         raise Unparsable(str(error)) from None
-
-
-def _quick_yaml(text: str) -> Any:
-    try:
-        return quick_loads(text, parse_datetime=False)
-    except (ValueError, TypeError, RecursionError) as error:
-        raise Unparsable(str(error)) from None
-
-
-def reads_alike(text: str) -> bool:
-    """Whether this text, not `unusual`, is so plain that `yaml_rs` reads it as `ryaml` does."""
-    if len(text) > _LONGEST:
-        return False
-    if not text.isascii():
-        if _CONTROL.search(text):
-            return False
-        text = text.encode("ascii", "replace").decode()  # `?`, which may be in a text
-    return _PLAIN.fullmatch(text) is not None
 
 
 def whole_json(text: str) -> Any:

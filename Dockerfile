@@ -35,11 +35,10 @@ RUN site=$(/opt/workflows/bin/python -c 'import sysconfig; print(sysconfig.get_p
 FROM base AS build-agent
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_NO_INPUT=1
 WORKDIR /build
-COPY requirements-pluscoder.txt ./
-COPY tools/pluscoder tools/pluscoder
+COPY workflows/tasks/agents/pluscoder pluscoder
 RUN python -m venv /opt/pluscoder \
-    && /opt/pluscoder/bin/python -m pip install --no-deps --require-hashes --only-binary :all: -r requirements-pluscoder.txt \
-    && /opt/pluscoder/bin/python tools/pluscoder/tokenizers.py /opt/pluscoder/tiktoken-cache \
+    && /opt/pluscoder/bin/python -m pip install --no-deps --require-hashes --only-binary :all: -r pluscoder/lock/requirements.txt \
+    && /opt/pluscoder/bin/python pluscoder/tokenizers.py /opt/pluscoder/tiktoken-cache \
     && touch /opt/pluscoder/.env \
     && { /opt/pluscoder/bin/python -m compileall -q /opt/pluscoder/lib || true; }
 

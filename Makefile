@@ -20,7 +20,8 @@ endif
 
 # PlusCoder, the coding agent, in an environment of its own, made again like .venv.
 PLUSCODER := .venv-pluscoder/.ready
-ifneq ($(wildcard .venv-pluscoder/bin/python)$(shell cat $(PLUSCODER) 2>/dev/null),.venv-pluscoder/bin/python$(CURDIR))
+PLUSCODER_DIR := workflows/tasks/agents/pluscoder
+ifneq ($(wildcard .venv-pluscoder/bin/python)$(shell head -n 1 $(PLUSCODER) 2>/dev/null),.venv-pluscoder/bin/python$(CURDIR)/.venv-pluscoder)
 $(PLUSCODER): FORCE
 endif
 
@@ -54,13 +55,14 @@ endif
 lock: $(if $(wildcard $(BIN)/uv),,$(READY)) ## Resolve pyproject.toml anew into requirements.txt
 	@tools/lock.sh $(BIN)/uv
 
-$(PLUSCODER): requirements-pluscoder.txt tools/pluscoder/tokenizers.py | $(READY)
-	@tools/create_pluscoder.sh .venv-pluscoder $(BIN)/python
+$(PLUSCODER): $(PLUSCODER_DIR)/lock/requirements.txt $(PLUSCODER_DIR)/tokenizers.py | $(READY)
+	@$(BIN)/python -m workflows agent install pluscoder --folder .venv-pluscoder
+	@touch $@
 
 pluscoder: $(PLUSCODER) ## Make or repair .venv-pluscoder, the coding agent, from its lock
 	@echo "PlusCoder in .venv-pluscoder is ready"
 
-lock-pluscoder: $(if $(wildcard $(BIN)/uv),,$(READY)) ## Resolve tools/pluscoder anew into requirements-pluscoder.txt
+lock-pluscoder: $(if $(wildcard $(BIN)/uv),,$(READY)) ## Resolve anew what PlusCoder needs
 	@tools/lock.sh $(BIN)/uv pluscoder
 
 test: $(READY) $(PLUSCODER) ## Run the tests (ARGS="-k git -x")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workflows.core import process
@@ -13,14 +14,14 @@ from workflows.core.git.command import Git
 from workflows.core.git.names import GitUrl
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from workflows.local.git_server.http import GitServer
 
 TOKEN = "glpat-maintainer-5f1e2d"
 DEVELOPER_TOKEN = "glpat-developer-77aa0c"
 REPORTER_TOKEN = "glpat-reporter-0b1c2d"
 PROJECT = "acme/shop"
+ROOT = Path(__file__).resolve().parent.parent
+PLUSCODER = ROOT / ".venv-pluscoder"  # `make test` makes it
 
 
 @dataclass

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING
+
+from tests.support import PLUSCODER, ROOT
 
 if TYPE_CHECKING:
     from tests.support import Cli
-
-ROOT = Path(__file__).parent.parent
 
 
 def without_accidents(text: str) -> set[str]:
@@ -28,7 +27,7 @@ def test_the_demo_makes_a_merge_request_whose_change_passes_the_tests(cli: Cli) 
     block = re.search(r"```text\n(A GitLab with.*?)```", readme, re.DOTALL)
     assert block is not None
 
-    done = cli("demo")
+    done = cli("demo", WORKFLOWS_PLUSCODER=str(PLUSCODER / "bin" / "pluscoder"))
 
     assert done.exit_code == 0, done.stderr
     assert without_accidents(block[1]) <= without_accidents(done.stdout + done.stderr)
@@ -39,3 +38,12 @@ def test_the_demo_makes_a_merge_request_whose_change_passes_the_tests(cli: Cli) 
     assert shown[1].endswith("/acme/shop/-/merge_requests/1")
     assert "+    return sum(prices) * (1 - discount)" in done.stdout
     assert list(cli.cwd.iterdir()) == []
+
+
+def test_without_pluscoder_the_demo_says_how_to_install_it_and_starts_nothing(cli: Cli) -> None:
+    done = cli("demo", WORKFLOWS_PLUSCODER="/nowhere/pluscoder")
+
+    assert done.exit_code == 1
+    assert "PlusCoder is not installed" in done.stderr
+    assert "`workflows agent install pluscoder`" in done.stderr
+    assert done.stdout == ""

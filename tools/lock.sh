@@ -1,7 +1,7 @@
 #!/bin/sh
 # Resolves anew, from nothing: an old lock would be preferred. It stays until the new one is whole.
 #   lock.sh UV               pyproject.toml into requirements.txt
-#   lock.sh UV pluscoder     tools/pluscoder/ into requirements-pluscoder.txt
+#   lock.sh UV pluscoder     workflows/tasks/agents/pluscoder/lock/, in place
 # requirements-image.txt is the part of it an image needs, without what only developers use; the
 # functions get a lock of the same versions.
 set -eu
@@ -31,8 +31,9 @@ case ${2:-} in
         resolve $functions/requirements.txt $functions/requirements.in -c requirements.txt --no-annotate
         ;;
     pluscoder)
-        resolve requirements-pluscoder.txt tools/pluscoder/requirements.in --no-annotate \
-            --override tools/pluscoder/overrides.txt --prerelease if-necessary-or-explicit
+        lock=workflows/tasks/agents/pluscoder/lock
+        resolve $lock/requirements.txt $lock/requirements.in --no-annotate \
+            --override $lock/overrides.txt --prerelease if-necessary-or-explicit
         ;;
     *) echo "lock: unknown lock: $2" >&2; exit 2 ;;
 esac

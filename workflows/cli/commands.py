@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import workflows
-from workflows.cli import catalog, flags, output, task_runner
+from workflows.cli import agent, catalog, flags, output, task_runner
 from workflows.cli.local import stack as local_stack
 
 if TYPE_CHECKING:
@@ -295,6 +295,7 @@ def _trigger(found: argparse.Namespace) -> int:
 
 
 GROUPS = {
+    "agent": "the coding agents: programs of their own, installed apart",
     "dag": "a workflow of container tasks, in a file",
     "local": "run a part of the embedded stack on this machine",
     "task-runner": "run container tasks for whoever asks over HTTP",
@@ -303,6 +304,9 @@ COMMANDS = {
     "list": Command("list the flows", _list_flags, _list),
     "describe": Command("show a flow's parameters", _describe_flags, _describe),
     "demo": Command("turn an issue into a merge request, offline", _demo_flags, _demo),
+    "agent install": Command(
+        "install a coding agent, from a lock", agent.install_flags, agent.install_agent
+    ),
     "trigger": Command("start a flow in the cloud, by a message", _trigger_flags, _trigger),
     "local up": Command(
         "the whole stack, wired as in the cloud", local_stack.up_flags, local_stack.up

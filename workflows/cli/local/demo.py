@@ -28,11 +28,17 @@ def demo(*, keep: bool = False) -> int:
 
     The flow runs as a process of its own, over HTTP, with a token, as it would in production.
     With `keep` the GitLab stays up afterwards, until Ctrl-C.
+
+    Raises:
+        ProgramMissing: PlusCoder is not installed; nothing was started.
     """
+    from workflows.core.config.settings import load  # noqa: PLC0415
     from workflows.local.gitlab_server import demo as content  # noqa: PLC0415 - --help needs none
     from workflows.local.gitlab_server.server import GitLabServer  # noqa: PLC0415
     from workflows.local.model_server import DEMO_RECORDINGS, RecordedModel  # noqa: PLC0415
+    from workflows.tasks.agents.pluscoder.backend import PlusCoder  # noqa: PLC0415
 
+    pluscoder = PlusCoder(load()).program()
     with ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="workflows-demo-"))
         server = GitLabServer(Path(folder))
@@ -42,7 +48,7 @@ def demo(*, keep: bool = False) -> int:
         issue_url = f"{url}/{made.project.path}/-/issues/{_ISSUE}"
         output.say(f"A GitLab with the private project {made.project.path} is at {url}.")
         output.say(f"A recorded model is at {model_url}; PlusCoder takes it for OpenAI's.\n")
-        exit_code = _resolve(made, url, model_url)
+        exit_code = _resolve(made, url, model_url, pluscoder)
         if exit_code:
             return exit_code
         _show(server, made, issue_url)
@@ -51,7 +57,7 @@ def demo(*, keep: bool = False) -> int:
     return 0
 
 
-def _resolve(made: Demo, url: str, model_url: str) -> int:
+def _resolve(made: Demo, url: str, model_url: str, pluscoder: Path) -> int:
     """Run resolve_issue on the first issue, its progress on stderr."""
     flags = ["--project", made.project.path, "--issue-iid", str(_ISSUE), "--check-command", _CHECK]
     output.say(
@@ -64,6 +70,7 @@ def _resolve(made: Demo, url: str, model_url: str) -> int:
             "GITLAB_TOKEN": variables["GITLAB_TOKEN"],
             "OPENAI_BASE_URL": model_url,
             "OPENAI_API_KEY": "sk-not-needed-by-a-recording",
+            "WORKFLOWS_PLUSCODER": str(pluscoder),
         }.items()
     )
     done = process.run(

@@ -93,8 +93,8 @@ class Settings(DagSettings):
     pluscoder: str | None = Field(
         None,
         validation_alias="WORKFLOWS_PLUSCODER",
-        description="The PlusCoder program; not set: the one in .venv-pluscoder, else the "
-        "one on PATH.",
+        description="The PlusCoder program; not set: the one that `workflows agent install` made, "
+        "else the one on PATH.",
     )
     sandbox: Sandbox = Field(
         Sandbox.AUTO,

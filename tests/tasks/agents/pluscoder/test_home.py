@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.support import PLUSCODER
 from tests.tasks.support import new_desk
 from workflows.core import process
 from workflows.core.config import environment
 from workflows.core.errors import ParametersInvalid
 from workflows.tasks.agents.pluscoder import home
-from workflows.tasks.agents.pluscoder.backend import VENV
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,7 +24,7 @@ _READ = "import json, sys, yaml; print(json.dumps(yaml.safe_load(open(sys.argv[1
 def read_settings(where: Path) -> Any:
     """The settings as the YAML library beside PlusCoder reads them."""
     path = where / ".config" / "pluscoder" / "config.yml"
-    args = [str(VENV / "bin" / "python"), "-X", "utf8", "-c", _READ, str(path)]
+    args = [str(PLUSCODER / "bin" / "python"), "-X", "utf8", "-c", _READ, str(path)]
     return json.loads(process.run(args, env=environment.for_child(), timeout_s=60).stdout)
 
 

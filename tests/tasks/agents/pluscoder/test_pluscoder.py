@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support import PLUSCODER
 from tests.tasks.support import SHOP, Desk, new_desk
 from workflows.core import process
 from workflows.core.config import environment
 from workflows.core.config.settings import load
 from workflows.core.errors import AgentFailed, ParametersInvalid, ProgramMissing
 from workflows.tasks.agents.pluscoder import flags
-from workflows.tasks.agents.pluscoder.backend import VENV, PlusCoder
+from workflows.tasks.agents.pluscoder.backend import PlusCoder
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,7 +37,7 @@ def stand_in(desk: Desk, script: str) -> PlusCoder:
 def test_every_flag_we_pass_is_in_the_help_of_the_installed_version() -> None:
     """PlusCoder ignores a flag it does not know in silence, so this is where it shows."""
     done = process.run(
-        [str(VENV / "bin" / "pluscoder"), "--help"],
+        [str(PLUSCODER / "bin" / "pluscoder"), "--help"],
         env=environment.for_child({"COLUMNS": "200"}.items()),
         timeout_s=60,
     )
@@ -47,10 +48,10 @@ def test_every_flag_we_pass_is_in_the_help_of_the_installed_version() -> None:
     assert set(flags.TAKEN) <= known
 
 
-def test_it_is_found_where_make_puts_it() -> None:
-    found = PlusCoder(load())
+def test_the_program_of_the_settings_is_used() -> None:
+    found = PlusCoder(load(pluscoder=str(PLUSCODER / "bin" / "pluscoder")))
 
-    assert found.program() == VENV / "bin" / "pluscoder"
+    assert found.program() == PLUSCODER / "bin" / "pluscoder"
     assert found.name == "PlusCoder 0.1.4rc0"
 
 
@@ -59,7 +60,7 @@ def test_a_program_that_is_not_there_says_how_to_get_it(desk: Desk) -> None:
         desk.let(PlusCoder(load(pluscoder="/nowhere/pluscoder")))
 
     assert "/nowhere/pluscoder" in caught.value.why
-    assert "make pluscoder" in caught.value.fix
+    assert "workflows agent install pluscoder" in caught.value.fix
 
 
 @pytest.mark.parametrize("provider", ["anthropic", "google", "aws_bedrock", "litellm"])

@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support import PLUSCODER
 from tests.tasks.support import Desk, new_desk
 from workflows.core import process
 from workflows.core.config import environment
 from workflows.core.config.settings import load
 from workflows.local.gitlab_server import demo
 from workflows.local.model_server import DEMO_RECORDINGS, RecordedModel
-from workflows.tasks.agents.pluscoder.backend import VENV, PlusCoder
+from workflows.tasks.agents.pluscoder.backend import PlusCoder
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,7 +42,7 @@ PROMPT = (
 )
 WRAPPER = f"""#!/bin/sh
 env > "$HOME/environment"
-exec {VENV}/bin/pluscoder "$@"
+exec {PLUSCODER}/bin/pluscoder "$@"
 """
 
 

@@ -9,14 +9,13 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import workflows
 from workflows.core import process
 from workflows.core.config.settings import PROVIDERS
 from workflows.core.errors import AgentFailed, ParametersInvalid, ProgramMissing
 from workflows.core.sandbox.confinement import run_confined
 from workflows.tasks.agents.agent import AgentReport
 from workflows.tasks.agents.environment import for_agent
-from workflows.tasks.agents.pluscoder import flags, home
+from workflows.tasks.agents.pluscoder import flags, home, install
 from workflows.tasks.agents.pluscoder.set_aside import DROPPINGS, set_aside
 
 if TYPE_CHECKING:
@@ -25,9 +24,8 @@ if TYPE_CHECKING:
     from workflows.core.config.settings import Settings
     from workflows.tasks.agents.agent import Assignment
 
-__all__ = ["DROPPINGS", "VENV", "PlusCoder"]
+__all__ = ["DROPPINGS", "PlusCoder"]
 
-VENV = Path(workflows.__file__).resolve().parent.parent / ".venv-pluscoder"
 _HELP_TIMEOUT_S = 60
 _KEYS = {
     "openai": ("OPENAI_API_KEY",),
@@ -89,28 +87,30 @@ class PlusCoder:
         try:
             venv = self.program().resolve().parent.parent
         except ProgramMissing:
-            venv = VENV
+            return "PlusCoder"
         for found in venv.glob("lib/python*/site-packages/pluscoder-*.dist-info"):
             return f"PlusCoder {found.name.removeprefix('pluscoder-').removesuffix('.dist-info')}"
         return "PlusCoder"
 
     def program(self) -> Path:
-        """The one of the settings, else that of `make pluscoder`, else the one on PATH.
+        """The one of the settings, else the one that `install` made, else the one on PATH.
 
         Raises:
             ProgramMissing: there is none.
         """
+        own = install.default_folder()
         if self._settings.pluscoder:
             found = shutil.which(self._settings.pluscoder)
-        elif (VENV / ".ready").is_file():
-            found = shutil.which(str(VENV / "bin" / "pluscoder"))
+        elif install.is_installed(own):
+            found = shutil.which(str(own / "bin" / "pluscoder"))
         else:
             found = shutil.which("pluscoder")
         if not found:
             raise ProgramMissing(
                 "PlusCoder is not installed",
                 why=f"no such executable: {self._settings.pluscoder or 'pluscoder'}",
-                fix="run `make pluscoder`, or name the program in WORKFLOWS_PLUSCODER",
+                fix=f"run `{install.COMMAND}` (about {install.SIZE}), or name the program in"
+                " WORKFLOWS_PLUSCODER",
             )
         return Path(found)
 
@@ -173,7 +173,7 @@ class PlusCoder:
             )
         venv = program.resolve().parent.parent
         _refuse_dotenv(venv)
-        for tables in (venv / "tiktoken-cache", VENV / "tiktoken-cache"):
+        for tables in (venv / "tiktoken-cache", install.default_folder() / "tiktoken-cache"):
             if tables.is_dir():
                 env |= {"TIKTOKEN_CACHE_DIR": str(tables), "CUSTOM_TIKTOKEN_CACHE_DIR": str(tables)}
                 break
@@ -190,7 +190,7 @@ def help_text(program: Path, env: dict[str, str], folder: Path) -> str:
 def _refuse_dotenv(venv: Path) -> None:
     """PlusCoder loads the nearest `.env` above its own files into its environment.
 
-    `make pluscoder` puts an empty one there; any other may hold tokens.
+    The installation has an empty one; any other may hold tokens.
 
     Raises:
         AgentFailed: the nearest one is not empty.

@@ -14,7 +14,7 @@ from workflows.core.config import environment
 from workflows.core.config.settings import Settings, load
 from workflows.local.git_server.http import Account, GitServer
 from workflows.local.gitlab_server.server import GitLabServer
-from workflows.servers.serving import serve
+from workflows.servers.serving import serve_app
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,7 +59,7 @@ def remote(tmp_path: Path) -> Iterator[Remote]:
     ]
     server = GitServer(root, accounts)
     folder = server.create_repository(PROJECT)
-    with serve(server.app) as base_url:
+    with serve_app(server.app) as base_url:
         yield Remote(server, base_url, folder)
 
 

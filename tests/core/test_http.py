@@ -35,7 +35,9 @@ from workflows.core.errors import (
     WorkflowsError,
 )
 from workflows.core.redaction import remember
-from workflows.servers.serving import Faults, Seen, Watched, serve
+from workflows.servers.faults import NextFaults, NextFaultsInjector
+from workflows.servers.request_log import LoggedRequest, RequestLog
+from workflows.servers.serving import serve_app
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -51,8 +53,8 @@ class Site:
     """A server of behaviours: `base_url`, what was asked of it, and what shall go wrong."""
 
     base_url: str = ""
-    faults: Faults = field(default_factory=Faults)
-    seen: list[Seen] = field(default_factory=list)
+    faults: NextFaults = field(default_factory=NextFaults)
+    seen: list[LoggedRequest] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
 
     def asked(self) -> list[str]:
@@ -113,7 +115,7 @@ def running() -> Iterator[Site]:
             Route("/drip", site.drip),
         ]
     )
-    with serve(Watched(app, faults=site.faults, seen=site.seen)) as site.base_url:
+    with serve_app(RequestLog(NextFaultsInjector(app, site.faults), site.seen)) as site.base_url:
         yield site
 
 

@@ -13,7 +13,7 @@ from starlette.routing import Route
 from tests import certificates
 from workflows.core import http
 from workflows.core.errors import NetworkError
-from workflows.servers.serving import serve
+from workflows.servers.serving import serve_app
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,7 +38,7 @@ async def hello(_: Request) -> PlainTextResponse:
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     folder: Path = tmp_path_factory.mktemp("tls")
     tls = certificates.write(folder)
-    with serve(Starlette(routes=[Route("/", hello)]), tls=tls) as url:
+    with serve_app(Starlette(routes=[Route("/", hello)]), tls=tls) as url:
         yield Site(url.replace("127.0.0.1", "localhost"), folder)
 
 

@@ -14,7 +14,7 @@ from starlette.routing import Route
 
 from tests.support import DEVELOPER_TOKEN, TOKEN, Cli, Remote, last_json
 from workflows.core import process
-from workflows.servers.serving import serve
+from workflows.servers.serving import serve_app
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -314,7 +314,7 @@ def test_the_end_is_notified(remote: Remote, cli: Cli) -> None:
         got.append((await request.json())["title"])
         return PlainTextResponse("")
 
-    with serve(Starlette(routes=[Route("/", hook, methods=["POST"])])) as receiver:
+    with serve_app(Starlette(routes=[Route("/", hook, methods=["POST"])])) as receiver:
         to = {"NOTIFY_URLS": receiver.replace("http://", "json://") + "/"}
         cli("run", "hello_world", "--git-url", remote.url, **to)
         cli("run", "hello_world", "--git-url", remote.url, **to, GIT_TOKEN="glpat-wrong-000000")

@@ -24,7 +24,7 @@ from tests.flows.test_hello_world import Watched
 from tests.prefect_server import prefect_server, query, run_named, tasks_of, wait_for
 from tests.support import TOKEN, Cli, Remote, last_json
 from workflows.core import http, process
-from workflows.servers.serving import serve
+from workflows.servers.serving import serve_app
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -128,7 +128,7 @@ def test_an_api_that_never_answers_does_not_stop_the_work(remote: Remote, cli: C
         release.wait(30)
         return PlainTextResponse("")
 
-    with serve(Starlette(routes=[Route("/{path:path}", silent)])) as base_url:
+    with serve_app(Starlette(routes=[Route("/{path:path}", silent)])) as base_url:
         started = time.monotonic()
         done = cli("run", "hello_world", "--git-url", remote.url, PREFECT_API_URL=f"{base_url}/api")
         took = time.monotonic() - started
@@ -161,7 +161,7 @@ def test_an_api_that_does_not_let_the_run_begin_does_not_stop_it(
         return PlainTextResponse("<html>login</html>")
 
     routes = [Route("/{path:path}", answer, methods=["GET", "POST", "PATCH"])]
-    with serve(Starlette(routes=routes)) as base_url:
+    with serve_app(Starlette(routes=routes)) as base_url:
         started = time.monotonic()
         done = cli(
             *("run", "hello_world", "--git-url", remote.url, "--json"),
@@ -332,7 +332,7 @@ def test_a_cancelled_run_stops_and_is_notified_once(
     project = own_project(remote, "cancelled")
     watched = Watched(tmp_path)
     remote.server.faults.latency_s = 60
-    with serve(Starlette(routes=[Route("/", hook, methods=["POST"])])) as receiver:
+    with serve_app(Starlette(routes=[Route("/", hook, methods=["POST"])])) as receiver:
         env = {"NOTIFY_URLS": receiver.replace("http://", "json://") + "/", "PATH": watched.path}
         with served(cli, api, **env) as deployment:
             run_id = start(api, deployment, project.url)

@@ -18,7 +18,7 @@ from starlette.routing import Route
 
 from workflows.core import process
 from workflows.core.config import environment
-from workflows.servers.serving import free_port, listens, serve
+from workflows.servers.serving import free_port, is_listening, serve_app
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -69,7 +69,7 @@ def serve_function(
     with process.background(args, env=whole, cwd=folder, log=log) as child:
         url = f"http://127.0.0.1:{port}"
         deadline = time.monotonic() + _START_S
-        while not listens(port):
+        while not is_listening(port):
             if child.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(f"{name} did not start:\n{log.read_text(errors='replace')}")
             time.sleep(0.02)
@@ -106,7 +106,7 @@ class ToyCloudRun:
             Route(f"{job}:run", self._run, methods=["POST"]),
             Route(f"{job}/executions", self._list, methods=["GET"]),
         ]
-        with serve(Starlette(routes=routes)) as self.url:
+        with serve_app(Starlette(routes=routes)) as self.url:
             yield self.url
 
     def _fails(self) -> int | None:
@@ -159,7 +159,7 @@ def metadata_server(token: str) -> Iterator[dict[str, str]]:
             found = {"access_token": token, "expires_in": 3600, "token_type": "Bearer"}
         return JSONResponse(found, headers={"Metadata-Flavor": "Google"})
 
-    with serve(Starlette(routes=[Route("/{path:path}", answer)])) as url:
+    with serve_app(Starlette(routes=[Route("/{path:path}", answer)])) as url:
         host = url.removeprefix("http://")
         yield {"GCE_METADATA_HOST": host, "GCE_METADATA_IP": host, "GOOGLE_CLOUD_PROJECT": "p"}
 
@@ -176,7 +176,7 @@ def only_for(token: str, function: str) -> Iterator[str]:
             answer = await client.post(function, content=await request.body(), headers=headers)
         return Response(answer.content, answer.status_code, media_type="application/json")
 
-    with serve(Starlette(routes=[Route("/", enter, methods=["POST"])])) as url:
+    with serve_app(Starlette(routes=[Route("/", enter, methods=["POST"])])) as url:
         yield url
 
 

@@ -16,7 +16,7 @@ from workflows.core.google.cloud_run import SCOPE, CloudRunApi
 from workflows.core.google.token import GoogleToken
 from workflows.local.cloud_run import CloudRunServer
 from workflows.servers.faults import Fault
-from workflows.servers.serving import serve
+from workflows.servers.serving import serve_app
 from workflows.task_runner import TaskRunner
 from workflows.task_runner.backends.cloud_run import CloudRunJobs, Options, job_id_of
 
@@ -212,7 +212,7 @@ def test_tokens_come_from_google_auth_and_are_kept(monkeypatch: pytest.MonkeyPat
             found = "demo-project"
         return JSONResponse(found, headers={"Metadata-Flavor": "Google"})
 
-    with serve(Starlette(routes=[Route("/{rest:path}", answer)])) as url:
+    with serve_app(Starlette(routes=[Route("/{rest:path}", answer)])) as url:
         for name in ("GCE_METADATA_HOST", "GCE_METADATA_IP"):
             monkeypatch.setenv(name, url.removeprefix("http://"))
         # read once, when the module is imported: another test may have been first

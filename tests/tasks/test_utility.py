@@ -19,7 +19,7 @@ from starlette.routing import Route
 from workflows.core.config.settings import Settings, load
 from workflows.core.errors import PathRefused, Terminated
 from workflows.core.flow import Outcome, State
-from workflows.servers.serving import serve
+from workflows.servers.serving import serve_app
 from workflows.tasks import utility
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def receiver() -> Iterator[Receiver]:
         Route("/hook", hook, methods=["POST"]),
         Route("/held", held, methods=["POST"]),
     ]
-    with serve(Starlette(routes=routes)) as base_url:
+    with serve_app(Starlette(routes=routes)) as base_url:
         here.url = base_url.replace("http://", "json://")
         yield here
         here.release.set()

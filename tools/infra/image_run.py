@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from workflows.core import process
 from workflows.core.config import environment
 from workflows.local.git_server.http import Account, GitServer
-from workflows.servers.serving import free_port, listens, serve
+from workflows.servers.serving import free_port, is_listening, serve_app
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
@@ -150,7 +150,7 @@ def serves(container: Container) -> str:
     thread = threading.Thread(target=lambda: ended.append(container.run(flags)))
     begun = time.monotonic()
     thread.start()
-    while not listens(port):
+    while not is_listening(port):
         if ended or time.monotonic() - begun > _TIMEOUT_S:
             raise SystemExit(f"the Task Runner does not listen: {ended}")
         time.sleep(0.02)
@@ -204,7 +204,7 @@ def main(root: Path, inspected: Path) -> int:
         server = GitServer(repositories, [Account("maintainer", TOKEN)])
         server.create_repository(PROJECT)
         watch = Watch(server.app)
-        with serve(watch) as base_url:
+        with serve_app(watch) as base_url:
             url = f"{base_url}/{PROJECT}.git"
             print(f"ok      {pushes(container, url)}", flush=True)
             print(f"ok      {stops(container, server, watch, url)}", flush=True)

@@ -27,7 +27,7 @@ from workflows.local.gitlab_server import demo
 from workflows.local.gitlab_server.server import GitLabServer
 from workflows.local.gitlab_server.state.model import DEVELOPER, Hook
 from workflows.local.model_server import DEMO_RECORDINGS, RecordedModel
-from workflows.servers.serving import free_port, listens
+from workflows.servers.serving import free_port, is_listening
 from workflows.task_runner import ImageMap, Processes, TaskRunner
 
 if TYPE_CHECKING:
@@ -219,7 +219,7 @@ def _start(  # noqa: PLR0913, PLR0917 - one process
     log = up.logs / f"{name}.log"
     child = opened.enter_context(process.background(args, env=env, cwd=cwd, log=log))
     deadline = time.monotonic() + _START_S
-    while not listens(port):
+    while not is_listening(port):
         if child.poll() is not None or time.monotonic() > deadline:
             said = log.read_text(encoding="utf-8", errors="replace")[-2_000:]
             raise RuntimeError(f"{name} did not start:\n{said}")

@@ -1,1 +1,1 @@
-"""How we serve HTTP."""
+"""How we serve HTTP: the server itself, its request log, and faults for trying out clients."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from workflows.servers.serving import HOST, serve
+from workflows.servers.serving import HOST, serve_app
 from workflows.task_runner.app import Api
 from workflows.task_runner.backends.mock import Mock, Unreliable
 from workflows.task_runner.jobs import Jobs
@@ -58,7 +58,7 @@ class TaskRunner:
             OSError: the port is taken.
         """
         try:
-            with serve(self.app, port=port, host=host) as base_url:
+            with serve_app(self.app, port=port, host=host) as base_url:
                 yield base_url
         finally:
             self.backend.close()

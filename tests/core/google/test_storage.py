@@ -20,7 +20,7 @@ from workflows.core.errors import (
 from workflows.core.google import storage
 from workflows.core.google.token import GoogleToken
 from workflows.core.redaction import redact
-from workflows.servers.serving import serve
+from workflows.servers.serving import serve_app
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -125,7 +125,7 @@ def test_a_conditional_write_survives_a_lost_answer(
     monkeypatch.setattr(storage, "_RETRY_DELAY_S", 0.01)
     front = _Losing(gcs.server, losses)
     app = Starlette(routes=[Route("/{path:path}", front.pass_on, methods=["GET", "POST"])])
-    with serve(app) as address:
+    with serve_app(app) as address:
         monkeypatch.setenv("STORAGE_EMULATOR_HOST", address)
         generation = storage.write(gcs.url("x"), b"once", if_generation_match=0)
 
@@ -151,7 +151,7 @@ def metadata_server() -> Iterator[str]:
         account = {"email": "runner@example.com", "scopes": [], "aliases": ["default"]}
         return JSONResponse(account, headers=headers)
 
-    with serve(Starlette(routes=[Route("/{path:path}", answer)])) as address:
+    with serve_app(Starlette(routes=[Route("/{path:path}", answer)])) as address:
         yield address.removeprefix("http://")
 
 

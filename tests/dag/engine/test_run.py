@@ -146,14 +146,14 @@ def test_a_runner_that_is_not_there_is_a_network_error() -> None:
 
 
 def test_another_service_at_the_address_is_told_from_a_runner() -> None:
-    from workflows.servers.serving import serve
+    from workflows.servers.serving import serve_app
 
     async def app(scope: Any, _receive: Any, send: Any) -> None:
         if scope["type"] == "http":
             await send({"type": "http.response.start", "status": 404, "headers": []})
             await send({"type": "http.response.body", "body": b"nothing here"})
 
-    with serve(app) as url, pytest.raises(RunnerUnusable):
+    with serve_app(app) as url, pytest.raises(RunnerUnusable):
         run(dag(step("a")), url)
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from workflows.core.errors import AuthenticationFailed, SettingsInvalid
 from workflows.dag.runner import auth
-from workflows.servers.serving import serve
+from workflows.servers.serving import serve_app
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,7 +52,7 @@ class Metadata:
 @pytest.fixture
 def metadata(monkeypatch: pytest.MonkeyPatch) -> Iterator[Metadata]:
     server = Metadata()
-    with serve(server) as url:
+    with serve_app(server) as url:
         host = url.removeprefix("http://")
         monkeypatch.setenv("GCE_METADATA_HOST", host)
         monkeypatch.setenv("GCE_METADATA_IP", host)

@@ -9,7 +9,7 @@ import pytest
 
 from tests.local.git_server.support import ACCOUNTS, NUMBERS, Shop
 from workflows.local.git_server.http import GitServer
-from workflows.servers.serving import serve
+from workflows.servers.serving import serve_app
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,7 +21,7 @@ def served(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[tuple[GitServer, str, httpx.Client]]:
     server = GitServer(tmp_path_factory.mktemp("git"), ACCOUNTS)
-    with serve(server.app) as base, httpx.Client(trust_env=False) as client:
+    with serve_app(server.app) as base, httpx.Client(trust_env=False) as client:
         yield server, base, client
 
 

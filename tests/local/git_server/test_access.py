@@ -8,7 +8,7 @@ import pytest
 
 from tests.local.git_server.support import FETCH, PUSH, Shop, raw
 from workflows.local.git_server.rules import NOT_FOUND, Service
-from workflows.servers.serving import Seen
+from workflows.servers.request_log import LoggedRequest
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def test_any_user_name(shop: Shop) -> None:
     """The token says who it is; the user name may be anything but empty."""
     assert shop.info_refs(FETCH, "tok-20", user="whoever").status_code == 200
     target = f"/{shop.path}.git/info/refs?service={FETCH}"
-    assert shop.server.requests == [Seen("GET", target, "rita", 200)]
+    assert shop.server.requests == [LoggedRequest("GET", target, "rita", 200)]
 
 
 def test_level_on_one_project(shop: Shop) -> None:

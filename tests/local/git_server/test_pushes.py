@@ -14,7 +14,7 @@ from starlette.routing import Mount
 from tests.local.git_server.support import PUSH, Shop, commit, git, push
 from workflows.local.git_server.http import GitHttp, create_bare
 from workflows.local.git_server.rules import Access, RefChange, Refusal, Service
-from workflows.servers.serving import serve
+from workflows.servers.serving import serve_app
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -207,7 +207,7 @@ def test_mounted_elsewhere(tmp_path: Path) -> None:
     backend = OneRepository(tmp_path / "one.git", [])
     create_bare(backend.repository, files={"a": "a"})
     app = Starlette(routes=[Mount("/my git", GitHttp(backend, hooks=tmp_path / "hooks"))])
-    with serve(app) as base:
+    with serve_app(app) as base:
         url = f"{base.replace('//', '//me:t@')}/my%20git/the/one"
         git("clone", "-q", url, str(tmp_path / "c"))
         head = git("-C", str(tmp_path / "c"), "rev-parse", "HEAD").stdout.strip()

@@ -16,7 +16,7 @@ from starlette.applications import Starlette
 
 from tests.local.git_server.support import ACCOUNTS, FETCH, V2, Shop, git
 from workflows.local.git_server.http import GitServer
-from workflows.servers.serving import serve
+from workflows.servers.serving import serve_app
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -66,7 +66,7 @@ def test_latency(shop: Shop) -> None:
 def test_idle_connection_does_not_hold_the_server(shop: Shop) -> None:
     """The server stops at once although a client keeps its connection open."""
     with httpx.Client(trust_env=False) as idle:
-        with serve(shop.server.app, grace_s=30) as base:
+        with serve_app(shop.server.app, grace_s=30) as base:
             assert idle.get(base).status_code == 404
             before = time.monotonic()
 
@@ -95,7 +95,7 @@ def test_unread_answer_does_not_hold_the_server(tmp_path: Path, *, hung_up: bool
     body = f"0011command=fetch0001000fno-progress0032want {wanted}\n0009done\n0000".encode()
     length = f"Content-Length: {len(body)}"
     with ExitStack() as client:
-        with serve(server.app, grace_s=30 if hung_up else 1) as base:
+        with serve_app(server.app, grace_s=30 if hung_up else 1) as base:
             client.enter_context(connected(base, body, b"HTTP/1.1 200 OK", length))
             if hung_up:
                 client.close()
@@ -110,7 +110,7 @@ def test_broken_off_request_does_not_hold_the_server(tmp_path: Path) -> None:
     server.create_repository(visibility="public")
     # the server says 100 once it wants the body, and the body never comes
     headers = ("Content-Length: 1000", "Expect: 100-continue")
-    with serve(server.app, grace_s=30) as base:
+    with serve_app(server.app, grace_s=30) as base:
         with connected(base, b"", b"HTTP/1.1 100", *headers):
             pass
         before = time.monotonic()
@@ -131,6 +131,6 @@ def test_app_that_does_not_start(caplog: pytest.LogCaptureFixture) -> None:
         async def __aexit__(self, *_: object) -> None:
             """Never reached."""
 
-    with pytest.raises(RuntimeError, match="did not start"), serve(Starlette(lifespan=Broken)):
+    with pytest.raises(RuntimeError, match="did not start"), serve_app(Starlette(lifespan=Broken)):
         pass
     assert "no database" in caplog.text

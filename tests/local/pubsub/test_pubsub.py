@@ -20,7 +20,7 @@ from tests.functions.conftest import need_emulator
 from workflows.core.errors import ProgramMissing
 from workflows.local import pubsub
 from workflows.local.pubsub import Kind
-from workflows.servers.serving import serve
+from workflows.servers.serving import serve_app
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -52,7 +52,7 @@ class Inbox:
 @pytest.fixture
 def inbox() -> Iterator[Inbox]:
     found = Inbox()
-    with serve(Starlette(routes=[Route("/push", found.answer, methods=["POST"])])) as url:
+    with serve_app(Starlette(routes=[Route("/push", found.answer, methods=["POST"])])) as url:
         found.url = f"{url}/push"
         yield found
 

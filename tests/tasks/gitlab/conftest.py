@@ -9,7 +9,7 @@ import pytest
 
 from tests.tasks.gitlab.support import LEVELS, ME, Answer, Hub, Scripted, settings_for
 from workflows.local.gitlab_server.server import GitLabServer
-from workflows.servers.serving import serve
+from workflows.servers.serving import serve_app
 from workflows.tasks.gitlab import GitLab
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def office(lab: GitLabServer, shared_project: Project) -> Iterator[Hub]:
 def servers() -> Iterator[list[tuple[Scripted, str]]]:
     """Two hosts, as ports are."""
     one, other = Scripted(), Scripted()
-    with serve(one) as one_url, serve(other) as other_url:
+    with serve_app(one) as one_url, serve_app(other) as other_url:
         yield [(one, one_url), (other, other_url)]
 
 

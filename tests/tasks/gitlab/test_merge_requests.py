@@ -18,7 +18,7 @@ from workflows.core.errors import (
     ResourceNotFound,
 )
 from workflows.local.gitlab_server.actions import editing
-from workflows.servers.serving import serve
+from workflows.servers.serving import serve_app
 from workflows.tasks.gitlab import GitLab, MergeRequestWish
 
 if TYPE_CHECKING:
@@ -235,7 +235,7 @@ def test_a_conflict_names_the_one_that_a_list_does_not_show_yet(shop: Hub) -> No
     branch = Answer(body=b'{"name": "feature", "commit": {"id": "1"}}')
 
     script = Scripted([nothing, branch, conflict, nothing, one])
-    with serve(script) as url, GitLab.connect(settings_for(url)) as client:
+    with serve_app(script) as url, GitLab.connect(settings_for(url)) as client:
         found = client.open_merge_request(shop.id, WISH)
         script.reset(nothing, branch, conflict, nothing, other)
         with pytest.raises(RequestConflict):
@@ -251,7 +251,7 @@ def test_the_branch_of_a_fork_is_not_ours(shop: Hub) -> None:
     fork = raw | {"iid": 2, "source_project_id": shop.id + 1}
 
     script = Scripted([Answer(body=json.dumps([fork, raw]).encode())])
-    with serve(script) as url, GitLab.connect(settings_for(url)) as client:
+    with serve_app(script) as url, GitLab.connect(settings_for(url)) as client:
         both = client.find_merge_request(shop.id, "feature")
         script.reset(Answer(body=json.dumps([fork]).encode()))
         alone = client.find_merge_request(shop.id, "feature")

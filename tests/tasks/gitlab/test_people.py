@@ -9,7 +9,7 @@ import pytest
 
 from tests.tasks.gitlab.support import LEVELS, Answer, Hub, Scripted, settings_for
 from workflows.core.errors import AccessDenied, ParametersInvalid, ResourceNotFound
-from workflows.servers.serving import serve
+from workflows.servers.serving import serve_app
 from workflows.tasks.gitlab import GitLab, User
 from workflows.tasks.gitlab.people import _level, author
 
@@ -38,7 +38,10 @@ def test_me_is_the_tokens_user(hub: Hub) -> None:
 def test_the_commit_address_is_the_users_choice() -> None:
     """GET /user names it as commit_email."""
     body = b'{"id": 7, "username": "ada", "commit_email": "ada@work.example", "name": null}'
-    with serve(Scripted([Answer(body=body)])) as url, GitLab.connect(settings_for(url)) as client:
+    with (
+        serve_app(Scripted([Answer(body=body)])) as url,
+        GitLab.connect(settings_for(url)) as client,
+    ):
         me = client.me()
 
     assert (me.email, me.name, me.web_url) == ("ada@work.example", "ada", f"{url}/ada")

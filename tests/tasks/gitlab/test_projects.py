@@ -9,7 +9,7 @@ import pytest
 from tests.tasks.gitlab.support import TOKEN, Answer, Hub, Scripted, settings_for
 from workflows.core.errors import ParametersInvalid, RequestRefused, ResourceNotFound
 from workflows.local.gitlab_server.server import GitLabServer
-from workflows.servers.serving import serve
+from workflows.servers.serving import serve_app
 from workflows.tasks.gitlab import GitLab, MergeRequestWish, Project
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def test_what_is_switched_off_is_seen() -> None:
     body = b'{"id":1,"path_with_namespace":"a/b","web_url":"https://x/a/b"%s}'
     off = b',"merge_requests_enabled":false,"issues_enabled":false,"default_branch":"main"'
     script = Scripted([Answer(body=body % off), Answer(body=body % b"")])
-    with serve(script) as url, GitLab.connect(settings_for(url)) as client:
+    with serve_app(script) as url, GitLab.connect(settings_for(url)) as client:
         one, other = client.project(1), client.project(1)
 
     assert (one.merge_requests_enabled, one.issues_enabled) == (False, False)
@@ -91,7 +91,10 @@ def test_the_clone_address_is_on_our_side_of_a_proxy() -> None:
         b'{"id":1,"path_with_namespace":"a/b.c","web_url":"https://public/a/b.c",'
         b'"http_url_to_repo":"https://evil.example.com/a/b.c.git"}'
     )
-    with serve(Scripted([Answer(body=body)])) as url, GitLab.connect(settings_for(url)) as client:
+    with (
+        serve_app(Scripted([Answer(body=body)])) as url,
+        GitLab.connect(settings_for(url)) as client,
+    ):
         found = client.project("a/b.c")
 
     assert found.clone_url == f"{url}/a/b.c.git"

@@ -17,7 +17,7 @@ from workflows.core.config.settings import load
 from workflows.core.errors import CommandLineInvalid, Terminated
 from workflows.core.prefect.server import BATCH_SETTINGS
 from workflows.local.git_server.http import Account, GitServer
-from workflows.servers.serving import serve
+from workflows.servers.serving import serve_app
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -41,7 +41,7 @@ def git(*, port: int, root: str | None, token: str) -> int:
         folder = Path(root) if root else Path(stack.enter_context(tempfile.TemporaryDirectory()))
         server = GitServer(folder, [Account("maintainer", token)])
         server.create_repository(PROJECT)
-        base_url = entered(stack, serve(server.app, port=port), port)
+        base_url = entered(stack, serve_app(server.app, port=port), port)
         return wait(f"{base_url}/{PROJECT}.git   (GIT_TOKEN={token}, Ctrl-C ends it)")
 
 

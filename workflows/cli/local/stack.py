@@ -55,12 +55,12 @@ def up(found: argparse.Namespace) -> int:
 
 def status(_: argparse.Namespace) -> int:
     """Say what runs and whether it answers; exit code 1 if something does not."""
-    from workflows.servers.serving import listens  # noqa: PLC0415
+    from workflows.servers.serving import is_listening  # noqa: PLC0415
 
     facts = _running()
     well = True
     for part in facts["parts"]:
-        answers = listens(urlsplit(part["url"]).port or 80)
+        answers = is_listening(urlsplit(part["url"]).port or 80)
         well = well and answers
         output.say(f"{part['name']:<18}{'answers' if answers else 'SILENT':<9}{part['url']}")
     return 0 if well else 1

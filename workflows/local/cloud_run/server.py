@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from workflows.local.cloud_run.app import Api
 from workflows.local.cloud_run.refusals import injected
 from workflows.local.cloud_run.state import GRACE_S, PROJECT, REGION, CloudRunState
-from workflows.servers.faults import Fault, Faulty
-from workflows.servers.serving import Faults as Plain
-from workflows.servers.serving import Seen, Watched, serve
+from workflows.servers.faults import Fault, FaultInjector
+from workflows.servers.request_log import LoggedRequest, RequestLog
+from workflows.servers.serving import serve_app
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -31,9 +31,8 @@ class CloudRunServer(CloudRunState):
     ) -> None:
         super().__init__(folder, images=images, grace_s=grace_s, project=project, region=region)
         self.faults: list[Fault] = []
-        self.seen: list[Seen] = []
-        faulty = Faulty(Api(self), self.faults, error=injected)
-        self.app = Watched(faulty, faults=Plain(), seen=self.seen)
+        self.seen: list[LoggedRequest] = []
+        self.app = RequestLog(FaultInjector(Api(self), self.faults, error=injected), self.seen)
 
     @contextmanager
     def serve(self, port: int = 0) -> Iterator[str]:
@@ -43,7 +42,7 @@ class CloudRunServer(CloudRunState):
             OSError: the port is taken.
         """
         try:
-            with serve(self.app, port=port) as self.url:
+            with serve_app(self.app, port=port) as self.url:
                 yield self.url
         finally:
             self.close()

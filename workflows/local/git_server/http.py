@@ -43,15 +43,14 @@ from workflows.local.git_server.rules import (
     route,
     unauthorised,
 )
-from workflows.servers.serving import Faults, Seen, Watched
+from workflows.servers.faults import NextFaults, NextFaultsInjector
+from workflows.servers.request_log import LoggedRequest, RequestLog
 
 if TYPE_CHECKING:
     from asyncio import StreamReader, StreamWriter
     from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 
     from starlette.types import Receive, Scope, Send
-
-__all__ = ["Account", "Faults", "GitHttp", "GitServer", "Seen", "create_bare"]
 
 _CHUNK = 65_536
 _INIT_TIMEOUT_S = 30.0
@@ -288,14 +287,18 @@ class GitServer:
         self, root: Path, accounts: Iterable[Account] = (Account("workflows", "glpat-local"),)
     ) -> None:
         self.root = root
-        self.faults = Faults()
-        self.requests: list[Seen] = []
+        self.faults = NextFaults()
+        self.requests: list[LoggedRequest] = []
         self.pushed: list[RefChange] = []
         self._accounts = {account.token: account for account in accounts}
         self._projects: dict[str, _Project] = {}
         git = GitHttp(self, hooks=root / ".hooks")  # a project path cannot start with a dot
-        watched = Middleware(Watched, faults=self.faults, seen=self.requests)
-        self.app = Starlette(routes=[Mount("/", app=git)], middleware=[watched])
+        routes = [Mount("/", app=git)]
+        middleware = [
+            Middleware(RequestLog, self.requests),
+            Middleware(NextFaultsInjector, self.faults),
+        ]
+        self.app = Starlette(routes=routes, middleware=middleware)
 
     def create_repository(
         self,

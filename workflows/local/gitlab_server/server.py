@@ -14,8 +14,9 @@ from workflows.local.gitlab_server.git.access import GitAccess
 from workflows.local.gitlab_server.http.answers import no_route
 from workflows.local.gitlab_server.pages.pages import Pages
 from workflows.local.gitlab_server.state.state import GitLab
-from workflows.servers.faults import Fault, Faulty
-from workflows.servers.serving import Faults, Seen, Watched, serve
+from workflows.servers.faults import Fault, FaultInjector, NextFaults, NextFaultsInjector
+from workflows.servers.request_log import LoggedRequest, RequestLog
+from workflows.servers.serving import serve_app
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -42,15 +43,15 @@ class GitLabServer(GitLab):
     ) -> None:
         super().__init__(root, clock=clock)
         self.sub_path = sub_path
-        self.faults = Faults()
+        self.faults = NextFaults()
         self.fault_rules: list[Fault] = []
-        self.requests: list[Seen] = []
+        self.requests: list[LoggedRequest] = []
         self._api = Api(self)
         self._pages = Pages(self)
         self._git = GitHttp(GitAccess(self), hooks=root / ".hooks")
         self.outbox.after = partial(events.record, self)
-        faulty = Faulty(self._dispatch, self.fault_rules)
-        self.app = Watched(faulty, faults=self.faults, seen=self.requests)
+        faulty = NextFaultsInjector(FaultInjector(self._dispatch, self.fault_rules), self.faults)
+        self.app = RequestLog(faulty, self.requests)
 
     @contextmanager
     def serve(self, port: int = 0, *, tls: Tls | None = None) -> Iterator[str]:
@@ -61,7 +62,7 @@ class GitLabServer(GitLab):
         Raises:
             OSError: the port is taken.
         """
-        with serve(self.app, port=port, tls=tls) as origin:
+        with serve_app(self.app, port=port, tls=tls) as origin:
             self.url = origin + self.sub_path
             self.outbox.start()
             try:

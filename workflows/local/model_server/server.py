@@ -21,7 +21,9 @@ from workflows.core.redaction import redact, remember
 from workflows.local.model_server import chat
 from workflows.local.model_server.recorder import Relay, UpstreamFailed
 from workflows.local.model_server.recordings import Recordings
-from workflows.servers.serving import Faults, Seen, Watched, serve
+from workflows.servers.faults import NextFaults, NextFaultsInjector
+from workflows.servers.request_log import LoggedRequest, RequestLog
+from workflows.servers.serving import serve_app
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Mapping
@@ -72,8 +74,8 @@ class RecordedModel:
         """
         self.recordings = Recordings(recordings)
         self.requests: deque[Asked] = deque(maxlen=_KEPT_REQUESTS)
-        self.faults = Faults()
-        self.seen: list[Seen] = []
+        self.faults = NextFaults()
+        self.seen: list[LoggedRequest] = []
         self._key = key
         self._numbers = itertools.count(1)
         self._relay: Relay | None = None
@@ -85,7 +87,7 @@ class RecordedModel:
             Route("/v1/models", self._models, methods=["GET"]),
             Route("/{path:path}", _nothing_here, methods=["GET", "POST", "PUT", "DELETE"]),
         ]
-        self.app = Watched(Starlette(routes=routes), faults=self.faults, seen=self.seen)
+        self.app = RequestLog(NextFaultsInjector(Starlette(routes=routes), self.faults), self.seen)
 
     def serve(self, port: int = 0) -> AbstractContextManager[str]:
         """Serve for as long as the block lasts and yield the origin; the API is below `/v1`.
@@ -93,7 +95,7 @@ class RecordedModel:
         Raises:
             OSError: the port is taken.
         """
-        return serve(self.app, port=port)
+        return serve_app(self.app, port=port)
 
     async def _models(self, request: Request) -> Response:
         if refusal := self._refusal(request):

@@ -16,7 +16,9 @@ from starlette.routing import Route
 from workflows.local.pubsub import rules
 from workflows.local.pubsub.broker import Broker, Subscription, ack_id_of
 from workflows.local.pubsub.rules import Refused
-from workflows.servers.serving import PLAIN_HTTP, Faults, Seen, Watched, serve
+from workflows.servers.faults import NextFaults, NextFaultsInjector
+from workflows.servers.request_log import LoggedRequest, RequestLog
+from workflows.servers.serving import PLAIN_HTTP, serve_app
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,15 +42,17 @@ class StandIn:
     """Pub/Sub in this process. `faults` hit requests, `duplicate_next` messages go out twice."""
 
     def __init__(self) -> None:
-        self.faults = Faults()
-        self.requests: list[Seen] = []
+        self.faults = NextFaults()
+        self.requests: list[LoggedRequest] = []
         self.broker = Broker()
         self._stopping = threading.Event()
         self._pushers: list[threading.Thread] = []
         self._serving = False
         routes = [Route("/", _alive, methods=["GET"])]
         routes += [Route("/v1/{name:path}", self._answer, methods=["GET", "PUT", "POST", "DELETE"])]
-        self.app = Watched(Starlette(routes=routes), faults=self.faults, seen=self.requests)
+        self.app = RequestLog(
+            NextFaultsInjector(Starlette(routes=routes), self.faults), self.requests
+        )
 
     @property
     def duplicate_next(self) -> int:
@@ -70,7 +74,7 @@ class StandIn:
     @contextmanager
     def serve(self, port: int = 0) -> Iterator[str]:
         """Serve and push for as long as the block lasts and yield the base URL."""
-        with serve(self.app, port=port) as url:
+        with serve_app(self.app, port=port) as url:
             self._serving = True
             self._stopping.clear()
             for one in self.broker.subscriptions.values():

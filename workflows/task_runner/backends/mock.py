@@ -7,7 +7,7 @@ import json
 import time
 from typing import TYPE_CHECKING
 
-from workflows.servers.faults import hang_up
+from workflows.servers.serving import cut_connection
 from workflows.task_runner.answers import problem
 from workflows.task_runner.jobs import State
 
@@ -110,10 +110,10 @@ class Unreliable:
         elif fault == "error":
             await problem(plan.error_status, "the mock was told to fail").send(send)
         elif fault == "drop":
-            await hang_up(send)
+            await cut_connection(send)
         elif fault == "lost":
             await self._app(scope, receive, _nobody)
-            await hang_up(send)
+            await cut_connection(send)
         else:
             await self._app(scope, receive, send)
 

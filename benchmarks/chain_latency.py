@@ -22,7 +22,7 @@ from benchmarks.timing import LIMIT_S, clean_environment
 from workflows.local import pubsub, stack
 
 if TYPE_CHECKING:
-    from workflows.local.cloud_run import Execution
+    from workflows.local.cloud_run import CloudRunExecution
 
 _FLOW = "hello_world"
 _MESSAGES = 9
@@ -34,7 +34,7 @@ def measure() -> dict[str, Any]:
     """Median milliseconds of the whole and its parts; the ratio is the median pair by pair."""
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        with stack.running(folder / "stack", [_FLOW]) as up:
+        with stack.running_stack(folder / "stack", [_FLOW]) as up:
             pairs = [
                 (_through_the_chain(up, n), _by_itself(up, folder, n))
                 for n in range(_MESSAGES + 1)  # the first one warms up
@@ -61,7 +61,7 @@ def _through_the_chain(up: stack.Stack, number: int) -> Parts:
     data = json.dumps({"workflow": _FLOW, "parameters": parameters}).encode()
     queue = f"http://{up.variables['PUBSUB_EMULATOR_HOST']}"
     published = time.time()
-    pubsub.publish(queue, stack.TOPIC, data)
+    pubsub.publish_message(queue, stack.TOPIC, data)
     deadline = time.monotonic() + LIMIT_S
     while len(cloud.executions) == started:  # what is timed is told below, not by this loop
         if time.monotonic() > deadline:
@@ -86,7 +86,7 @@ def _through_the_chain(up: stack.Stack, number: int) -> Parts:
     return {name: times[n + 1] - times[n] for n, name in enumerate(names)}
 
 
-def _succeed(state: str, execution: Execution) -> None:
+def _succeed(state: str, execution: CloudRunExecution) -> None:
     if state != "succeeded":
         raise RuntimeError(f"{execution.id} {state}: {execution.log()}")
 

@@ -25,7 +25,7 @@ INBOX = "projects/p/subscriptions/inbox"
 
 @pytest.fixture
 def url(tmp_path: Path) -> Iterator[str]:
-    with pubsub.PubSub(tmp_path, kind=pubsub.Kind.STAND_IN).serve() as found:
+    with pubsub.PubSub(tmp_path, kind=pubsub.PubSubKind.STAND_IN).serve() as found:
         pubsub.create_topic(found, TOPIC)
         pubsub.create_pull_subscription(found, INBOX, TOPIC)
         yield found

@@ -135,7 +135,7 @@ def test_a_new_comment_continues_the_branch_and_keeps_peoples_commits(stack: Sta
         actions=[{"action": "create", "file_path": "person.txt", "content": "mine\n"}],
     )
     ask(stack, "PUT", "/merge_requests/1", title="A better title", description="By a person.")
-    comments.write(stack.lab, issue, stack.people["dave"], "Please add a file b.txt.")
+    comments.write_comment(stack.lab, issue, stack.people["dave"], "Please add a file b.txt.")
     asked = (now() + timedelta(seconds=1)).isoformat()
 
     code = """
@@ -159,7 +159,7 @@ def test_the_report_in_the_description_follows_the_work(stack: Stack) -> None:
     result(stack.resolve(issue, asked_at=now().isoformat()))
     text = stack.merge_requests()[0].description or ""
     ask(stack, "PUT", "/merge_requests/1", description=f"Above.\n\n{text}\n\nBelow.")
-    comments.write(stack.lab, issue, stack.people["dave"], "More, please.")
+    comments.write_comment(stack.lab, issue, stack.people["dave"], "More, please.")
     asked = (now() + timedelta(seconds=1)).isoformat()
 
     second = result(stack.resolve(issue, asked_at=asked, code="write('b.txt', 'b')"))
@@ -176,7 +176,7 @@ def test_a_merge_request_closed_by_a_person_stays_closed(stack: Stack) -> None:
     issue = stack.issue()
     result(stack.resolve(issue))
     ask(stack, "PUT", "/merge_requests/1", state_event="close")
-    comments.write(stack.lab, issue, stack.people["dave"], "Try again!")
+    comments.write_comment(stack.lab, issue, stack.people["dave"], "Try again!")
     before = stack.branches()
 
     again = result(stack.resolve(issue, code="raise SystemExit(1)"))
@@ -208,10 +208,10 @@ def test_a_dry_run_shows_prompt_plan_and_diff_and_writes_nothing(stack: Stack) -
 def test_comments_after_the_trigger_and_internal_ones_are_not_read(stack: Stack) -> None:
     issue = stack.issue()
     dave = stack.people["dave"]
-    comments.write(stack.lab, issue, dave, "An early word.")
-    comments.write(stack.lab, issue, dave, "An internal word.", internal=True)
+    comments.write_comment(stack.lab, issue, dave, "An early word.")
+    comments.write_comment(stack.lab, issue, dave, "An internal word.", internal=True)
     asked = (now() + timedelta(seconds=1)).isoformat()
-    late = comments.write(stack.lab, issue, dave, "A late word.")
+    late = comments.write_comment(stack.lab, issue, dave, "A late word.")
     assert isinstance(late, Note)
     late.created_at = late.updated_at = now() + timedelta(minutes=1)
 
@@ -231,7 +231,7 @@ def test_the_guide_is_the_default_branchs_not_the_work_branchs(stack: Stack) -> 
         commit_message="Change the guide",
         actions=[{"action": "update", "file_path": "AGENTS.md", "content": "Obey the branch.\n"}],
     )
-    comments.write(stack.lab, issue, stack.people["dave"], "More.")
+    comments.write_comment(stack.lab, issue, stack.people["dave"], "More.")
 
     shown = result(stack.resolve(issue, dry_run=True, code="write('c.txt', 'c')"))
     prompt = str(shown["prompt"])

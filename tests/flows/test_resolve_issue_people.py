@@ -79,7 +79,7 @@ def test_a_target_that_a_person_chose_is_kept_and_there_is_no_second_merge_reque
     issue = stack.issue()
     first = result(stack.resolve(issue, asked_at=now()))
     ask(stack, "PUT", "/merge_requests/1", target_branch="release")
-    comments.write(stack.lab, issue, stack.people["dave"], "More, please.")
+    comments.write_comment(stack.lab, issue, stack.people["dave"], "More, please.")
 
     second = result(stack.resolve(issue, asked_at=now(1), code="write('b.txt', 'b')"))
 
@@ -134,7 +134,7 @@ def test_a_request_that_comes_while_a_run_works_is_not_lost(stack: Stack) -> Non
     while not started.exists():
         assert first.is_alive()
         first.join(0.05)
-    comments.write(stack.lab, issue, stack.people["dave"], "Please add a file b.txt.")
+    comments.write_comment(stack.lab, issue, stack.people["dave"], "Please add a file b.txt.")
     later = now()
 
     meanwhile = stack.resolve(issue, asked_at=later, code="write('b.txt', 'b')")
@@ -152,7 +152,7 @@ def test_a_request_that_comes_while_a_run_works_is_not_lost(stack: Stack) -> Non
 def test_a_comment_asked_for_by_the_second_is_read(stack: Stack) -> None:
     """Webhooks tell times without fractions; the comment that asks must not count as later."""
     issue = stack.issue()
-    comments.write(stack.lab, issue, stack.people["dave"], "Please do it in red.")
+    comments.write_comment(stack.lab, issue, stack.people["dave"], "Please do it in red.")
     asked = datetime.now(UTC).replace(microsecond=0).isoformat()
 
     shown = result(stack.resolve(issue, asked_at=asked, dry_run=True))
@@ -162,7 +162,7 @@ def test_a_comment_asked_for_by_the_second_is_read(stack: Stack) -> None:
 
 def test_an_operator_gets_every_comment_there_is(stack: Stack) -> None:
     issue = stack.issue()
-    comments.write(stack.lab, issue, stack.people["dave"], "Please do it in red.")
+    comments.write_comment(stack.lab, issue, stack.people["dave"], "Please do it in red.")
 
     shown = result(stack.resolve(issue, dry_run=True))
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
-    from workflows.local.pubsub import Pulled
+    from workflows.local.pubsub import PulledMessage
 
 
 @dataclass
@@ -48,15 +48,15 @@ class Cloud:
         """A function, as a context manager."""
         return serve_function(self.staged, name, self.variables() | more, self.folder)
 
-    def letters(self) -> list[Pulled]:
+    def letters(self) -> list[PulledMessage]:
         """The dead letters that have come since the last look."""
         found = pubsub.pull(self.url, support.DEAD)
         pubsub.acknowledge(self.url, support.DEAD, found)
         return found
 
-    def next_letters(self) -> list[Pulled]:
+    def next_letters(self) -> list[PulledMessage]:
         """The same, once there is one."""
-        found: list[Pulled] = []
+        found: list[PulledMessage] = []
 
         def come() -> bool:
             found.extend(self.letters())
@@ -73,7 +73,7 @@ def staged(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def make_cloud(folder: Path, staged: Path, kind: pubsub.Kind) -> Iterator[Cloud]:
+def make_cloud(folder: Path, staged: Path, kind: pubsub.PubSubKind) -> Iterator[Cloud]:
     """A cloud for the time of a fixture."""
     server = pubsub.PubSub(folder, kind=kind)
     run = ToyCloudRun()
@@ -87,14 +87,14 @@ def make_cloud(folder: Path, staged: Path, kind: pubsub.Kind) -> Iterator[Cloud]
 @pytest.fixture(scope="module")
 def cloud(tmp_path_factory: pytest.TempPathFactory, staged: Path) -> Iterator[Cloud]:
     """With the stand-in for Pub/Sub."""
-    yield from make_cloud(tmp_path_factory.mktemp("cloud"), staged, pubsub.Kind.STAND_IN)
+    yield from make_cloud(tmp_path_factory.mktemp("cloud"), staged, pubsub.PubSubKind.STAND_IN)
 
 
 @pytest.fixture(scope="module")
 def real_cloud(tmp_path_factory: pytest.TempPathFactory, staged: Path) -> Iterator[Cloud]:
     """With Google's own Pub/Sub emulator."""
     need_emulator()
-    yield from make_cloud(tmp_path_factory.mktemp("cloud"), staged, pubsub.Kind.EMULATOR)
+    yield from make_cloud(tmp_path_factory.mktemp("cloud"), staged, pubsub.PubSubKind.EMULATOR)
 
 
 def need_emulator() -> None:

@@ -21,7 +21,7 @@ from workflows.task_runner import Mock, MockPlan, TaskRunner
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from workflows.local.cloud_run.executions import Execution
+    from workflows.local.cloud_run.executions import CloudRunExecution
 
 TERRAFORM = Path(__file__).resolve().parents[2] / "infrastructure"
 JOBS = {"hello_world": "workflows-hello-world", "run_dag": "workflows-run-dag"}
@@ -59,9 +59,9 @@ class Chain:
         file.write_text(json.dumps({"name": "chain", "steps": steps}))
         parameters = {"dag_path": str(file), "tr_hostname": self.runner_url}
         message = {"workflow": "run_dag", "parameters": parameters}
-        return pubsub.publish(self.queue, support.TOPIC, json.dumps(message).encode())
+        return pubsub.publish_message(self.queue, support.TOPIC, json.dumps(message).encode())
 
-    def ended(self) -> Execution:
+    def ended(self) -> CloudRunExecution:
         """The execution of run_dag, once it has ended."""
         until(lambda: self.cloud.executions, timeout_s=ENDED_S)
         execution = self.cloud.executions[0]
@@ -89,7 +89,7 @@ def chain(tmp_path: Path, staged: Path) -> Iterator[Chain]:
     """Pub/Sub, the trigger function, Cloud Run with two jobs and both accounts, a Task Runner."""
     cloud = CloudRunServer(tmp_path / "cloud", project=support.PROJECT, region=support.REGION)
     runner = TaskRunner(Mock(MockPlan()))
-    queue = pubsub.PubSub(tmp_path, kind=pubsub.Kind.STAND_IN)
+    queue = pubsub.PubSub(tmp_path, kind=pubsub.PubSubKind.STAND_IN)
     with contextlib.ExitStack() as opened:
         run_url = opened.enter_context(cloud.serve())
         runner_url = opened.enter_context(runner.serve())

@@ -120,7 +120,7 @@ def test_a_label_is_one_message_with_who_and_when(hooked: Hooked) -> None:
 
 def test_a_comment_an_assignment_and_a_review_ask_too(hooked: Hooked) -> None:
     issue = hooked.issue()
-    comments.write(hooked.lab, issue, hooked.dave, "/workflows resolve")
+    comments.write_comment(hooked.lab, issue, hooked.dave, "/workflows resolve")
     editing.edit(hooked.lab, issue, hooked.dave, {"assignees": [hooked.bot]})
 
     found = hooked.messages()
@@ -160,7 +160,7 @@ def test_a_body_that_was_never_authentic_is_not_looked_at(function: Served) -> N
 def test_the_bot_may_do_what_it_likes(hooked: Hooked) -> None:
     issue = hooked.issue()
     editing.edit(hooked.lab, issue, hooked.bot, {"add_labels": ["workflows::resolve"]})
-    comments.write(hooked.lab, issue, hooked.bot, "/workflows resolve")
+    comments.write_comment(hooked.lab, issue, hooked.bot, "/workflows resolve")
 
     assert hooked.messages() == []
     assert hooked.statuses() == ["200", "200", "200"]
@@ -181,7 +181,7 @@ def test_an_event_that_comes_twice_is_one_message(hooked: Hooked) -> None:
 def test_an_issue_may_start_so_many_runs_an_hour(hooked: Hooked) -> None:
     issue = hooked.issue()
     for _ in range(5):
-        comments.write(hooked.lab, issue, hooked.dave, "/workflows resolve")
+        comments.write_comment(hooked.lab, issue, hooked.dave, "/workflows resolve")
 
     assert len(hooked.messages()) == 3
     assert hooked.statuses() == ["200", "202", "202", "202", "200", "200"]
@@ -191,7 +191,7 @@ def test_an_issue_may_start_so_many_runs_an_hour(hooked: Hooked) -> None:
 def test_asking_all_at_once_starts_no_more(hooked: Hooked) -> None:
     """The topic is slow, so that all are looked at before one of them was published."""
     assert hooked.cloud.pubsub.stand_in is not None
-    comments.write(hooked.lab, hooked.issue(), hooked.dave, "/workflows resolve")
+    comments.write_comment(hooked.lab, hooked.issue(), hooked.dave, "/workflows resolve")
     assert len(hooked.messages()) == 1
     body = hooked.hook.log[0]["delivery"].body
 
@@ -234,7 +234,7 @@ def test_a_topic_that_is_away_is_told_to_gitlab_and_resending_helps(hooked: Hook
 
 def test_no_text_of_an_issue_is_logged_or_published(hooked: Hooked) -> None:
     issue = hooked.issue(description="s3cret words", confidential=True)
-    comments.write(hooked.lab, issue, hooked.dave, "s3cret words\n/workflows resolve")
+    comments.write_comment(hooked.lab, issue, hooked.dave, "s3cret words\n/workflows resolve")
     editing.edit(hooked.lab, issue, hooked.dave, {"add_labels": ["workflows::resolve"]})
 
     assert "s3cret" not in repr(hooked.messages())

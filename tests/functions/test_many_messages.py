@@ -61,7 +61,7 @@ def test_ten_thousand_messages_run_once_each(
             assert post(url, json={"messages": batch}).status_code == 200
         good = {n for n in numbers if n % 20 != 7}
         bad = {n for n in numbers if n % 20 == 7}
-        letters: list[pubsub.Pulled] = []
+        letters: list[pubsub.PulledMessage] = []
         until(lambda: len(set(cloud.run.runs)) >= len(good), timeout_s=300)
 
         def all_letters() -> bool:

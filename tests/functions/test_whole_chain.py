@@ -77,7 +77,7 @@ def whole(tmp_path: Path, staged: Path) -> Iterator[Whole]:
     with contextlib.ExitStack() as opened:
         url = opened.enter_context(lab.serve())
         run_url = opened.enter_context(cloud.serve())
-        kind = pubsub.Kind.EMULATOR if pubsub.find_emulator() else pubsub.Kind.STAND_IN
+        kind = pubsub.PubSubKind.EMULATOR if pubsub.find_emulator() else pubsub.PubSubKind.STAND_IN
         queue = pubsub.PubSub(tmp_path, kind=kind)
         queue_url = opened.enter_context(queue.serve())
         parameters = {
@@ -178,7 +178,7 @@ def test_a_bad_message_stops_nothing(whole: Whole) -> None:
     """It is one dead letter and one ERROR line; the next message is carried out."""
     issue = whole.stack.issue()
 
-    pubsub.publish(whole.pubsub_url, support.TOPIC, b"{broken")
+    pubsub.publish_message(whole.pubsub_url, support.TOPIC, b"{broken")
     whole.label(issue)
     whole.settle(1)
 

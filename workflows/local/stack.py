@@ -45,7 +45,7 @@ _CHECK = "python3 -m unittest"
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class StackPart:
     """One server: what it is called, where it answers, and what to do with it."""
 
     name: str
@@ -59,7 +59,7 @@ class Stack:
 
     folder: Path
     cloud_run: CloudRunServer
-    parts: list[Part] = field(default_factory=list)
+    parts: list[StackPart] = field(default_factory=list)
     variables: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -69,11 +69,11 @@ class Stack:
 
     def add(self, name: str, url: str, hint: str = "") -> None:
         """Note a part that answers."""
-        self.parts.append(Part(name, url, hint))
+        self.parts.append(StackPart(name, url, hint))
 
 
 @contextmanager
-def running(folder: Path, flows: Sequence[str], *, prefect: bool = False) -> Iterator[Stack]:
+def running_stack(folder: Path, flows: Sequence[str], *, prefect: bool = False) -> Iterator[Stack]:
     """Start every part below `folder`, with a Cloud Run job for each flow; all end with the block.
 
     Raises:

@@ -13,7 +13,7 @@ from starlette.routing import Mount
 
 from tests.local.git_server.support import PUSH, Shop, commit, git, push
 from workflows.local.git_server.http import GitHttp, create_bare
-from workflows.local.git_server.rules import Access, RefChange, Refusal, Service
+from workflows.local.git_server.rules import Access, GitRefusal, RefChange, Service
 from workflows.servers.serving import serve_app
 
 if TYPE_CHECKING:
@@ -196,9 +196,9 @@ class OneRepository:
     def identify(self, user: str, token: str) -> str | None:
         return user if token == "t" else None
 
-    def authorise(self, path: str, user: str | None, service: Service) -> Access | Refusal:
+    def authorise(self, path: str, user: str | None, service: Service) -> Access | GitRefusal:
         if path != "the/one" or (service == PUSH and user is None):
-            return Refusal(422, "no")
+            return GitRefusal(422, "no")
         return Access(self.repository, on_push=self.pushed.append)
 
 

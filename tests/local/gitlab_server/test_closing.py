@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workflows.local.gitlab_server.actions.closing import Reference, references
+from workflows.local.gitlab_server.actions.closing_pattern import IssueReference, closing_references
 
 BASE = "http://gitlab.test"
 
@@ -31,7 +31,7 @@ BASE = "http://gitlab.test"
 )
 def test_the_closing_pattern(text: str, expected: list[tuple[str, int]]) -> None:
     """GitLab's default, as its documentation tells it."""
-    assert references(text, BASE) == [Reference(*one) for one in expected]
+    assert closing_references(text, BASE) == [IssueReference(*one) for one in expected]
 
 
 @given(
@@ -48,12 +48,12 @@ def test_a_list_of_references_closes_them_all(
     """Whatever the word and what stands between."""
     text = f"Some text. {word}{colon} {between.join(f'#{n}' for n in numbers)} more"
 
-    assert [one.iid for one in references(text, BASE)] == numbers
+    assert [one.iid for one in closing_references(text, BASE)] == numbers
 
 
 @pytest.mark.parametrize("unit", ["Closes #1 ", "Closes ", "#1, ", " ", "a/", "closes issues "])
 def test_a_megabyte_of_text_is_read_quickly(unit: str) -> None:
     """No text makes the pattern slow."""
-    references(unit * (1_000_000 // len(unit)), BASE)
-    references("Closes #1" + " " * 1_000_000, BASE)
-    references("a" * 1_000_000, BASE)
+    closing_references(unit * (1_000_000 // len(unit)), BASE)
+    closing_references("Closes #1" + " " * 1_000_000, BASE)
+    closing_references("a" * 1_000_000, BASE)

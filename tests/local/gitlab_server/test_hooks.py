@@ -288,9 +288,9 @@ def test_a_failed_pipeline_has_jobs_with_logs(shop: Shop, receiver: Receiver) ->
     sha = shop.project.repository.resolve("main") or ""
     log = b"\x1b[0Ksection_start:1:x\r\x1b[0KE   assert 1 == 2\n"
     with shop.lab.lock:
-        one = pipelines.create(shop.lab, shop.project, "main", sha, shop.user("dave"))
-        pipelines.add_job(shop.lab, one, "lint", "failed", allow_failure=True)
-        job = pipelines.add_job(shop.lab, one, "test", "failed", trace=log)
+        one = pipelines.create_pipeline(shop.lab, shop.project, "main", sha, shop.user("dave"))
+        pipelines.add_pipeline_job(shop.lab, one, "lint", "failed", allow_failure=True)
+        job = pipelines.add_pipeline_job(shop.lab, one, "test", "failed", trace=log)
     shop.lab.wait_for_webhooks()
 
     client = shop.client("dave")

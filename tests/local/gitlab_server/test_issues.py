@@ -280,7 +280,7 @@ def test_failed_quick_actions_are_400(shop: Shop) -> None:
 )
 def test_what_only_looks_like_a_quick_action_is_text(body: str) -> None:
     """In code, in quotes, indented, in the middle of a line."""
-    assert comments.split(body) == (body, [])
+    assert comments.split_quick_actions(body) == (body, [])
 
 
 def test_notes_have_a_limit_of_their_own(shop: Shop) -> None:

@@ -25,7 +25,7 @@ def _as_dave(shop: Shop) -> Iterator[None]:
     shop.lab.person = None
 
 
-def page(shop: Shop, path: str = "", status: int = 200) -> str:
+def paginate(shop: Shop, path: str = "", status: int = 200) -> str:
     answer = shop.http.get(f"{shop.lab.url}/{shop.project.path}{path}")
     assert answer.status_code == status
     return answer.text
@@ -45,12 +45,12 @@ def test_projects_issues_and_merge_requests_are_shown(shop: Shop) -> None:
     shop.merge_request(title="Fill the basket")
 
     assert shop.project.path in shop.http.get(f"{shop.lab.url}/").text
-    assert "Basket is empty" in page(shop)
-    issue = page(shop, "/-/issues/1")
+    assert "Basket is empty" in paginate(shop)
+    issue = paginate(shop, "/-/issues/1")
     assert "It is" in issue
     assert ">bug<" in issue
-    assert "Fill the basket" in page(shop, "/-/merge_requests")
-    request = page(shop, "/-/merge_requests/1")
+    assert "Fill the basket" in paginate(shop, "/-/merge_requests")
+    request = paginate(shop, "/-/merge_requests/1")
     assert '<span class="add">+feature</span>' in request
     assert "mergeable" in request
 
@@ -65,7 +65,7 @@ def test_nothing_of_a_stranger_is_markup(shop: Shop) -> None:
     shop.merge_request(title=NASTY)
 
     for path in ("", "/-/issues/1", "/-/merge_requests", "/-/merge_requests/1"):
-        text = page(shop, path)
+        text = paginate(shop, path)
         assert "<script" not in text
         assert "<img" not in text
         assert "display:none" not in text
@@ -116,16 +116,16 @@ def test_a_person_sees_what_their_role_allows(shop: Shop) -> None:
     shop.merge_request()
     shop.lab.person = shop.user("gus")
 
-    assert "Secret" not in page(shop)
-    page(shop, "/-/issues/1", status=404)
-    page(shop, "/-/merge_requests/1", status=404)
+    assert "Secret" not in paginate(shop)
+    paginate(shop, "/-/issues/1", status=404)
+    paginate(shop, "/-/merge_requests/1", status=404)
     assert send(shop, "/-/issues/2", action="close").status_code == 403
     shop.lab.person = None
-    page(shop, status=404)
+    paginate(shop, status=404)
     assert shop.project.path not in shop.http.get(f"{shop.lab.url}/").text
 
 
 @pytest.mark.parametrize("path", ["/-/issues/99", "/-/nothing", "/-/issues/x", "%2F..%2F"])
 def test_no_such_page(shop: Shop, path: str) -> None:
     """404 as a page."""
-    assert "no such page" in page(shop, path, status=404)
+    assert "no such page" in paginate(shop, path, status=404)

@@ -11,9 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from workflows.local.gitlab_server.actions import editing
-from workflows.local.gitlab_server.http.bodies import nested, parameters
-from workflows.local.gitlab_server.http.call import Call
-from workflows.local.gitlab_server.http.paging import page
+from workflows.local.gitlab_server.http.api_call import ApiCall
+from workflows.local.gitlab_server.http.paging import paginate
+from workflows.local.gitlab_server.http.parameters import nested_parameters, request_parameters
 
 if TYPE_CHECKING:
     from tests.local.gitlab_server.support import Shop
@@ -25,8 +25,8 @@ class _Lab:
 
 def shown(items: list[int], **params: Any) -> Any:
     """A page of `items`, asked for without a server."""
-    call = Call(_Lab(), "GET", "things", "state=all&page=9", {}, params, None)  # type: ignore[arg-type]
-    return page(call, items, lambda item: item, key=lambda item: item)
+    call = ApiCall(_Lab(), "GET", "things", "state=all&page=9", {}, params, None)  # type: ignore[arg-type]
+    return paginate(call, items, lambda item: item, key=lambda item: item)
 
 
 def links(answer: Any) -> dict[str, str]:
@@ -163,7 +163,7 @@ def test_a_body_that_is_no_object_is_400(shop: Shop, body: str) -> None:
 
 def test_brackets_are_read_as_rack_reads_them() -> None:
     """Arrays, objects and arrays of objects."""
-    found = nested(
+    found = nested_parameters(
         [
             ("a[]", "1"),
             ("a[]", "2"),
@@ -186,13 +186,13 @@ def test_brackets_are_read_as_rack_reads_them() -> None:
 @given(st.lists(st.tuples(st.text("ab[]", max_size=6), st.text(max_size=3)), max_size=6))
 def test_no_names_break_the_parser(pairs: list[tuple[str, str]]) -> None:
     """Clashing and half-open brackets are no reason for a 500."""
-    nested(pairs)
+    nested_parameters(pairs)
 
 
 @given(st.binary(max_size=80))
 def test_no_multipart_breaks_the_parser(body: bytes) -> None:
     """Whatever the bytes are."""
-    parameters("", "multipart/form-data; boundary=x", body)
+    request_parameters("", "multipart/form-data; boundary=x", body)
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25)

@@ -61,7 +61,7 @@ def stage(request: pytest.FixtureRequest, name: str) -> Stage:
         hub.connect().open_merge_request(hub.id, MergeRequestWish("ready", "main", "Ready"))
     issue = hub.issue(labels=["queued"])
     with hub.lab.lock:
-        note = comments.write(hub.lab, issue, hub.user("dave"), "Old")
+        note = comments.write_comment(hub.lab, issue, hub.user("dave"), "Old")
     assert isinstance(note, Note)
     hub.waits_s.clear()
     return Stage(hub, issue.iid, note.id)

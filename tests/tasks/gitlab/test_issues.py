@@ -24,7 +24,7 @@ def hub(office: Hub) -> Hub:
 
 def say(hub: Hub, issue: Issue, name: str, body: str, *, internal: bool = False) -> Note:
     with hub.lab.lock:
-        note = comments.write(hub.lab, issue, hub.user(name), body, internal=internal)
+        note = comments.write_comment(hub.lab, issue, hub.user(name), body, internal=internal)
     assert isinstance(note, Note)
     return note
 
@@ -89,7 +89,7 @@ def test_comments_of_a_merge_request_are_read_alike(hub: Hub) -> None:
 
     one, _ = client.open_merge_request(hub.id, MergeRequestWish(branch, "main", "T"))
     with hub.lab.lock:
-        comments.write(hub.lab, made[one.iid], hub.user("gus"), "Looks good")
+        comments.write_comment(hub.lab, made[one.iid], hub.user("gus"), "Looks good")
 
     found = client.comments(hub.id, one.iid, of="merge_requests", until=None, own_id=0)
 
@@ -103,7 +103,7 @@ def test_what_came_or_was_changed_after_the_approval_is_left_out(hub: Hub) -> No
     edited = say(hub, issue, "gus", "Harmless")
     approval = say(hub, issue, "mona", "Go")
     with hub.lab.lock:
-        comments.rewrite(hub.lab, issue, edited, "Harmful")
+        comments.edit_comment(hub.lab, issue, edited, "Harmful")
     say(hub, issue, "gus", "Late")
 
     read = hub.connect().comments_until(

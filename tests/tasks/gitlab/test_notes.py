@@ -37,7 +37,7 @@ def issue(hub: Hub) -> Issue:
 
 def say(hub: Hub, issue: Issue, name: str, body: str) -> None:
     with hub.lab.lock:
-        comments.write(hub.lab, issue, hub.user(name), body)
+        comments.write_comment(hub.lab, issue, hub.user(name), body)
 
 
 def test_a_note_is_written_and_found(hub: Hub, issue: Issue) -> None:

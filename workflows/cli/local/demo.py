@@ -14,7 +14,7 @@ from workflows.core import process
 from workflows.core.config import environment
 
 if TYPE_CHECKING:
-    from workflows.local.gitlab_server.demo import Demo
+    from workflows.local.gitlab_server.demo import DemoProject
     from workflows.local.gitlab_server.server import GitLabServer
     from workflows.local.gitlab_server.state.model import MergeRequest
 
@@ -57,7 +57,7 @@ def demo(*, keep: bool = False) -> int:
     return 0
 
 
-def _resolve(made: Demo, url: str, model_url: str, pluscoder: Path) -> int:
+def _resolve(made: DemoProject, url: str, model_url: str, pluscoder: Path) -> int:
     """Run resolve_issue on the first issue, its progress on stderr."""
     flags = ["--project", made.project.path, "--issue-iid", str(_ISSUE), "--check-command", _CHECK]
     output.say(
@@ -84,7 +84,7 @@ def _resolve(made: Demo, url: str, model_url: str, pluscoder: Path) -> int:
     return done.exit_code
 
 
-def _show(server: GitLabServer, made: Demo, issue_url: str) -> None:
+def _show(server: GitLabServer, made: DemoProject, issue_url: str) -> None:
     """The merge request's diff and where to look."""
     with server.lock:
         merge_request: MergeRequest = made.project.merge_requests[1]

@@ -113,7 +113,7 @@ def pubsub(*, port: int, kind: str) -> int:
 
     with ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="workflows-pubsub-"))
-        server = local.PubSub(Path(folder), kind=local.Kind(kind))
+        server = local.PubSub(Path(folder), kind=local.PubSubKind(kind))
         base_url = entered(stack, server.serve(port), port)
         local.create_topic(base_url, _TOPIC)
         host = base_url.removeprefix("http://")

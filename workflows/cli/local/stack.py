@@ -47,7 +47,7 @@ def up(found: argparse.Namespace) -> int:
     with ExitStack() as opened:
         folder = opened.enter_context(scratch_folder("workflows-local-"))
         flows = list(catalog.FLOWS)
-        running = opened.enter_context(local.running(folder, flows, prefect=found.prefect))
+        running = opened.enter_context(local.running_stack(folder, flows, prefect=found.prefect))
         _write(state, running)
         opened.callback(state.unlink, missing_ok=True)
         return servers.wait(_table(running) + "\nCtrl-C stops everything")

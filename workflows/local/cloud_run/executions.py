@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from workflows.core.config import environment
 from workflows.core.errors import WorkflowsError
 from workflows.core.process import supervised as children
-from workflows.local.cloud_run.model import Job, Json, Spec, now
+from workflows.local.cloud_run.model import CloudRunJob, ExecutionSpec, Json, now
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -24,7 +24,7 @@ _CLOSE_GRACE_S = 1.0
 
 
 @dataclass
-class Task:
+class ExecutionTask:
     """One task of an execution; `exit_codes` has an entry for each attempt that ended.
 
     `start_time` is when the process of the first attempt had started.
@@ -42,17 +42,19 @@ class Task:
         self.start_time = self.start_time or now()
 
 
-class Execution:
+class CloudRunExecution:
     """One execution of a job. Ids are `<job>-<5 characters>`, as Cloud Run makes them."""
 
-    def __init__(self, job: Job, spec: Spec, folder: Path, *, grace_s: float) -> None:
+    def __init__(
+        self, job: CloudRunJob, spec: ExecutionSpec, folder: Path, *, grace_s: float
+    ) -> None:
         self.id = f"{job.id}-{''.join(secrets.choice(_LETTERS) for _ in range(5))}"
         self.job = job
         self.spec = spec
         self.name = f"{job.name}/executions/{self.id}"
         self.folder = folder / self.id
         self.uid = secrets.token_hex(16)
-        self.tasks = [Task(index) for index in range(spec.task_count)]
+        self.tasks = [ExecutionTask(index) for index in range(spec.task_count)]
         self.create_time = self.update_time = now()
         self.start_time = self.completion_time = ""
         self.cancelled = threading.Event()
@@ -97,7 +99,9 @@ class Execution:
             self.completion_time = self.update_time = now()
             self.ended.set()
 
-    def _task(self, task: Task, argv: list[str], secret: Callable[[str, str], str]) -> None:
+    def _task(
+        self, task: ExecutionTask, argv: list[str], secret: Callable[[str, str], str]
+    ) -> None:
         try:
             self._attempts(task, argv, secret)
         except (WorkflowsError, OSError, ValueError, KeyError) as error:
@@ -105,7 +109,9 @@ class Execution:
         finally:
             task.completion_time = now()
 
-    def _attempts(self, task: Task, argv: list[str], secret: Callable[[str, str], str]) -> None:
+    def _attempts(
+        self, task: ExecutionTask, argv: list[str], secret: Callable[[str, str], str]
+    ) -> None:
         for attempt in range(self.spec.max_retries + 1):
             stop = children.Stop(self._grace_s)
             with self._lock:
@@ -129,7 +135,7 @@ class Execution:
 
     def _attempt(
         self,
-        task: Task,
+        task: ExecutionTask,
         attempt: int,
         argv: list[str],
         secret: Callable[[str, str], str],
@@ -230,7 +236,7 @@ class Execution:
         """The tasks as the API answers them."""
         return [self._shown_task(task) for task in self.tasks]
 
-    def _shown_task(self, task: Task) -> Json:
+    def _shown_task(self, task: ExecutionTask) -> Json:
         found: Json = {
             "name": f"{self.name}/tasks/{self.id}-task{task.index}",
             "job": self.job.id,

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from workflows.local.cloud_run.refusals import invalid
+from workflows.local.cloud_run.refusals import invalid_argument
 
 Json = dict[str, Any]
 DEFAULT_TIMEOUT_S = 600.0
@@ -37,7 +37,7 @@ def now() -> str:
 
 
 @dataclass(frozen=True)
-class Spec:
+class ExecutionSpec:
     """What one execution runs. `env` maps a name to a value, or to the secret it comes from."""
 
     image: str
@@ -52,7 +52,7 @@ class Spec:
 
 
 @dataclass
-class Job:
+class CloudRunJob:
     """A job. `name` is `projects/P/locations/R/jobs/J`."""
 
     name: str
@@ -97,7 +97,7 @@ class Job:
         }
         return found | ({"latestCreatedExecution": self.latest} if self.latest else {})
 
-    def spec(self, overrides: Json | None = None) -> Spec:
+    def spec(self, overrides: Json | None = None) -> ExecutionSpec:
         """What an execution runs: `args` are replaced, `env` is merged, the rest is replaced.
 
         An empty list of args is no override (`clearArgs` is).
@@ -124,12 +124,14 @@ def _container(task: Json, name: str) -> Json:
         if not name or one.get("name") == name:
             found: Json = one
             return found
-    raise invalid(f"Container override for '{name}' does not match any container of the job.")
+    raise invalid_argument(
+        f"Container override for '{name}' does not match any container of the job."
+    )
 
 
 def _override(container: Json, override: Json) -> None:
     if override.get("clearArgs") and override.get("args"):
-        raise invalid("args and clear_args must not both be set.")
+        raise invalid_argument("args and clear_args must not both be set.")
     if override.get("clearArgs"):
         container["args"] = []
     elif override.get("args"):
@@ -139,7 +141,7 @@ def _override(container: Json, override: Json) -> None:
     container["env"] = list(merged.values())
 
 
-def spec_of(template: Json) -> Spec:
+def spec_of(template: Json) -> ExecutionSpec:
     """Read a template; defaults are the API's: one task, 600 s, 3 retries.
 
     Raises:
@@ -148,13 +150,15 @@ def spec_of(template: Json) -> Spec:
     task = template.get("template")
     containers = task.get("containers") if isinstance(task, dict) else None
     if not isinstance(task, dict) or not isinstance(containers, list) or not containers:
-        raise invalid("job.template.template.containers: must have at least one container.")
+        raise invalid_argument(
+            "job.template.template.containers: must have at least one container."
+        )
     first = containers[0]
     if not isinstance(first, dict) or not first.get("image"):
-        raise invalid("job.template.template.containers[0].image: is required.")
+        raise invalid_argument("job.template.template.containers[0].image: is required.")
     count = _number(template.get("taskCount") or 1, "task_count", 1, 10_000)
     retries = task.get("maxRetries")
-    return Spec(
+    return ExecutionSpec(
         image=str(first["image"]),
         command=_texts(first.get("command"), "command"),
         args=_texts(first.get("args"), "args"),
@@ -173,12 +177,14 @@ def _env_list(value: Any) -> list[Json]:
     found = value or []
     good = isinstance(found, list) and all(isinstance(o, dict) and o.get("name") for o in found)
     if not good or len(found) > MAX_ENV:
-        raise invalid(f"env: must be at most {MAX_ENV} objects with a name.")
+        raise invalid_argument(f"env: must be at most {MAX_ENV} objects with a name.")
     for one in found:
         if one["name"] in RESERVED:
-            raise invalid(f"env: the name {one['name']} is reserved.")
+            raise invalid_argument(f"env: the name {one['name']} is reserved.")
         if len(str(one.get("value", ""))) > MAX_ENV_VALUE:
-            raise invalid(f"env: the value of {one['name']} is longer than {MAX_ENV_VALUE}.")
+            raise invalid_argument(
+                f"env: the value of {one['name']} is longer than {MAX_ENV_VALUE}."
+            )
     return list(found)
 
 
@@ -196,7 +202,7 @@ def _env(found: list[Json]) -> dict[str, str | tuple[str, str]]:
 def _texts(value: Any, name: str) -> tuple[str, ...]:
     found = value or []
     if not isinstance(found, list) or not all(isinstance(one, str) for one in found):
-        raise invalid(f"{name}: must be a list of strings.")
+        raise invalid_argument(f"{name}: must be a list of strings.")
     return tuple(found)
 
 
@@ -206,7 +212,7 @@ def _number(value: Any, name: str, least: int, most: int) -> int:
     except (TypeError, ValueError):
         number = least - 1
     if not least <= number <= most:
-        raise invalid(f"{name}: must be between {least} and {most}.")
+        raise invalid_argument(f"{name}: must be between {least} and {most}.")
     return number
 
 
@@ -216,16 +222,16 @@ def _seconds(value: Any) -> float:
     match = _DURATION.fullmatch(str(value))
     seconds = float(match[1]) if match else 0.0
     if not 0 < seconds <= MAX_TIMEOUT_S:
-        raise invalid(f"timeout: {value!r} must look like '600s', at most 168 hours.")
+        raise invalid_argument(f"timeout: {value!r} must look like '600s', at most 168 hours.")
     return seconds
 
 
 def _known(value: Any, names: set[str], place: str) -> None:
     if not isinstance(value, dict):
-        raise invalid(f"Invalid value at '{place}'.")
+        raise invalid_argument(f"Invalid value at '{place}'.")
     for name in value:
         if name not in names:
-            raise invalid(
+            raise invalid_argument(
                 f"Invalid JSON payload received. Unknown name \"{name}\" at '{place}':"
                 " Cannot find field."
             )

@@ -19,7 +19,7 @@ _STATUSES = {
 }
 
 
-class ApiError(Exception):
+class CloudRunApiError(Exception):
     """An answer instead of the one asked for; raised anywhere below a handler."""
 
     def __init__(self, code: int, message: str, status: str = "") -> None:
@@ -35,25 +35,25 @@ class ApiError(Exception):
         return Response(text, self.code, headers, media_type="application/json")
 
 
-def injected(code: int, retry_after: str | None) -> Response:
+def fault_response(code: int, retry_after: str | None) -> Response:
     """The answer of a fault rule, in the API's own shape."""
     headers = {"Retry-After": retry_after} if retry_after is not None else {}
     message = "The service is currently unavailable."
     if code == 429:  # noqa: PLR2004 - Too Many Requests
         message = "Quota exceeded for quota metric 'Job run requests'."
-    return ApiError(code, message).response(headers)
+    return CloudRunApiError(code, message).response(headers)
 
 
-def missing(kind: str, name: str, place: tuple[str, str]) -> ApiError:
+def resource_not_found(kind: str, name: str, place: tuple[str, str]) -> CloudRunApiError:
     """404 for a job, an execution or an operation."""
     project, region = place
-    return ApiError(
+    return CloudRunApiError(
         404,
         f"Resource '{name}' of kind '{kind}' in region '{region}' in project '{project}'"
         " does not exist.",
     )
 
 
-def invalid(message: str) -> ApiError:
+def invalid_argument(message: str) -> CloudRunApiError:
     """400."""
-    return ApiError(400, message)
+    return CloudRunApiError(400, message)

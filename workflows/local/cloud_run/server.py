@@ -5,8 +5,8 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from workflows.local.cloud_run.app import Api
-from workflows.local.cloud_run.refusals import injected
+from workflows.local.cloud_run.app import JobsApi
+from workflows.local.cloud_run.refusals import fault_response
 from workflows.local.cloud_run.state import GRACE_S, PROJECT, REGION, CloudRunState
 from workflows.servers.faults import Fault, FaultInjector
 from workflows.servers.request_log import LoggedRequest, RequestLog
@@ -32,7 +32,9 @@ class CloudRunServer(CloudRunState):
         super().__init__(folder, images=images, grace_s=grace_s, project=project, region=region)
         self.faults: list[Fault] = []
         self.seen: list[LoggedRequest] = []
-        self.app = RequestLog(FaultInjector(Api(self), self.faults, error=injected), self.seen)
+        self.app = RequestLog(
+            FaultInjector(JobsApi(self), self.faults, error=fault_response), self.seen
+        )
 
     @contextmanager
     def serve(self, port: int = 0) -> Iterator[str]:

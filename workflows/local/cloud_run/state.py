@@ -7,8 +7,8 @@ import threading
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
-from workflows.local.cloud_run.executions import Execution
-from workflows.local.cloud_run.model import Job, Json, spec_of
+from workflows.local.cloud_run.executions import CloudRunExecution
+from workflows.local.cloud_run.model import CloudRunJob, Json, spec_of
 from workflows.local.cloud_run.roles import ROLES
 
 if TYPE_CHECKING:
@@ -42,8 +42,8 @@ class CloudRunState:
         self.parent = f"projects/{project}/locations/{region}"
         self.lock = threading.RLock()
         self.url = ""
-        self.jobs: dict[str, Job] = {}
-        self.executions: list[Execution] = []
+        self.jobs: dict[str, CloudRunJob] = {}
+        self.executions: list[CloudRunExecution] = []
         self.grants: dict[str | None, list[tuple[str, str]]] = {}
         self.secrets: dict[str, str] = {}
         self._folder = folder
@@ -71,7 +71,7 @@ class CloudRunState:
         task_count: int = 1,
         max_retries: int = 3,
         timeout_s: float = 600,
-    ) -> Job:
+    ) -> CloudRunJob:
         """Add a job, or replace it. `env` values are plain; secrets come through the API."""
         container: Json = {"image": image, "command": list(command), "args": list(args)}
         container["env"] = [{"name": k, "value": v} for k, v in (env or {}).items()]
@@ -80,13 +80,13 @@ class CloudRunState:
             "maxRetries": max_retries,
             "timeout": f"{timeout_s:g}s",
         }
-        job = Job(f"{self.parent}/jobs/{name}", {"taskCount": task_count, "template": task})
+        job = CloudRunJob(f"{self.parent}/jobs/{name}", {"taskCount": task_count, "template": task})
         spec_of(job.template)
         with self.lock:
             self.jobs[job.name] = job
         return job
 
-    def start(self, job: Job, overrides: Json | None = None) -> Execution:
+    def start(self, job: CloudRunJob, overrides: Json | None = None) -> CloudRunExecution:
         """Begin an execution in a thread of its own.
 
         Raises:
@@ -95,9 +95,9 @@ class CloudRunState:
         spec = job.spec(overrides)
         with self.lock:
             taken = {one.id for one in self.executions}
-            execution = Execution(job, spec, self._folder, grace_s=self._grace_s)
+            execution = CloudRunExecution(job, spec, self._folder, grace_s=self._grace_s)
             while execution.id in taken:
-                execution = Execution(job, spec, self._folder, grace_s=self._grace_s)
+                execution = CloudRunExecution(job, spec, self._folder, grace_s=self._grace_s)
             self.executions.append(execution)
             job.execution_count += 1
             job.latest = {"name": execution.name, "createTime": execution.create_time}
@@ -116,13 +116,13 @@ class CloudRunState:
     def _secret(self, name: str, version: str) -> str:
         return self.secrets[name.rpartition("/")[2]]
 
-    def forget(self, execution: Execution) -> None:
+    def forget(self, execution: CloudRunExecution) -> None:
         """Stop an execution if it runs, and remove it."""
         execution.close()
         with self.lock:
             self.executions.remove(execution)
 
-    def wait(self, execution: Execution, timeout_s: float = 60) -> str:
+    def wait(self, execution: CloudRunExecution, timeout_s: float = 60) -> str:
         """Wait until an execution has ended and return its state.
 
         Raises:

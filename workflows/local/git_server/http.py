@@ -30,18 +30,18 @@ from workflows.local.git_server.rules import (
     MAINTAINER,
     NOT_FOUND,
     Access,
-    Backend,
-    Call,
+    AccessControl,
+    GitRefusal,
+    GitRequest,
     ProtectedBranch,
     PushRules,
     RefChange,
-    Refusal,
     Service,
-    basic,
+    access_refusal,
+    basic_credentials,
+    git_unauthorized,
     install_hooks,
-    refusal,
-    route,
-    unauthorised,
+    parse_git_request,
 )
 from workflows.servers.faults import NextFaults, NextFaultsInjector
 from workflows.servers.request_log import LoggedRequest, RequestLog
@@ -76,7 +76,7 @@ _logger = logging.getLogger(__name__)
 class GitHttp:
     """The ASGI app: routing, basic authentication, then `git http-backend`. Mount it anywhere."""
 
-    def __init__(self, backend: Backend, *, hooks: Path) -> None:
+    def __init__(self, backend: AccessControl, *, hooks: Path) -> None:
         self._backend = backend
         self._hooks = hooks.resolve()
         install_hooks(self._hooks)
@@ -84,33 +84,33 @@ class GitHttp:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         request = Request(scope, receive)
-        call = route(request)
+        call = parse_git_request(request)
         answer = call if isinstance(call, Response) else self._admit(request, call)
         if isinstance(answer, Response):
             await answer(scope, receive, send)
             return
-        assert isinstance(call, Call)  # noqa: S101 - for the type checker
+        assert isinstance(call, GitRequest)  # noqa: S101 - for the type checker
         with tempfile.TemporaryDirectory() if answer.on_push else nullcontext() as folder:
             report = Path(folder, "pushed") if folder else None
             env = self._environment(request, call, answer, report)
             await _relay(env, receive, send, partial(_tell, answer, report))
 
-    def _admit(self, request: Request, call: Call) -> Access | Response:
+    def _admit(self, request: Request, call: GitRequest) -> Access | Response:
         """GitLab's order: wrong credentials, then what may be seen, then what may be done."""
         user = None
         if "authorization" in request.headers:
-            credentials = basic(request.headers["authorization"])
+            credentials = basic_credentials(request.headers["authorization"])
             user = self._backend.identify(*credentials) if credentials else None
             if user is None:
-                return unauthorised()
+                return git_unauthorized()
         request.state.user = user
         answer = self._backend.authorise(call.path, user, call.service)
         if isinstance(answer, Access):
             return answer
-        return unauthorised() if user is None else PlainTextResponse(answer.text, answer.status)
+        return git_unauthorized() if user is None else PlainTextResponse(answer.text, answer.status)
 
     def _environment(
-        self, request: Request, call: Call, access: Access, report: Path | None
+        self, request: Request, call: GitRequest, access: Access, report: Path | None
     ) -> dict[str, str]:
         """The CGI variables and the configuration for `git http-backend`, and the hooks' rules."""
         headers = request.headers
@@ -348,14 +348,14 @@ class GitServer:
         account = self._accounts.get(token)
         return account.user if account and user else None
 
-    def authorise(self, path: str, user: str | None, service: Service) -> Access | Refusal:
+    def authorise(self, path: str, user: str | None, service: Service) -> Access | GitRefusal:
         """Part of `Backend`."""
         project = self._projects.get(path)
         if project is None:
-            return Refusal(404, NOT_FOUND)
+            return GitRefusal(404, NOT_FOUND)
         everywhere = {account.user: account.level for account in self._accounts.values()}
         level = project.levels.get(user, everywhere[user]) if user else 0
-        refused = refusal(service, level=level, public=project.public)
+        refused = access_refusal(service, level=level, public=project.public)
         if refused:
             return refused
         protected = (ProtectedBranch(*item) for item in project.protected.items())

@@ -47,7 +47,7 @@ _SERVICES = ("git-upload-pack", "git-receive-pack")
 _NEVER_IN_A_BRANCH = re.compile(r"[\x00-\x20\x7f?\[\\^~:]")
 
 
-class Refusal(NamedTuple):
+class GitRefusal(NamedTuple):
     """An HTTP answer in place of the repository."""
 
     status: int
@@ -100,16 +100,16 @@ class PushRules:
         }
 
 
-def refusal(service: Service, *, level: int, public: bool) -> Refusal | None:
+def access_refusal(service: Service, *, level: int, public: bool) -> GitRefusal | None:
     """Why somebody with this access level on a project may not have `service`; None: they may.
 
     Level 0 is no member. A project that cannot be seen is refused like an absent one.
     """
     if not level and not public:
-        return Refusal(404, NOT_FOUND)
+        return GitRefusal(404, NOT_FOUND)
     if service == "git-receive-pack":
-        return Refusal(403, PUSH_FORBIDDEN) if level < DEVELOPER else None
-    return Refusal(403, DOWNLOAD_FORBIDDEN) if level < REPORTER and not public else None
+        return GitRefusal(403, PUSH_FORBIDDEN) if level < DEVELOPER else None
+    return GitRefusal(403, DOWNLOAD_FORBIDDEN) if level < REPORTER and not public else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,20 +125,20 @@ class Access:
     on_push: Callable[[list[RefChange]], None] | None = None
 
 
-class Backend(Protocol):
+class AccessControl(Protocol):
     """What `GitHttp` asks its owner. Called in the event loop: no waiting here."""
 
     def identify(self, user: str, token: str) -> str | None:
         """The user name behind these credentials, or None when they are wrong."""
 
-    def authorise(self, path: str, user: str | None, service: Service) -> Access | Refusal:
+    def authorise(self, path: str, user: str | None, service: Service) -> Access | GitRefusal:
         """What `user` (None: anonymous) gets for the project at `path`, given without `.git`.
 
         Whatever anonymous users are refused with, they are told 401.
         """
 
 
-class Call(NamedTuple):
+class GitRequest(NamedTuple):
     """A request for git: the project path without `.git`, and what is wanted from it."""
 
     path: str
@@ -146,33 +146,33 @@ class Call(NamedTuple):
     verb: str
 
 
-def route(request: Request) -> Call | Response:
+def parse_git_request(request: Request) -> GitRequest | Response:
     """What is asked for. The raw path is read, because `%2F` is no separator."""
     root = quote(request.scope.get("root_path", ""))
     raw = request.scope["raw_path"].decode("latin-1").removeprefix(root)
     match = _ROUTE.fullmatch(raw)
     path = _decoded(match["path"]) if match else None
     if match is None or path is None:
-        return not_found()
+        return _not_found()
     verb = match["verb"]
     if verb == "info/refs":
         moved = "" if match["suffix"] else f"{root}/{match['path']}.git/info/refs"
         return _advertisement(request, path, moved)
     if request.method != "POST" or not match["suffix"]:
-        return not_found()
-    return Call(path, cast("Service", verb), verb)
+        return _not_found()
+    return GitRequest(path, cast("Service", verb), verb)
 
 
-def _advertisement(request: Request, path: str, moved: str) -> Call | Response:
+def _advertisement(request: Request, path: str, moved: str) -> GitRequest | Response:
     """The first request of every fetch and push; without `.git` it is sent to where that is."""
     services = parse_qs(request.url.query).get("service", [])
     if request.method not in ("GET", "HEAD") or len(services) != 1 or services[0] not in _SERVICES:
-        return not_found()
+        return _not_found()
     if request.method == "HEAD":
         return Response(status_code=403)
     if moved:
         return RedirectResponse(f"{moved}?service={services[0]}", 301)
-    return Call(path, cast("Service", services[0]), "info/refs")
+    return GitRequest(path, cast("Service", services[0]), "info/refs")
 
 
 def _decoded(raw: str) -> str | None:
@@ -186,7 +186,7 @@ def _decoded(raw: str) -> str | None:
     return "/".join(parts)
 
 
-def basic(header: str) -> tuple[str, str] | None:
+def basic_credentials(header: str) -> tuple[str, str] | None:
     """User and token of an `Authorization: Basic` header; None unless both are there."""
     scheme, _, encoded = header.partition(" ")
     try:
@@ -196,12 +196,12 @@ def basic(header: str) -> tuple[str, str] | None:
     return (user, token) if scheme.lower() == "basic" and user and token else None
 
 
-def unauthorised() -> Response:
+def git_unauthorized() -> Response:
     """The same answer whether or not the project exists."""
     return PlainTextResponse(UNAUTHORISED, 401, {"WWW-Authenticate": 'Basic realm="GitLab"'})
 
 
-def not_found() -> Response:
+def _not_found() -> Response:
     """The answer to everything that is not git."""
     return PlainTextResponse(NOT_FOUND, 404)
 

@@ -10,8 +10,8 @@ from workflows.local.gitlab_server.actions import comments, editing
 from workflows.local.gitlab_server.state.model import DEVELOPER, MAINTAINER, REPORTER
 
 if TYPE_CHECKING:
+    from workflows.local.gitlab_server.state.gitlab_state import GitLabState
     from workflows.local.gitlab_server.state.model import Project
-    from workflows.local.gitlab_server.state.state import GitLab
 
 PROJECT = "acme/shop"
 FILES = {
@@ -43,7 +43,7 @@ _ISSUES = (
 
 
 @dataclass(frozen=True)
-class Demo:
+class DemoProject:
     """The project, and a token for a Maintainer, a Developer and a Reporter; new each time."""
 
     project: Project
@@ -61,7 +61,7 @@ class Demo:
         }
 
 
-def fill(lab: GitLab) -> Demo:
+def fill(lab: GitLabState) -> DemoProject:
     """Make the private demo project; whoever opens the pages is its Developer dave."""
     project = lab.create_project(PROJECT, files=FILES)
     tokens = []
@@ -77,6 +77,6 @@ def fill(lab: GitLab) -> Demo:
         lab.label(project, name, color)
     for title, text, labels in _ISSUES:
         editing.open_issue(lab, project, rita, title, text, labels=labels)
-    comments.write(lab, project.issues[1], dave, "It worked before the discount came in.")
+    comments.write_comment(lab, project.issues[1], dave, "It worked before the discount came in.")
     lab.person = dave
-    return Demo(project, *tokens)
+    return DemoProject(project, *tokens)

@@ -8,12 +8,12 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from workflows.local.git_server.http import GitHttp
-from workflows.local.gitlab_server.api.app import PREFIX, Api
-from workflows.local.gitlab_server.events import events
+from workflows.local.gitlab_server.api.app import PREFIX, GitLabApi
+from workflows.local.gitlab_server.events import webhooks
 from workflows.local.gitlab_server.git.access import GitAccess
 from workflows.local.gitlab_server.http.answers import no_route
 from workflows.local.gitlab_server.pages.pages import Pages
-from workflows.local.gitlab_server.state.state import GitLab
+from workflows.local.gitlab_server.state.gitlab_state import GitLabState
 from workflows.servers.faults import Fault, FaultInjector, NextFaults, NextFaultsInjector
 from workflows.servers.request_log import LoggedRequest, RequestLog
 from workflows.servers.serving import serve_app
@@ -32,7 +32,7 @@ __all__ = ["Fault", "GitLabServer"]
 _GIT = re.compile(r"/(info/refs|git-upload-pack|git-receive-pack)$")
 
 
-class GitLabServer(GitLab):
+class GitLabServer(GitLabState):
     """A GitLab with its doors. `faults` hit whatever comes next, `fault_rules` chosen requests.
 
     `requests` tells what was asked. With `sub_path` ("/gitlab") everything lies below that.
@@ -46,10 +46,10 @@ class GitLabServer(GitLab):
         self.faults = NextFaults()
         self.fault_rules: list[Fault] = []
         self.requests: list[LoggedRequest] = []
-        self._api = Api(self)
+        self._api = GitLabApi(self)
         self._pages = Pages(self)
         self._git = GitHttp(GitAccess(self), hooks=root / ".hooks")
-        self.outbox.after = partial(events.record, self)
+        self.outbox.after = partial(webhooks.record_result, self)
         faulty = NextFaultsInjector(FaultInjector(self._dispatch, self.fault_rules), self.faults)
         self.app = RequestLog(faulty, self.requests)
 

@@ -36,12 +36,12 @@ _CHANGING = (
 )
 
 
-class BadRequest(Exception):
+class ChatRequestInvalid(Exception):
     """The body is no chat request; the text says why."""
 
 
 @dataclass(frozen=True)
-class Question:
+class ChatRequest:
     """One request. `asked` is what the user's side said; `said` the whole talk but the system's."""
 
     model: str
@@ -58,7 +58,7 @@ class Question:
 
 
 @dataclass(frozen=True)
-class Answer:
+class ChatAnswer:
     """What the model says: text in the pieces it is streamed in, and the tools it calls.
 
     A tool call is `{"name": …, "arguments": JSON text}`.
@@ -86,21 +86,21 @@ def normalised(text: str) -> str:
     return text.strip()
 
 
-def question(body: bytes) -> Question:
+def read_chat_request(body: bytes) -> ChatRequest:
     """Read a request.
 
     Raises:
-        BadRequest: it is no JSON object with a list of messages.
+        ChatRequestInvalid: it is no JSON object with a list of messages.
     """
     try:
         data = json.loads(body)
     except (ValueError, RecursionError):
-        raise BadRequest("the body is not JSON") from None
+        raise ChatRequestInvalid("the body is not JSON") from None
     messages = data.get("messages") if isinstance(data, dict) else None
     if not isinstance(messages, list) or not messages:
-        raise BadRequest("'messages' must be a list with at least one message")
+        raise ChatRequestInvalid("'messages' must be a list with at least one message")
     if not all(isinstance(message, dict) for message in messages):
-        raise BadRequest("each message must be an object")
+        raise ChatRequestInvalid("each message must be an object")
     options = data.get("stream_options")
     asked = [_text(message) for message in messages if message.get("role") == "user"]
     said = [
@@ -108,7 +108,7 @@ def question(body: bytes) -> Question:
         for message in messages
         if message.get("role") not in {"system", "developer"}
     ]
-    return Question(
+    return ChatRequest(
         model=str(data.get("model", "")),
         stream=data.get("stream") is True,
         include_usage=isinstance(options, dict) and options.get("include_usage") is True,
@@ -132,17 +132,17 @@ def _text(message: Json) -> str:
     return "\n".join(words)
 
 
-def completion(asked: Question, answer: Answer, number: int) -> Json:
+def completion_body(asked: ChatRequest, answer: ChatAnswer, number: int) -> Json:
     """The answer in one piece."""
     message: Json = {"role": "assistant", "content": answer.text or None}
     if answer.tool_calls:
         message["tool_calls"] = _tool_calls(answer.tool_calls)
     choice = {"index": 0, "message": message, "finish_reason": answer.finish_reason}
     head = _head("chat.completion", asked, number)
-    return {**head, "choices": [choice], "usage": usage(asked, answer)}
+    return {**head, "choices": [choice], "usage": token_usage(asked, answer)}
 
 
-def events(asked: Question, answer: Answer, number: int) -> Iterator[bytes]:
+def answer_events(asked: ChatRequest, answer: ChatAnswer, number: int) -> Iterator[bytes]:
     """The answer as server-sent events, the last one `[DONE]`."""
     head = _head("chat.completion.chunk", asked, number)
 
@@ -158,11 +158,11 @@ def events(asked: Question, answer: Answer, number: int) -> Iterator[bytes]:
         yield event({"tool_calls": [{"index": i, **call} for i, call in enumerate(calls)]})
     yield event({}, answer.finish_reason)
     if asked.include_usage:
-        yield _event({**head, "choices": [], "usage": usage(asked, answer)})
+        yield _event({**head, "choices": [], "usage": token_usage(asked, answer)})
     yield b"data: [DONE]\n\n"
 
 
-def usage(asked: Question, answer: Answer) -> dict[str, int]:
+def token_usage(asked: ChatRequest, answer: ChatAnswer) -> dict[str, int]:
     """Tokens in, out and together: as recorded, else guessed from the lengths."""
     told = answer.usage
     tokens_in = told.get("prompt_tokens", len(asked.said) // _BYTES_PER_TOKEN + 1)
@@ -174,12 +174,12 @@ def usage(asked: Question, answer: Answer) -> dict[str, int]:
     }
 
 
-def failure(message: str, code: str, kind: str = "invalid_request_error") -> Json:
+def error_body(message: str, code: str, kind: str = "invalid_request_error") -> Json:
     """An error as OpenAI words it."""
     return {"error": {"message": message, "type": kind, "param": None, "code": code}}
 
 
-def _head(kind: str, asked: Question, number: int) -> Json:
+def _head(kind: str, asked: ChatRequest, number: int) -> Json:
     return {
         "id": f"chatcmpl-recorded-{number}",
         "object": kind,

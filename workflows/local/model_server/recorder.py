@@ -9,13 +9,13 @@ import httpx
 from starlette.concurrency import run_in_threadpool
 
 from workflows.core.loopback import LOOPBACK
-from workflows.local.model_server.chat import Answer
+from workflows.local.model_server.chat import ChatAnswer
 from workflows.servers.serving import ConnectionCut
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
 
-    from workflows.local.model_server.chat import Question
+    from workflows.local.model_server.chat import ChatRequest
     from workflows.local.model_server.recordings import Recordings
 
 _TIMEOUT = httpx.Timeout(300, connect=15)  # seconds; a model may think for minutes
@@ -35,7 +35,7 @@ class Relay:
         self._recordings = recordings
 
     async def ask(
-        self, question: Question, body: bytes
+        self, question: ChatRequest, body: bytes
     ) -> tuple[int, str | None, AsyncIterator[bytes]]:
         """Forward a request; returns status, media type and the body as it comes.
 
@@ -57,7 +57,7 @@ class Relay:
         return answer.status_code, kind, self._passed_on(client, answer, question)
 
     async def _passed_on(
-        self, client: httpx.AsyncClient, answer: httpx.Response, question: Question
+        self, client: httpx.AsyncClient, answer: httpx.Response, question: ChatRequest
     ) -> AsyncIterator[bytes]:
         kept = bytearray()
         try:
@@ -75,7 +75,7 @@ class Relay:
                 await run_in_threadpool(self._recordings.add, question, heard)
 
 
-def _heard(text: str, *, streamed: bool) -> Answer | None:
+def _heard(text: str, *, streamed: bool) -> ChatAnswer | None:
     """The answer a body holds, or None if it is not whole."""
     try:
         if streamed:
@@ -87,7 +87,7 @@ def _heard(text: str, *, streamed: bool) -> Answer | None:
         return None
 
 
-def _gathered(events: Iterable[str]) -> Answer | None:
+def _gathered(events: Iterable[str]) -> ChatAnswer | None:
     """The pieces of a stream put together; None where `[DONE]` never came."""
     content: list[str] = []
     calls: dict[int, dict[str, str]] = {}
@@ -115,7 +115,7 @@ def _answer(
     message: dict[str, Any],
     usage: dict[str, Any] | None,
     calls: Iterable[dict[str, str]] | None = None,
-) -> Answer:
+) -> ChatAnswer:
     if calls is None:
         functions = [call["function"] for call in message.get("tool_calls") or ()]
         calls = [{"name": one["name"], "arguments": one["arguments"]} for one in functions]
@@ -123,4 +123,4 @@ def _answer(
         name: int((usage or {}).get(name) or 0) for name in ("prompt_tokens", "completion_tokens")
     }
     chunks = tuple((message.get("content") or "").splitlines(keepends=True))
-    return Answer(chunks, tuple(calls), counts if any(counts.values()) else {})
+    return ChatAnswer(chunks, tuple(calls), counts if any(counts.values()) else {})

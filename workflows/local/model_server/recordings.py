@@ -19,12 +19,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workflows.core.redaction import redact
-from workflows.local.model_server.chat import Answer, normalised
+from workflows.local.model_server.chat import ChatAnswer, normalised
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from workflows.local.model_server.chat import Question
+    from workflows.local.model_server.chat import ChatRequest
 
 DEMO_RECORDINGS = Path(__file__).resolve().parent / "demo_recordings"
 _NOTE_LENGTH = 200
@@ -40,9 +40,9 @@ class Recording:
 
     contains: tuple[str, ...]
     sha256: str | None
-    answer: Answer
+    answer: ChatAnswer
 
-    def fits(self, question: Question) -> bool:
+    def fits(self, question: ChatRequest) -> bool:
         """Whether this is an answer to the question."""
         if self.sha256 is not None:
             return self.sha256 == question.sha256
@@ -65,10 +65,10 @@ class Recordings:
         """
         self.folder = folder
         self._lock = threading.Lock()
-        self._all = [read(path) for path in sorted(folder.glob("*.json"))]
+        self._all = [read_recording(path) for path in sorted(folder.glob("*.json"))]
         self._played: dict[tuple[object, ...], int] = {}
 
-    def answer(self, question: Question) -> Answer | None:
+    def answer(self, question: ChatRequest) -> ChatAnswer | None:
         """The next answer to this question, or None where none is recorded."""
         with self._lock:
             fitting = [recording for recording in self._all if recording.fits(question)]
@@ -81,7 +81,7 @@ class Recordings:
             self._played[key] = number + 1
             return same[min(number, len(same) - 1)].answer
 
-    def add(self, question: Question, answer: Answer) -> Path:
+    def add(self, question: ChatRequest, answer: ChatAnswer) -> Path:
         """Keep an answer in a new file of the folder (redacted) and play it from now on.
 
         Raises:
@@ -100,11 +100,11 @@ class Recordings:
             data["usage"] = dict(answer.usage)
         with self._lock:
             path = _write_new(self.folder, question.sha256[:12], data)
-            self._all.append(read(path))
+            self._all.append(read_recording(path))
         return path
 
 
-def read(path: Path) -> Recording:
+def read_recording(path: Path) -> Recording:
     """One recording.
 
     Raises:
@@ -124,7 +124,7 @@ def _recording(data: Mapping[str, Any]) -> Recording:
     return Recording(tuple(normalised(words) for words in contains), sha256, _answer(data))
 
 
-def _answer(data: Mapping[str, Any]) -> Answer:
+def _answer(data: Mapping[str, Any]) -> ChatAnswer:
     spoken = data["answer"]
     chunks = (spoken,) if isinstance(spoken, str) else tuple(spoken)
     if not all(isinstance(chunk, str) for chunk in chunks):
@@ -134,7 +134,7 @@ def _answer(data: Mapping[str, Any]) -> Answer:
         for call in data.get("tool_calls", ())
     )
     told = {str(name): int(count) for name, count in data.get("usage", {}).items()}
-    return Answer(tuple(filter(None, chunks)), calls, told)
+    return ChatAnswer(tuple(filter(None, chunks)), calls, told)
 
 
 def _write_new(folder: Path, stem: str, data: Mapping[str, Any]) -> Path:

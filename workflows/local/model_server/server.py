@@ -49,12 +49,12 @@ class Upstream:
 
 
 @dataclass(frozen=True)
-class Asked:
+class ReceivedRequest:
     """One chat request that arrived: what the user's side said, normalised, and its headers."""
 
     prompt: str
     headers: Mapping[str, str] = field(repr=False)
-    question: chat.Question = field(repr=False)
+    question: chat.ChatRequest = field(repr=False)
 
 
 class RecordedModel:
@@ -73,7 +73,7 @@ class RecordedModel:
             RecordingInvalid: a file in the folder is none.
         """
         self.recordings = Recordings(recordings)
-        self.requests: deque[Asked] = deque(maxlen=_KEPT_REQUESTS)
+        self.requests: deque[ReceivedRequest] = deque(maxlen=_KEPT_REQUESTS)
         self.faults = NextFaults()
         self.seen: list[LoggedRequest] = []
         self._key = key
@@ -111,10 +111,10 @@ class RecordedModel:
             return refusal
         try:
             body = await _body(request)
-            question = chat.question(body)
-        except chat.BadRequest as error:
+            question = chat.read_chat_request(body)
+        except chat.ChatRequestInvalid as error:
             return _failed(HTTPStatus.BAD_REQUEST, str(error), "invalid_request")
-        self.requests.append(Asked(question.asked, dict(request.headers), question))
+        self.requests.append(ReceivedRequest(question.asked, dict(request.headers), question))
         answer = self.recordings.answer(question)
         if answer is not None:
             return self._played(question, answer)
@@ -126,11 +126,11 @@ class RecordedModel:
             return _failed(HTTPStatus.BAD_GATEWAY, redact(str(error)), "upstream_failed")
         return StreamingResponse(pieces, status, media_type=kind)
 
-    def _played(self, question: chat.Question, answer: chat.Answer) -> Response:
+    def _played(self, question: chat.ChatRequest, answer: chat.ChatAnswer) -> Response:
         number = next(self._numbers)
         if not question.stream:
-            return JSONResponse(chat.completion(question, answer, number))
-        events = chat.events(question, answer, number)
+            return JSONResponse(chat.completion_body(question, answer, number))
+        events = chat.answer_events(question, answer, number)
         return StreamingResponse(_pieces(events), media_type=_EVENT_STREAM)
 
     def _refusal(self, request: Request) -> Response | None:
@@ -148,9 +148,9 @@ async def _body(request: Request) -> bytes:
         async for piece in request.stream():
             body += piece
             if len(body) > MAX_BODY_BYTES:
-                raise chat.BadRequest(f"the body is larger than {MAX_BODY_BYTES} bytes")
+                raise chat.ChatRequestInvalid(f"the body is larger than {MAX_BODY_BYTES} bytes")
     except ClientDisconnect:
-        raise chat.BadRequest("the client went away") from None
+        raise chat.ChatRequestInvalid("the client went away") from None
     return bytes(body)
 
 
@@ -159,7 +159,7 @@ async def _pieces(events: Iterable[bytes]) -> AsyncIterator[bytes]:
         yield event
 
 
-def _unknown(question: chat.Question) -> Response:
+def _unknown(question: chat.ChatRequest) -> Response:
     shown = redact(question.last)[:_QUOTED]
     return _failed(
         HTTPStatus.NOT_FOUND,
@@ -175,4 +175,4 @@ async def _nothing_here(request: Request) -> Response:
 
 
 def _failed(status: HTTPStatus, message: str, code: str) -> Response:
-    return JSONResponse(chat.failure(message, code), status)
+    return JSONResponse(chat.error_body(message, code), status)

@@ -7,28 +7,28 @@ the stand-in delivers twice when told to (`StandIn.duplicate_next`, `StandIn.red
 """
 
 from workflows.local.pubsub.client import (
-    Pulled,
+    PulledMessage,
     acknowledge,
     create_pull_subscription,
     create_push_subscription,
     create_topic,
-    publish,
+    publish_message,
     pull,
 )
 from workflows.local.pubsub.emulator import find_emulator
-from workflows.local.pubsub.server import Kind, PubSub
+from workflows.local.pubsub.server import PubSub, PubSubKind
 from workflows.local.pubsub.standin import StandIn
 
 __all__ = [
-    "Kind",
     "PubSub",
-    "Pulled",
+    "PubSubKind",
+    "PulledMessage",
     "StandIn",
     "acknowledge",
     "create_pull_subscription",
     "create_push_subscription",
     "create_topic",
     "find_emulator",
-    "publish",
+    "publish_message",
     "pull",
 ]

@@ -15,7 +15,7 @@ _DEAD = "CloudPubSubDeadLetterSource"
 
 
 @dataclass(frozen=True)
-class Message:
+class PublishedMessage:
     """A published message. `data` is base64, as it travels."""
 
     id: str
@@ -38,17 +38,17 @@ class Message:
 
 
 @dataclass(order=True)
-class Held:
+class HeldMessage:
     """A message in a subscription, due at `due` (monotonic seconds); `attempt` counts from 1."""
 
     due: float
     number: int
-    message: Message = field(compare=False)
+    message: PublishedMessage = field(compare=False)
     attempt: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True)
-class Policy:
+class DeliveryPolicy:
     """How a subscription delivers; times in seconds."""
 
     topic: str
@@ -69,10 +69,10 @@ class Subscription:
     """What waits and what is out with somebody."""
 
     name: str
-    policy: Policy
+    policy: DeliveryPolicy
     config: Json
-    waiting: list[Held] = field(default_factory=list)
-    out: dict[str, tuple[Held, float]] = field(default_factory=dict)
+    waiting: list[HeldMessage] = field(default_factory=list)
+    out: dict[str, tuple[HeldMessage, float]] = field(default_factory=dict)
 
 
 class Broker:
@@ -83,7 +83,7 @@ class Broker:
         self.subscriptions: dict[str, Subscription] = {}
         self.changed = threading.Condition()
         self.duplicate_next = 0
-        self._kept: dict[str, tuple[str, Message]] = {}
+        self._kept: dict[str, tuple[str, PublishedMessage]] = {}
         self._numbers = itertools.count(1)
         self._ids = itertools.count(1)
 
@@ -91,7 +91,7 @@ class Broker:
         """Put a message into every subscription of the topic and return its id."""
         stamp = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         with self.changed:
-            made = Message(
+            made = PublishedMessage(
                 id=str(next(self._ids)),
                 data=message.get("data", ""),
                 attributes=dict(message.get("attributes") or {}),
@@ -112,17 +112,17 @@ class Broker:
         with self.changed:
             self._spread(*self._kept[message_id])
 
-    def _spread(self, topic: str, message: Message) -> None:
+    def _spread(self, topic: str, message: PublishedMessage) -> None:
         """Caller holds the lock."""
         for one in self.subscriptions.values():
             if one.policy.topic == topic:
-                self._put(one, Held(time.monotonic(), next(self._numbers), message))
+                self._put(one, HeldMessage(time.monotonic(), next(self._numbers), message))
 
-    def _put(self, one: Subscription, held: Held) -> None:
+    def _put(self, one: Subscription, held: HeldMessage) -> None:
         heapq.heappush(one.waiting, held)
         self.changed.notify_all()
 
-    def take(self, one: Subscription) -> Held | None:
+    def take(self, one: Subscription) -> HeldMessage | None:
         """The next message that is due, now out until its deadline. Caller holds the lock."""
         now = time.monotonic()
         for ack_id, (held, deadline) in list(one.out.items()):
@@ -155,7 +155,7 @@ class Broker:
             if ack_id in one.out:
                 one.out[ack_id] = (one.out[ack_id][0], time.monotonic() + seconds)
 
-    def _failed(self, one: Subscription, held: Held) -> None:
+    def _failed(self, one: Subscription, held: HeldMessage) -> None:
         """Later again, or to the dead letters. Caller holds the lock."""
         policy = one.policy
         if policy.dead_letter_topic in self.topics and held.attempt >= policy.max_attempts:
@@ -179,6 +179,6 @@ class Broker:
             return sum(len(one.waiting) + len(one.out) for one in pushing)
 
 
-def ack_id_of(held: Held) -> str:
+def ack_id_of(held: HeldMessage) -> str:
     """A new one for each attempt, as in the cloud: a late acknowledgement is nothing."""
     return f"{held.number}-{held.attempt}"

@@ -12,7 +12,7 @@ from workflows.servers.serving import PLAIN_HTTP
 _TIMEOUT_S = 30.0
 
 
-class Pulled(NamedTuple):
+class PulledMessage(NamedTuple):
     """A message that was pulled; it comes again unless its `ack_id` is acknowledged."""
 
     id: str
@@ -66,19 +66,21 @@ def create_pull_subscription(
     _ask("PUT", f"{url}/v1/{subscription}", body, there=True)
 
 
-def publish(url: str, topic: str, data: bytes, attributes: dict[str, str] | None = None) -> str:
+def publish_message(
+    url: str, topic: str, data: bytes, attributes: dict[str, str] | None = None
+) -> str:
     """Publish one message and return its id."""
     message = {"data": base64.b64encode(data).decode(), "attributes": attributes or {}}
     answer = _ask("POST", f"{url}/v1/{topic}:publish", {"messages": [message]})
     return str(answer["messageIds"][0])
 
 
-def pull(url: str, subscription: str, *, limit: int = 100) -> list[Pulled]:
+def pull(url: str, subscription: str, *, limit: int = 100) -> list[PulledMessage]:
     """Up to `limit` messages that wait now; an empty list if there is none."""
     body = {"maxMessages": limit, "returnImmediately": True}
     answer = _ask("POST", f"{url}/v1/{subscription}:pull", body)
     return [
-        Pulled(
+        PulledMessage(
             id=one["message"]["messageId"],
             data=base64.b64decode(one["message"].get("data", "")),
             attributes=one["message"].get("attributes", {}),
@@ -88,7 +90,7 @@ def pull(url: str, subscription: str, *, limit: int = 100) -> list[Pulled]:
     ]
 
 
-def acknowledge(url: str, subscription: str, pulled: list[Pulled]) -> None:
+def acknowledge(url: str, subscription: str, pulled: list[PulledMessage]) -> None:
     """Be done with these messages."""
     if pulled:
         body = {"ackIds": [one.ack_id for one in pulled]}

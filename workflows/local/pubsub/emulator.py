@@ -58,7 +58,7 @@ def _jars(sdk: Path) -> list[Path]:
 
 
 @contextmanager
-def running(found: Emulator, folder: Path, *, port: int = 0) -> Iterator[str]:
+def running_emulator(found: Emulator, folder: Path, *, port: int = 0) -> Iterator[str]:
     """Run the emulator for as long as the block lasts and yield its base URL.
 
     `folder` gets its log. Port 0 picks a free one.

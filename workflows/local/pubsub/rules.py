@@ -7,7 +7,7 @@ import binascii
 import re
 from typing import Any
 
-from workflows.local.pubsub.broker import Policy
+from workflows.local.pubsub.broker import DeliveryPolicy
 
 _ID = r"(?!goog)[A-Za-z][A-Za-z0-9._~%+-]{2,254}"
 TOPIC = re.compile(rf"projects/[^/]+/topics/{_ID}")
@@ -20,58 +20,58 @@ _ACK_S = (10, 600)
 _ATTEMPTS = (5, 100)
 
 
-class Refused(Exception):
+class InvalidArgument(Exception):
     """400 INVALID_ARGUMENT with this text."""
 
 
 def check_name(name: str, pattern: re.Pattern[str]) -> None:
     """Refuse a name that is none."""
     if not pattern.fullmatch(name):
-        raise Refused(f"Invalid resource name given (name={name}).")
+        raise InvalidArgument(f"Invalid resource name given (name={name}).")
 
 
 def check_message(message: Any) -> None:
     """Refuse a message that could not be published."""
     if not isinstance(message, dict):
-        raise Refused("Invalid JSON payload received.")
+        raise InvalidArgument("Invalid JSON payload received.")
     try:
         data = base64.b64decode(message.get("data") or "", validate=True)
     except (binascii.Error, TypeError, ValueError):
-        raise Refused("Base64 decoding failed for the field data.") from None
+        raise InvalidArgument("Base64 decoding failed for the field data.") from None
     attributes = message.get("attributes") or {}
     if not data and not attributes:
-        raise Refused("Some messages are empty.")
+        raise InvalidArgument("Some messages are empty.")
     if len(data) > _MAX_BYTES:
-        raise Refused("The message is too large.")
+        raise InvalidArgument("The message is too large.")
     if not isinstance(attributes, dict) or len(attributes) > _MAX_ATTRIBUTES:
-        raise Refused("The message has too many attributes.")
+        raise InvalidArgument("The message has too many attributes.")
     for key, value in attributes.items():
         if not isinstance(value, str) or not 0 < len(key.encode()) <= _MAX_KEY:
-            raise Refused("An attribute is no text, or its key is empty or too long.")
+            raise InvalidArgument("An attribute is no text, or its key is empty or too long.")
         if len(value.encode()) > _MAX_VALUE or key.startswith("goog"):
-            raise Refused("An attribute's value is too long, or its key is reserved.")
+            raise InvalidArgument("An attribute's value is too long, or its key is reserved.")
 
 
-def policy_of(body: Any) -> Policy:
+def policy_of(body: Any) -> DeliveryPolicy:
     """How a subscription of this configuration delivers."""
     check_name(str(body.get("topic")), TOPIC)
     deadline = body.get("ackDeadlineSeconds") or _ACK_S[0]
     if not isinstance(deadline, int) or not _ACK_S[0] <= deadline <= _ACK_S[1]:
-        raise Refused(f"Invalid ack deadline given (ack_deadline_secs={deadline}).")
+        raise InvalidArgument(f"Invalid ack deadline given (ack_deadline_secs={deadline}).")
     retry = body.get("retryPolicy") or {}
     backoff = (
         _seconds(retry.get("minimumBackoff"), 10.0),
         _seconds(retry.get("maximumBackoff"), float(_LONGEST_BACKOFF_S)),
     )
     if backoff[0] > backoff[1] or backoff[1] > _LONGEST_BACKOFF_S:
-        raise Refused("Invalid retry policy given.")
+        raise InvalidArgument("Invalid retry policy given.")
     dead = body.get("deadLetterPolicy") or {}
     attempts = dead.get("maxDeliveryAttempts") or _ATTEMPTS[0]
     if not isinstance(attempts, int) or not _ATTEMPTS[0] <= attempts <= _ATTEMPTS[1]:
-        raise Refused("Invalid max delivery attempts given.")
+        raise InvalidArgument("Invalid max delivery attempts given.")
     if dead.get("deadLetterTopic"):
         check_name(dead["deadLetterTopic"], TOPIC)
-    return Policy(
+    return DeliveryPolicy(
         topic=body["topic"],
         endpoint=(body.get("pushConfig") or {}).get("pushEndpoint", ""),
         ack_deadline_s=float(deadline),
@@ -87,5 +87,5 @@ def _seconds(text: Any, default: float) -> float:
         return default
     found = _DURATION.fullmatch(text) if isinstance(text, str) else None
     if found is None:
-        raise Refused("Invalid duration given.")
+        raise InvalidArgument("Invalid duration given.")
     return float(found[1])

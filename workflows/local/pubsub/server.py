@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-class Kind(StrEnum):
+class PubSubKind(StrEnum):
     """Which Pub/Sub runs."""
 
     AUTO = "auto"
@@ -32,15 +32,15 @@ class PubSub:
         ProgramMissing: the emulator is asked for, and it or Java is not installed.
     """
 
-    def __init__(self, folder: Path, *, kind: Kind = Kind.AUTO) -> None:
+    def __init__(self, folder: Path, *, kind: PubSubKind = PubSubKind.AUTO) -> None:
         self._folder = folder
-        self._found = None if kind is Kind.STAND_IN else emulator.find_emulator()
-        if kind is Kind.EMULATOR and self._found is None:
+        self._found = None if kind is PubSubKind.STAND_IN else emulator.find_emulator()
+        if kind is PubSubKind.EMULATOR and self._found is None:
             raise ProgramMissing(
                 "the Pub/Sub emulator is not installed",
                 fix="install Java and the component pubsub-emulator of the Google Cloud SDK",
             )
-        self.kind = Kind.EMULATOR if self._found else Kind.STAND_IN
+        self.kind = PubSubKind.EMULATOR if self._found else PubSubKind.STAND_IN
         self.stand_in = None if self._found else StandIn()
 
     @contextmanager
@@ -57,5 +57,5 @@ class PubSub:
             with self.stand_in.serve(port) as url:
                 yield url
         elif self._found is not None:
-            with emulator.running(self._found, self._folder, port=port) as url:
+            with emulator.running_emulator(self._found, self._folder, port=port) as url:
                 yield url

@@ -15,7 +15,7 @@ from starlette.routing import Route
 
 from workflows.local.pubsub import rules
 from workflows.local.pubsub.broker import Broker, Subscription, ack_id_of
-from workflows.local.pubsub.rules import Refused
+from workflows.local.pubsub.rules import InvalidArgument
 from workflows.servers.faults import NextFaults, NextFaultsInjector
 from workflows.servers.request_log import LoggedRequest, RequestLog
 from workflows.servers.serving import PLAIN_HTTP, serve_app
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
-    from workflows.local.pubsub.broker import Held, Json
+    from workflows.local.pubsub.broker import HeldMessage, Json
 
 _PUSHERS = 8  # at once, of each subscription
 _PULL_WAIT_S = 2.0
@@ -121,7 +121,7 @@ class StandIn:
         name, _, verb = request.path_params["name"].partition(":")
         try:
             found = await self._route(request.method, name, verb, await request.body())
-        except Refused as error:
+        except InvalidArgument as error:
             return _error(400, str(error))
         except _Missing as error:
             return _error(404, str(error))
@@ -133,7 +133,7 @@ class StandIn:
         except ValueError:
             body = None
         if not isinstance(body, dict):
-            raise Refused("Invalid JSON payload received.")
+            raise InvalidArgument("Invalid JSON payload received.")
         parts = name.split("/")
         if parts[2:3] == ["topics"]:
             return self._topics(method, name, verb, body)
@@ -162,7 +162,7 @@ class StandIn:
     def _publish(self, topic: str, body: Json) -> Json:
         messages = body.get("messages")
         if not isinstance(messages, list) or not messages:
-            raise Refused("The value for message_count is too small.")
+            raise InvalidArgument("The value for message_count is too small.")
         for message in messages:
             rules.check_message(message)
         return {"messageIds": [self.broker.publish(topic, message) for message in messages]}
@@ -223,9 +223,9 @@ class StandIn:
         """What is due; waits a little for the first unless told not to."""
         limit = body.get("maxMessages") or 0
         if not isinstance(limit, int) or limit < 1:
-            raise Refused("The value for max_messages is too small.")
+            raise InvalidArgument("The value for max_messages is too small.")
         waited = _PULL_WAIT_S if body.get("returnImmediately") else 0.0
-        found: list[Held] = []
+        found: list[HeldMessage] = []
         while True:
             with self.broker.changed:
                 while len(found) < limit and (held := self.broker.take(one)):
@@ -237,7 +237,7 @@ class StandIn:
         return [{"ackId": ack_id_of(held), "message": held.message.body()} for held in found]
 
 
-def _post(client: httpx.Client, one: Subscription, held: Held) -> bool:
+def _post(client: httpx.Client, one: Subscription, held: HeldMessage) -> bool:
     """Whether who is pushed to took the message."""
     body: Json = {"message": held.message.body(), "subscription": one.name}
     if one.policy.dead_letter_topic:

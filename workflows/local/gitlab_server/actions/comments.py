@@ -7,15 +7,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from workflows.local.gitlab_server.actions import editing
-from workflows.local.gitlab_server.events import events
+from workflows.local.gitlab_server.events import webhooks
 from workflows.local.gitlab_server.http.answers import bad_request
 from workflows.local.gitlab_server.state.model import Discussion, MergeRequest, Note
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from workflows.local.gitlab_server.state.gitlab_state import GitLabState
     from workflows.local.gitlab_server.state.model import Json, Noteable, User
-    from workflows.local.gitlab_server.state.state import GitLab
 
 MAX_BODY = 1_000_000
 _COMMAND = re.compile(r"/([a-z_]+)(?:[ \t]+(.*))?")
@@ -23,7 +23,7 @@ _LABEL = re.compile(r'~"([^"]+)"|~([^\s~"]+)|"([^"]+)"|(\S+)')
 
 
 @dataclass
-class Commands:
+class QuickActionsResult:
     """What the quick actions of a comment did. `failed` when there were some and none could."""
 
     changes: Json = field(default_factory=dict)
@@ -31,8 +31,8 @@ class Commands:
     failed: bool = False
 
 
-def write(  # noqa: PLR0913 - the fields of a note
-    lab: GitLab,
+def write_comment(  # noqa: PLR0913 - the fields of a note
+    lab: GitLabState,
     on: Noteable,
     author: User,
     body: str,
@@ -41,15 +41,15 @@ def write(  # noqa: PLR0913 - the fields of a note
     thread: Discussion | None = None,
     new_thread: bool = False,
     position: Json | None = None,
-) -> Note | Commands:
+) -> Note | QuickActionsResult:
     """Add a comment and carry out its quick actions; a body of nothing else leaves no note.
 
     Raises:
-        ApiError: the body is blank or too long, or nothing in it could be carried out.
+        GitLabApiError: the body is blank or too long, or nothing in it could be carried out.
     """
-    check(body)
-    text, lines = split(body)
-    done = carry_out(lab, on, author, lines)
+    check_comment(body)
+    text, lines = split_quick_actions(body)
+    done = run_quick_actions(lab, on, author, lines)
     if lines and not text.strip():
         if done.failed:
             raise bad_request(
@@ -74,11 +74,11 @@ def write(  # noqa: PLR0913 - the fields of a note
         thread.individual = False
     thread.notes.append(note)
     on.updated_at = lab.now()
-    events.note_event(lab, note, on, thread, "create")
+    webhooks.fire_note_event(lab, note, on, thread, "create")
     return note
 
 
-def check(body: str) -> None:
+def check_comment(body: str) -> None:
     """Refuse what GitLab would not save."""
     if not body.strip():
         raise bad_request('400 Bad request - Note {:note=>["can\'t be blank"]}')
@@ -87,16 +87,16 @@ def check(body: str) -> None:
         raise bad_request(f'400 Bad request - Note {{:note=>["{problem}"]}}')
 
 
-def rewrite(lab: GitLab, on: Noteable, note: Note, body: str) -> None:
+def edit_comment(lab: GitLabState, on: Noteable, note: Note, body: str) -> None:
     """Change a comment; quick actions are carried out again only by a new one."""
-    check(body)
+    check_comment(body)
     note.body = body
     note.updated_at = lab.now()
     thread = next(each for each in on.discussions if note in each.notes)
-    events.note_event(lab, note, on, thread, "update")
+    webhooks.fire_note_event(lab, note, on, thread, "update")
 
 
-def split(body: str) -> tuple[str, list[str]]:
+def split_quick_actions(body: str) -> tuple[str, list[str]]:
     """The text without its quick actions, and these; code blocks and quotes hold none."""
     kept: list[str] = []
     commands: list[str] = []
@@ -115,9 +115,11 @@ def split(body: str) -> tuple[str, list[str]]:
     return "\n".join(kept).strip("\n") if commands else body, commands
 
 
-def carry_out(lab: GitLab, on: Noteable, author: User, lines: list[str]) -> Commands:
+def run_quick_actions(
+    lab: GitLabState, on: Noteable, author: User, lines: list[str]
+) -> QuickActionsResult:
     """Carry out quick actions as far as the author may."""
-    done = Commands()
+    done = QuickActionsResult()
     fields: Json = {}
     for line in lines:
         command = _COMMAND.fullmatch(line)
@@ -139,21 +141,21 @@ def _labels(text: str) -> list[str]:
     return [next(filter(None, groups)) for groups in _LABEL.findall(text)]
 
 
-def _assigned(lab: GitLab, _on: Noteable, text: str) -> Json:
+def _assigned(lab: GitLabState, _on: Noteable, text: str) -> Json:
     people = [lab.find_user(word.strip(",").removeprefix("@")) for word in text.split()]
     return {"assignees": [person for person in people if person][:1]} if any(people) else {}
 
 
-def _draft(_lab: GitLab, on: Noteable, _text: str) -> Json:
+def _draft(_lab: GitLabState, on: Noteable, _text: str) -> Json:
     return {"title": f"Draft: {on.title}"} if isinstance(on, MergeRequest) else {}
 
 
-def _ready(_lab: GitLab, on: Noteable, _text: str) -> Json:
+def _ready(_lab: GitLabState, on: Noteable, _text: str) -> Json:
     title = re.sub(r"^(draft:|\[draft\]|\(draft\))\s*", "", on.title, flags=re.IGNORECASE)
     return {"title": title} if isinstance(on, MergeRequest) and title != on.title else {}
 
 
-_ACTIONS: dict[str, Callable[[GitLab, Noteable, str], Json]] = {
+_ACTIONS: dict[str, Callable[[GitLabState, Noteable, str], Json]] = {
     "close": lambda _lab, on, _text: {"state_event": "close"} if on.state == "opened" else {},
     "reopen": lambda _lab, on, _text: {"state_event": "reopen"} if on.state == "closed" else {},
     "label": lambda _lab, _on, text: {"add_labels": _labels(text)} if text else {},

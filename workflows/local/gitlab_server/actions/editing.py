@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from workflows.local.gitlab_server.events import events, payloads
+from workflows.local.gitlab_server.events import payloads, webhooks
 from workflows.local.gitlab_server.http.answers import unacceptable
 from workflows.local.gitlab_server.state.model import (
     PLANNER,
@@ -18,8 +18,8 @@ from workflows.local.gitlab_server.state.model import (
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from workflows.local.gitlab_server.state.gitlab_state import GitLabState
     from workflows.local.gitlab_server.state.model import Json, Noteable, Project, User
-    from workflows.local.gitlab_server.state.state import GitLab
 
 MAX_TITLE = 255
 MAX_DESCRIPTION = 1_048_576
@@ -52,7 +52,7 @@ def check_description(description: str | None) -> None:
 
 
 def open_issue(  # noqa: PLR0913 - the fields of an issue
-    lab: GitLab,
+    lab: GitLabState,
     project: Project,
     author: User,
     title: str,
@@ -80,18 +80,18 @@ def open_issue(  # noqa: PLR0913 - the fields of an issue
         **more,
     )
     project.issues[issue.iid] = issue
-    events.noteable_event(lab, issue, author, "open")
+    webhooks.fire_noteable_event(lab, issue, author, "open")
     return issue
 
 
-def may_edit(lab: GitLab, one: Noteable, actor: User) -> bool:
+def may_edit(lab: GitLabState, one: Noteable, actor: User) -> bool:
     """Planners and above change issues, developers merge requests; authors and assignees theirs."""
     level = lab.level(one.project, actor)
     needed = PLANNER if isinstance(one, Issue) else 30
     return level >= needed or actor is one.author or actor in one.assignees
 
 
-def edit(lab: GitLab, one: Noteable, actor: User, fields: Json) -> None:
+def edit(lab: GitLabState, one: Noteable, actor: User, fields: Json) -> None:
     """Change what `fields` names, as PUT does, and tell the hooks once.
 
     Besides plain fields: labels, add_labels, remove_labels (names), assignees, reviewers (users),
@@ -100,18 +100,18 @@ def edit(lab: GitLab, one: Noteable, actor: User, fields: Json) -> None:
     if fields.get("title") is not None:
         check_title(fields["title"])
     check_description(fields.get("description"))
-    before = payloads.snapshot(one)
+    before = payloads.noteable_snapshot(one)
     _edit_plain(lab, one, actor, fields)
     _edit_labels(lab, one, actor, fields)
     _edit_people(lab, one, actor, fields)
     action = _edit_state(lab, one, actor, fields.get("state_event"))
-    after = payloads.snapshot(one)
+    after = payloads.noteable_snapshot(one)
     if after != before:
         one.updated_at = lab.now()
-        events.noteable_event(lab, one, actor, action, before)
+        webhooks.fire_noteable_event(lab, one, actor, action, before)
 
 
-def _edit_plain(lab: GitLab, one: Noteable, actor: User, fields: Json) -> None:
+def _edit_plain(lab: GitLabState, one: Noteable, actor: User, fields: Json) -> None:
     for name in _PLAIN:
         if name not in fields or not hasattr(one, name) or getattr(one, name) == fields[name]:
             continue
@@ -123,7 +123,7 @@ def _edit_plain(lab: GitLab, one: Noteable, actor: User, fields: Json) -> None:
         setattr(one, name, fields[name])
 
 
-def _edit_labels(lab: GitLab, one: Noteable, actor: User, fields: Json) -> None:
+def _edit_labels(lab: GitLabState, one: Noteable, actor: User, fields: Json) -> None:
     had = {label.name for label in one.labels}
     wanted = set(fields["labels"]) if "labels" in fields else set(had)
     wanted = (wanted | set(fields.get("add_labels", ()))) - set(fields.get("remove_labels", ()))
@@ -139,7 +139,7 @@ def _edit_labels(lab: GitLab, one: Noteable, actor: User, fields: Json) -> None:
         one.label_events.append(entry)
 
 
-def _edit_people(lab: GitLab, one: Noteable, actor: User, fields: Json) -> None:
+def _edit_people(lab: GitLabState, one: Noteable, actor: User, fields: Json) -> None:
     assignees = fields.get("assignees")
     if assignees is not None and assignees != one.assignees:
         one.assignees = list(assignees)
@@ -153,7 +153,7 @@ def _edit_people(lab: GitLab, one: Noteable, actor: User, fields: Json) -> None:
         system_note(lab, one, actor, text)
 
 
-def _edit_state(lab: GitLab, one: Noteable, actor: User, event: str | None) -> str:
+def _edit_state(lab: GitLabState, one: Noteable, actor: User, event: str | None) -> str:
     """Close or reopen, and what the hooks call it."""
     if event == "close" and one.state == "opened":
         one.state, one.closed_at, one.closed_by = "closed", lab.now(), actor
@@ -165,7 +165,7 @@ def _edit_state(lab: GitLab, one: Noteable, actor: User, event: str | None) -> s
     return event
 
 
-def state_event(lab: GitLab, one: Noteable, actor: User) -> None:
+def state_event(lab: GitLabState, one: Noteable, actor: User) -> None:
     """Write down that the state changed (GET …/resource_state_events)."""
     entry = {
         "id": lab.next_id("state-event"),
@@ -176,7 +176,7 @@ def state_event(lab: GitLab, one: Noteable, actor: User) -> None:
     one.state_events.append(entry)
 
 
-def system_note(lab: GitLab, one: Noteable, actor: User, body: str) -> Note:
+def system_note(lab: GitLabState, one: Noteable, actor: User, body: str) -> Note:
     """A note that GitLab itself writes in somebody's name."""
     now = lab.now()
     note = Note(

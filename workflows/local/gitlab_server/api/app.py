@@ -23,23 +23,23 @@ from workflows.local.gitlab_server.api import (
     pipelines,
     projects,
 )
-from workflows.local.gitlab_server.http import bodies
 from workflows.local.gitlab_server.http.answers import (
-    ApiError,
-    answer,
+    GitLabApiError,
     bad_request,
     forbidden,
+    json_response,
     no_route,
     unauthorized,
 )
-from workflows.local.gitlab_server.http.call import Call
-from workflows.local.gitlab_server.http.routing import Table
+from workflows.local.gitlab_server.http.api_call import ApiCall
+from workflows.local.gitlab_server.http.parameters import request_parameters
+from workflows.local.gitlab_server.http.routing import RouteTable
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
+    from workflows.local.gitlab_server.state.gitlab_state import GitLabState
     from workflows.local.gitlab_server.state.model import Json, Project, Token
-    from workflows.local.gitlab_server.state.state import GitLab
 
 PREFIX = "/api/v4/"
 _WINDOW_S = 60
@@ -59,12 +59,12 @@ _MODULES = (
 _logger = logging.getLogger(__name__)
 
 
-class Api:
+class GitLabApi:
     """Answers `/api/v4/…`. Each request sees and leaves a whole state: it holds the lock."""
 
-    def __init__(self, lab: GitLab) -> None:
+    def __init__(self, lab: GitLabState) -> None:
         self._lab = lab
-        self._table = Table(module.ROUTES for module in _MODULES)
+        self._table = RouteTable(module.ROUTES for module in _MODULES)
         self._asked: dict[tuple[str, int], int] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -79,18 +79,18 @@ class Api:
             limits: dict[str, str] = {}
             try:
                 query = request.scope["query_string"].decode("latin-1")
-                params = bodies.parameters(query, request.headers.get("content-type", ""), body)
+                params = request_parameters(query, request.headers.get("content-type", ""), body)
                 _refuse_nul(target, params)
                 token = self._token(request, params)
                 name = token.user.username if token else "anonymous"
                 request.state.user = token.user.username if token else None
                 limits, refused = self._limit(name)
                 response = refused or self._route(request, target, query, params, token)
-            except ApiError as error:
+            except GitLabApiError as error:
                 response = error.response
             except Exception:
                 _logger.exception("%s %s", request.method, target)
-                response = answer({"message": "500 Internal Server Error"}, 500)
+                response = json_response({"message": "500 Internal Server Error"}, 500)
         response.headers.update(limits)
         return response
 
@@ -120,9 +120,11 @@ class Api:
         if isinstance(found, set):
             if not found:
                 raise no_route()
-            raise ApiError(405, {"error": "405 Not Allowed"}, {"Allow": ", ".join(sorted(found))})
+            raise GitLabApiError(
+                405, {"error": "405 Not Allowed"}, {"Allow": ", ".join(sorted(found))}
+            )
         route, path = found
-        call = Call(self._lab, request.method, target, query, path, params, token)
+        call = ApiCall(self._lab, request.method, target, query, path, params, token)
         call.check_scope()
         if token is None and request.method not in {"GET", "HEAD"}:
             raise unauthorized()
@@ -132,9 +134,9 @@ class Api:
         result = route.handler(call)
         if isinstance(result, Response):
             return result
-        return Response(status_code=204) if result is None else answer(result, route.status)
+        return Response(status_code=204) if result is None else json_response(result, route.status)
 
-    def _moved(self, call: Call) -> Response | None:
+    def _moved(self, call: ApiCall) -> Response | None:
         """301 to the number of a project that had this path once, for those who may see it."""
         name = call.path.get("id", "")
         if call.method not in {"GET", "HEAD"} or not name or self._lab.find_project(name):
@@ -176,8 +178,8 @@ def _refuse_nul(target: str, params: Json) -> None:
         raise bad_request("400 Bad Request")
 
 
-def _redirect(call: Call, project: Project) -> Response:
+def _redirect(call: ApiCall, project: Project) -> Response:
     _, _, rest = call.target.removeprefix("projects/").partition("/")
     place = f"{call.lab.url}{PREFIX}projects/{project.id}" + (f"/{rest}" if rest else "")
     query = f"?{call.query}" if call.query else ""
-    return answer({"message": "Moved Permanently"}, 301, {"Location": f"{place}{query}"})
+    return json_response({"message": "Moved Permanently"}, 301, {"Location": f"{place}{query}"})

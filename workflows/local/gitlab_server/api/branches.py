@@ -6,28 +6,34 @@ import re
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from workflows.local.gitlab_server.api import code
 from workflows.local.gitlab_server.git import pushes
-from workflows.local.gitlab_server.http.answers import ApiError, bad_request, forbidden, not_found
-from workflows.local.gitlab_server.http.paging import page
+from workflows.local.gitlab_server.http.answers import (
+    GitLabApiError,
+    bad_request,
+    forbidden,
+    not_found,
+)
+from workflows.local.gitlab_server.http.paging import paginate
 from workflows.local.gitlab_server.http.routing import Routes
-from workflows.local.gitlab_server.state import entities
+from workflows.local.gitlab_server.state import api_json
+from workflows.local.gitlab_server.state.gitlab_state import protections
 from workflows.local.gitlab_server.state.model import DEVELOPER, BranchChange
 from workflows.local.gitlab_server.state.repository import ZEROS
-from workflows.local.gitlab_server.state.state import protections
 
 if TYPE_CHECKING:
     from starlette.responses import Response
 
-    from workflows.local.gitlab_server.http.call import Call
+    from workflows.local.gitlab_server.http.api_call import ApiCall
     from workflows.local.gitlab_server.state.model import Json, Project
-    from workflows.local.gitlab_server.state.repository import Commit
+    from workflows.local.gitlab_server.state.repository import GitCommit
 
 ROUTES = Routes()
 _HEX40 = re.compile(r"[0-9a-fA-F]{40}(?:[-/].*)?")
 
 
-def _branch(call: Call, project: Project, name: str, commit: Commit, root: str | None) -> Json:
+def _branch(
+    call: ApiCall, project: Project, name: str, commit: GitCommit, root: str | None
+) -> Json:
     rules = protections(project, name)
     merged = root is not None and name != project.default_branch
     return {
@@ -38,8 +44,8 @@ def _branch(call: Call, project: Project, name: str, commit: Commit, root: str |
         "developers_can_merge": any(0 < rule.merge_level <= DEVELOPER for rule in rules),
         "can_push": call.lab.may_push(project, call.asker, name),
         "default": name == project.default_branch,
-        "web_url": f"{entities.web_url(call.lab, project)}/-/tree/{quote(name)}",
-        "commit": code.commit(call.lab, project, commit),
+        "web_url": f"{api_json.project_url(call.lab, project)}/-/tree/{quote(name)}",
+        "commit": api_json.commit_json(call.lab, project, commit),
     }
 
 
@@ -55,7 +61,7 @@ def _matches(search: str, name: str) -> bool:
 
 
 @ROUTES.get("projects/:id/repository/branches")
-def _branches(call: Call) -> Response:
+def _branches(call: ApiCall) -> Response:
     project = call.code()
     heads = project.repository.branches()
     search = call.text("search") or ""
@@ -65,11 +71,11 @@ def _branches(call: Call) -> Response:
     def render(name: str) -> Json:
         return _branch(call, project, name, project.repository.commit(heads[name]), root)
 
-    return page(call, names, render, key=str)
+    return paginate(call, names, render, key=str)
 
 
 @ROUTES.get("projects/:id/repository/branches/:branch")
-def _one_branch(call: Call) -> Json:
+def _one_branch(call: ApiCall) -> Json:
     project = call.code()
     heads = project.repository.branches()
     name = call.path["branch"]
@@ -80,7 +86,7 @@ def _one_branch(call: Call) -> Json:
 
 
 @ROUTES.post("projects/:id/repository/branches")
-def _create_branch(call: Call) -> Json:
+def _create_branch(call: ApiCall) -> Json:
     project = call.project()
     call.require("branch", "ref")
     name, ref = call.required("branch"), call.required("ref")
@@ -97,12 +103,12 @@ def _create_branch(call: Call) -> Json:
         raise bad_request(f"Invalid reference name: {ref}")
     if not repository.set_branch(name, sha):
         raise bad_request(f"Failed to create branch '{name}': directory file conflict")
-    pushes.moved(call.lab, project, call.user, [BranchChange(name, new=sha)])
+    pushes.branches_moved(call.lab, project, call.user, [BranchChange(name, new=sha)])
     return _branch(call, project, name, repository.commit(sha), None)
 
 
 @ROUTES.delete("projects/:id/repository/branches/:branch")
-def _delete_branch(call: Call) -> None:
+def _delete_branch(call: ApiCall) -> None:
     project = call.project()
     call.need(project, DEVELOPER)
     name = call.path["branch"]
@@ -110,21 +116,21 @@ def _delete_branch(call: Call) -> None:
     if sha is None:
         raise not_found("Branch")
     if name == project.default_branch:
-        raise ApiError(405, {"message": "Cannot remove HEAD branch"})
+        raise GitLabApiError(405, {"message": "Cannot remove HEAD branch"})
     if protections(project, name):
         raise forbidden("Protected branches cannot be deleted")
     project.repository.set_branch(name, ZEROS, sha)
-    pushes.moved(call.lab, project, call.user, [BranchChange(name, old=sha)])
+    pushes.branches_moved(call.lab, project, call.user, [BranchChange(name, old=sha)])
 
 
 @ROUTES.get("projects/:id/repository/tags")
-def _tags(call: Call) -> Response:
+def _tags(call: ApiCall) -> Response:
     project = call.code()
     tags = project.repository.tags()
 
     def render(name: str) -> Json:
         commit = project.repository.commit(tags[name])
-        shown = code.commit(call.lab, project, commit)
+        shown = api_json.commit_json(call.lab, project, commit)
         return {"name": name, "target": commit.id, "message": "", "commit": shown}
 
-    return page(call, sorted(tags), render, key=str)
+    return paginate(call, sorted(tags), render, key=str)

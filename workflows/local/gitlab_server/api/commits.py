@@ -6,33 +6,33 @@ import base64
 import binascii
 from typing import TYPE_CHECKING, Any
 
-from workflows.local.gitlab_server.api import code, merge_requests, pipelines
+from workflows.local.gitlab_server.api import merge_requests, pipelines
 from workflows.local.gitlab_server.git import pushes
 from workflows.local.gitlab_server.http.answers import (
-    ApiError,
+    GitLabApiError,
     bad_request,
     forbidden,
-    invalid,
+    invalid_parameter,
     not_found,
 )
-from workflows.local.gitlab_server.http.paging import page
+from workflows.local.gitlab_server.http.paging import paginate
 from workflows.local.gitlab_server.http.routing import Routes
-from workflows.local.gitlab_server.state import entities
+from workflows.local.gitlab_server.state import api_json
 from workflows.local.gitlab_server.state.model import DEVELOPER, BranchChange
-from workflows.local.gitlab_server.state.repository import ZEROS, FileChange, Person
+from workflows.local.gitlab_server.state.repository import ZEROS, FileChange, GitPerson
 
 if TYPE_CHECKING:
     from starlette.responses import Response
 
-    from workflows.local.gitlab_server.http.call import Call
+    from workflows.local.gitlab_server.http.api_call import ApiCall
     from workflows.local.gitlab_server.state.model import Json, Project
-    from workflows.local.gitlab_server.state.repository import Commit
+    from workflows.local.gitlab_server.state.repository import GitCommit
 
 ROUTES = Routes()
 _ACTIONS = ("create", "delete", "move", "update", "chmod")
 
 
-def find(call: Call, project: Project) -> Commit:
+def find_commit(call: ApiCall, project: Project) -> GitCommit:
     """The commit that the path names: an id, a branch or a tag."""
     sha = project.repository.resolve(call.path["sha"])
     if sha is None:
@@ -40,14 +40,14 @@ def find(call: Call, project: Project) -> Commit:
     return project.repository.commit(sha)
 
 
-def _with_stats(call: Call, project: Project, one: Commit) -> Json:
+def _with_stats(call: ApiCall, project: Project, one: GitCommit) -> Json:
     added, removed = project.repository.stats(one.id)
     stats = {"additions": added, "deletions": removed, "total": added + removed}
-    return code.commit(call.lab, project, one) | {"stats": stats}
+    return api_json.commit_json(call.lab, project, one) | {"stats": stats}
 
 
 @ROUTES.get("projects/:id/repository/commits")
-def _commits(call: Call) -> Response:
+def _commits(call: ApiCall) -> Response:
     project = call.code()
     name = call.text("ref_name") or call.text("ref") or project.default_branch
     sha = project.repository.resolve(name)
@@ -64,18 +64,22 @@ def _commits(call: Call) -> Response:
     found = project.repository.commits([sha], *options, path=path) if sha else []
     stats = call.flag("with_stats")
 
-    def render(one: Commit) -> Json:
-        return _with_stats(call, project, one) if stats else code.commit(call.lab, project, one)
+    def render(one: GitCommit) -> Json:
+        return (
+            _with_stats(call, project, one)
+            if stats
+            else api_json.commit_json(call.lab, project, one)
+        )
 
-    return page(call, found, render)
+    return paginate(call, found, render)
 
 
 @ROUTES.get("projects/:id/repository/commits/:sha")
-def _commit(call: Call) -> Json:
+def _commit(call: ApiCall) -> Json:
     project = call.code()
-    one = find(call, project)
+    one = find_commit(call, project)
     runs = [p for p in project.pipelines.values() if p.sha == one.id]
-    last = pipelines.brief(call.lab, runs[-1]) if runs else None
+    last = pipelines.pipeline_json(call.lab, runs[-1]) if runs else None
     return _with_stats(call, project, one) | {
         "status": last["status"] if last else None,
         "last_pipeline": last,
@@ -84,27 +88,27 @@ def _commit(call: Call) -> Json:
 
 
 @ROUTES.get("projects/:id/repository/commits/:sha/diff")
-def _diff(call: Call) -> Response:
+def _diff(call: ApiCall) -> Response:
     project = call.code()
-    one = find(call, project)
+    one = find_commit(call, project)
     parent = one.parents[0] if one.parents else None
-    return page(call, project.repository.diff(parent, one.id), code.diff)
+    return paginate(call, project.repository.diff(parent, one.id), api_json.diff_json)
 
 
 @ROUTES.get("projects/:id/repository/commits/:sha/refs")
-def _refs(call: Call) -> Response:
+def _refs(call: ApiCall) -> Response:
     project = call.code()
-    sha = find(call, project).id
+    sha = find_commit(call, project).id
     branches = project.repository.branches()
     names = project.repository.containing(sha)
     found = [{"type": "branch" if name in branches else "tag", "name": name} for name in names]
-    return page(call, found, lambda one: one)
+    return paginate(call, found, lambda one: one)
 
 
 @ROUTES.get("projects/:id/repository/commits/:sha/merge_requests")
-def _requests(call: Call) -> Response:
+def _requests(call: ApiCall) -> Response:
     project = call.code()
-    sha = find(call, project).id
+    sha = find_commit(call, project).id
     found = [
         one
         for one in project.merge_requests.values()
@@ -113,22 +117,22 @@ def _requests(call: Call) -> Response:
         and project.repository.is_ancestor(sha, one.head_sha)
         and not project.repository.is_ancestor(sha, one.base_sha)
     ]
-    return page(call, found, lambda one: merge_requests.render(call.lab, one))
+    return paginate(call, found, lambda one: merge_requests.merge_request_json(call.lab, one))
 
 
 @ROUTES.post("projects/:id/repository/commits")
-def _create(call: Call) -> Json:
+def _create(call: ApiCall) -> Json:
     project = call.project()
     call.require("branch", "commit_message", "actions")
     message = call.required("commit_message")
     actions = call.params["actions"]
     if not isinstance(actions, list) or not all(isinstance(one, dict) for one in actions):
-        raise invalid("actions is invalid")
-    one = save(call, project, message, actions)
+        raise invalid_parameter("actions is invalid")
+    one = commit_actions(call, project, message, actions)
     return _with_stats(call, project, one)
 
 
-def save(call: Call, project: Project, message: str, actions: list[Json]) -> Commit:
+def commit_actions(call: ApiCall, project: Project, message: str, actions: list[Json]) -> GitCommit:
     """Commit the actions to the branch that the request names, all of them or none."""
     branch = call.required("branch")
     start = call.text("start_branch") or call.text("start_sha")
@@ -146,19 +150,21 @@ def save(call: Call, project: Project, message: str, actions: list[Json]) -> Com
         raise bad_request("You can only create or edit files when you are on a branch")
     changes = [each for action in actions for each in _changes(project, parent, action)]
     user = call.user
-    author = Person(call.text("author_name") or user.name, call.text("author_email") or user.email)
+    author = GitPerson(
+        call.text("author_name") or user.name, call.text("author_email") or user.email
+    )
     if any(set("<>\n") & set(text) for text in author):
-        raise invalid("author_name is invalid")
+        raise invalid_parameter("author_name is invalid")
     sha = repository.commit_files(
         branch,
         parent,
         changes,
         message=message,
         author=author,
-        committer=Person(user.name, user.email),
+        committer=GitPerson(user.name, user.email),
         when=call.lab.now(),
     )
-    pushes.moved(call.lab, project, user, [BranchChange(branch, old or ZEROS, sha)])
+    pushes.branches_moved(call.lab, project, user, [BranchChange(branch, old or ZEROS, sha)])
     return repository.commit(sha)
 
 
@@ -166,11 +172,11 @@ def _changes(project: Project, parent: str | None, action: Json) -> list[FileCha
     """What one action does to the tree.
 
     Raises:
-        ApiError: it cannot be done.
+        GitLabApiError: it cannot be done.
     """
     kind, path = action.get("action"), str(action.get("file_path") or "")
     if kind not in _ACTIONS:
-        raise invalid("actions[0][action] does not have a valid value")
+        raise invalid_parameter("actions[0][action] does not have a valid value")
     if not path or path.startswith("/") or {"", ".", "..", ".git"} & set(path.split("/")):
         raise bad_request("Invalid path")
     repository = project.repository
@@ -211,7 +217,7 @@ def _mode(action: Json, otherwise: str) -> str:
 
 
 @ROUTES.get("projects/:id/repository/compare")
-def _compare(call: Call) -> Any:
+def _compare(call: ApiCall) -> Any:
     project = call.code()
     call.require("from", "to")
     start, end = call.required("from"), call.required("to")
@@ -221,27 +227,27 @@ def _compare(call: Call) -> Any:
         raise not_found("Ref")
     base = old if call.flag("straight") else repository.merge_base(old, new)
     found = repository.commits([new, f"^{old}"], "--reverse")
-    commits = [code.commit(call.lab, project, one) for one in found]
+    commits = [api_json.commit_json(call.lab, project, one) for one in found]
     return {
         "commit": commits[-1] if commits else None,
         "commits": commits,
-        "diffs": [code.diff(one) for one in repository.diff(base, new)],
+        "diffs": [api_json.diff_json(one) for one in repository.diff(base, new)],
         "compare_timeout": False,
         "compare_same_ref": start == end,
-        "web_url": f"{entities.web_url(call.lab, project)}/-/compare/{old}...{new}",
+        "web_url": f"{api_json.project_url(call.lab, project)}/-/compare/{old}...{new}",
     }
 
 
 @ROUTES.get("projects/:id/repository/tree")
-def _tree(call: Call) -> Any:
+def _tree(call: ApiCall) -> Any:
     project = call.code()
     sha = project.repository.resolve(call.text("ref") or project.default_branch)
     if sha is None:
-        raise ApiError(404, {"message": "404 Tree Not Found"})
+        raise GitLabApiError(404, {"message": "404 Tree Not Found"})
     path = call.text("path") or ""
     found = project.repository.tree(sha, path, recursive=bool(call.flag("recursive")))
     if found is None:
-        raise ApiError(404, {"message": "404 invalid revision or path Not Found"})
+        raise GitLabApiError(404, {"message": "404 invalid revision or path Not Found"})
 
     def render(entry: Any) -> Json:
         name = entry.path.rpartition("/")[2]
@@ -250,4 +256,4 @@ def _tree(call: Call) -> Any:
 
     call.params.setdefault("sort", "asc")
     call.params.pop("order_by", None)
-    return page(call, found, render, key=lambda entry: entry.path)
+    return paginate(call, found, render, key=lambda entry: entry.path)

@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING
 
 from starlette.responses import Response
 
-from workflows.local.gitlab_server.api.commits import save
-from workflows.local.gitlab_server.http.answers import invalid, not_found
+from workflows.local.gitlab_server.api.commits import commit_actions
+from workflows.local.gitlab_server.http.answers import invalid_parameter, not_found
 from workflows.local.gitlab_server.http.routing import Routes
 
 if TYPE_CHECKING:
-    from workflows.local.gitlab_server.http.call import Call
+    from workflows.local.gitlab_server.http.api_call import ApiCall
     from workflows.local.gitlab_server.state.model import Json, Project
 
 ROUTES = Routes()
 _ONE = "projects/:id/repository/files/:file_path"
 
 
-def _read(call: Call, project: Project, ref: str) -> tuple[Json, bytes]:
+def _read(call: ApiCall, project: Project, ref: str) -> tuple[Json, bytes]:
     """What is known of the file, and its bytes."""
     repository, path = project.repository, call.path["file_path"]
     sha = repository.resolve(ref)
@@ -58,7 +58,7 @@ def _headers(about: Json) -> dict[str, str]:
 
 
 @ROUTES.get(_ONE)
-def _get(call: Call) -> Json | Response:
+def _get(call: ApiCall) -> Json | Response:
     project = call.code()
     about, content = _read(call, project, call.required("ref"))
     if call.method == "HEAD":
@@ -67,7 +67,7 @@ def _get(call: Call) -> Json | Response:
 
 
 @ROUTES.get(f"{_ONE}/raw")
-def _raw(call: Call) -> Response:
+def _raw(call: ApiCall) -> Response:
     project = call.code()
     about, content = _read(call, project, call.text("ref") or project.default_branch)
     kind = mimetypes.guess_type(about["file_name"])[0] or "text/plain"
@@ -75,7 +75,7 @@ def _raw(call: Call) -> Response:
     return Response(content, media_type=safe, headers=_headers(about))
 
 
-def _save(call: Call, action: str) -> Json:
+def _save(call: ApiCall, action: str) -> Json:
     project = call.project()
     names = ["branch", "commit_message"]
     call.require(*(names if action == "delete" else [*names, "content"]))
@@ -83,21 +83,21 @@ def _save(call: Call, action: str) -> Json:
     one = {"action": action, "file_path": call.path["file_path"]}
     one |= {name: call.params[name] for name in given if name in call.params}
     if one.get("encoding", "text") not in {"text", "base64"}:
-        raise invalid("encoding does not have a valid value")
-    save(call, project, call.required("commit_message"), [one])
+        raise invalid_parameter("encoding does not have a valid value")
+    commit_actions(call, project, call.required("commit_message"), [one])
     return {"file_path": call.path["file_path"], "branch": call.text("branch")}
 
 
 @ROUTES.post(_ONE)
-def _create(call: Call) -> Json:
+def _create(call: ApiCall) -> Json:
     return _save(call, "create")
 
 
 @ROUTES.put(_ONE)
-def _update(call: Call) -> Json:
+def _update(call: ApiCall) -> Json:
     return _save(call, "update")
 
 
 @ROUTES.delete(_ONE)
-def _delete(call: Call) -> None:
+def _delete(call: ApiCall) -> None:
     _save(call, "delete")

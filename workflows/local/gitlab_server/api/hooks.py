@@ -7,16 +7,16 @@ import binascii
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from workflows.local.gitlab_server.events import events, payloads
-from workflows.local.gitlab_server.http.answers import ApiError, bad_request, not_found
-from workflows.local.gitlab_server.http.paging import page
+from workflows.local.gitlab_server.events import payloads, webhooks
+from workflows.local.gitlab_server.http.answers import GitLabApiError, bad_request, not_found
+from workflows.local.gitlab_server.http.paging import paginate
 from workflows.local.gitlab_server.http.routing import Routes
 from workflows.local.gitlab_server.state.model import MAINTAINER, Hook, iso
 
 if TYPE_CHECKING:
     from starlette.responses import Response
 
-    from workflows.local.gitlab_server.http.call import Call
+    from workflows.local.gitlab_server.http.api_call import ApiCall
     from workflows.local.gitlab_server.state.model import Json, Project
 
 ROUTES = Routes()
@@ -39,20 +39,20 @@ _LOCAL = ("localhost", "127.0.0.1", "::1", "0.0.0.0")  # noqa: S104 - refused, n
 _NOTE_LIMIT = 200
 
 
-def _project(call: Call) -> Project:
+def _project(call: ApiCall) -> Project:
     project = call.project()
     call.need(project, MAINTAINER)
     return project
 
 
-def _hook(call: Call, project: Project) -> Hook:
+def _hook(call: ApiCall, project: Project) -> Hook:
     found = project.hooks.get(call.iid("hook_id"))
     if found is None:
         raise not_found()
     return found
 
 
-def render(call: Call, project: Project, one: Hook) -> Json:
+def _hook_json(call: ApiCall, project: Project, one: Hook) -> Json:
     """A hook without its secrets."""
     return {
         "id": one.id,
@@ -66,7 +66,7 @@ def render(call: Call, project: Project, one: Hook) -> Json:
         "branch_filter_strategy": "wildcard",
         "custom_webhook_template": None,
         "custom_headers": [{"key": header["key"]} for header in one.custom_headers],
-        "alert_status": events.alert_status(call.lab, one),
+        "alert_status": webhooks.alert_status(call.lab, one),
         "disabled_until": iso(one.disabled_until) if call.lab.auto_disable_hooks else None,
         "url_variables": [],
         "token_present": one.token is not None,
@@ -75,7 +75,7 @@ def render(call: Call, project: Project, one: Hook) -> Json:
     }
 
 
-def _apply(call: Call, one: Hook) -> None:
+def _apply(call: ApiCall, one: Hook) -> None:
     one.url = _url(call)
     for name in EVENTS:
         if call.has(name):
@@ -96,7 +96,7 @@ def _apply(call: Call, one: Hook) -> None:
         one.custom_headers = [h for h in headers if isinstance(h, dict) and h.get("key")]
 
 
-def _url(call: Call) -> str:
+def _url(call: ApiCall) -> str:
     url = call.required("url")
     try:
         parts = urlsplit(url)
@@ -106,11 +106,11 @@ def _url(call: Call) -> str:
     if fine and not call.lab.allow_local_hooks and urlsplit(url).hostname in _LOCAL:
         fine = False
     if not fine or set(url) & set(" \r\n\t"):
-        raise ApiError(422, {"message": "Invalid url given"})
+        raise GitLabApiError(422, {"message": "Invalid url given"})
     return url
 
 
-def _signing_token(call: Call) -> str | None:
+def _signing_token(call: ApiCall) -> str | None:
     token = call.text("signing_token") or None
     if token is None:
         return None
@@ -119,24 +119,24 @@ def _signing_token(call: Call) -> str | None:
     except binascii.Error:
         key = b""
     if not token.startswith("whsec_") or len(key) != _KEY_BYTES:
-        raise ApiError(422, {"message": "Invalid signing token given"})
+        raise GitLabApiError(422, {"message": "Invalid signing token given"})
     return token
 
 
 @ROUTES.get("projects/:id/hooks")
-def _list(call: Call) -> Response:
+def _list(call: ApiCall) -> Response:
     project = _project(call)
-    return page(call, list(project.hooks.values()), lambda one: render(call, project, one))
+    return paginate(call, list(project.hooks.values()), lambda one: _hook_json(call, project, one))
 
 
 @ROUTES.get("projects/:id/hooks/:hook_id")
-def _get(call: Call) -> Json:
+def _get(call: ApiCall) -> Json:
     project = _project(call)
-    return render(call, project, _hook(call, project))
+    return _hook_json(call, project, _hook(call, project))
 
 
 @ROUTES.post("projects/:id/hooks")
-def _create(call: Call) -> Json:
+def _create(call: ApiCall) -> Json:
     project = call.project()
     call.require("url")
     call.need(project, MAINTAINER)
@@ -144,21 +144,21 @@ def _create(call: Call) -> Json:
     hook = Hook(id=number, url="", created_at=call.lab.now(), events={"push_events"})
     _apply(call, hook)
     project.hooks[hook.id] = hook
-    return render(call, project, hook)
+    return _hook_json(call, project, hook)
 
 
 @ROUTES.put("projects/:id/hooks/:hook_id")
-def _update(call: Call) -> Json:
+def _update(call: ApiCall) -> Json:
     project = call.project()
     call.require("url")
     call.need(project, MAINTAINER)
     hook = _hook(call, project)
     _apply(call, hook)
-    return render(call, project, hook)
+    return _hook_json(call, project, hook)
 
 
 @ROUTES.delete("projects/:id/hooks/:hook_id")
-def _delete(call: Call) -> None:
+def _delete(call: ApiCall) -> None:
     project = _project(call)
     del project.hooks[_hook(call, project).id]
 
@@ -167,12 +167,12 @@ def _delete(call: Call) -> None:
 
 
 @ROUTES.get("projects/:id/hooks/:hook_id/events")
-def _events(call: Call) -> Response:
+def _events(call: ApiCall) -> Response:
     found = list(_hook(call, _project(call)).log)
     status = call.text("status")
     if status:
         found = [entry for entry in found if _is(status, entry["response_status"])]
-    return page(call, found, lambda entry: {k: v for k, v in entry.items() if k != "delivery"})
+    return paginate(call, found, lambda entry: {k: v for k, v in entry.items() if k != "delivery"})
 
 
 def _is(status: str, code: str) -> bool:
@@ -182,7 +182,7 @@ def _is(status: str, code: str) -> bool:
 
 
 @ROUTES.post("projects/:id/hooks/:hook_id/events/:event_id/resend")
-def _resend(call: Call) -> Json:
+def _resend(call: ApiCall) -> Json:
     hook = _hook(call, _project(call))
     number = call.iid("event_id")
     entry = next((each for each in hook.log if each["id"] == number), None)
@@ -193,16 +193,16 @@ def _resend(call: Call) -> Json:
 
 
 @ROUTES.post("projects/:id/hooks/:hook_id/test/:trigger")
-def _test(call: Call) -> Json:
+def _test(call: ApiCall) -> Json:
     project = _project(call)
     hook = _hook(call, project)
     if call.path["trigger"] not in EVENTS:
         raise bad_request("trigger does not have a valid value")
-    events.deliver(call.lab, hook, call.path["trigger"], _sample(call, project))
+    webhooks.queue_delivery(call.lab, hook, call.path["trigger"], _sample(call, project))
     return {"message": "201 Created"}
 
 
-def _sample(call: Call, project: Project) -> Json:
+def _sample(call: ApiCall, project: Project) -> Json:
     """A body made of what the project has."""
     lab, user = call.lab, call.user
     kind = call.path["trigger"].removesuffix("_events")
@@ -211,7 +211,7 @@ def _sample(call: Call, project: Project) -> Json:
         "merge_requests": list(project.merge_requests.values()),
     }
     if things.get(kind):
-        return payloads.noteable_event(lab, things[kind][-1], user, "open", {})
+        return payloads.noteable_payload(lab, things[kind][-1], user, "open", {})
     if kind in things:
-        raise ApiError(422, {"message": f"Ensure the project has {kind.replace('_', ' ')}."})
-    return payloads.common(lab, kind, kind, user, project)
+        raise GitLabApiError(422, {"message": f"Ensure the project has {kind.replace('_', ' ')}."})
+    return payloads.event_head(lab, kind, kind, user, project)

@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Any
 from workflows.local.gitlab_server.actions import editing
 from workflows.local.gitlab_server.http.answers import forbidden, not_found, unauthorized
 from workflows.local.gitlab_server.http.filters import fields_of, filtered, ordered
-from workflows.local.gitlab_server.http.paging import page
+from workflows.local.gitlab_server.http.paging import paginate
 from workflows.local.gitlab_server.http.routing import Routes
-from workflows.local.gitlab_server.state import entities
+from workflows.local.gitlab_server.state import api_json
 from workflows.local.gitlab_server.state.model import GUEST, OWNER, PLANNER, Issue, Project
 
 if TYPE_CHECKING:
     from starlette.responses import Response
 
-    from workflows.local.gitlab_server.http.call import Call
+    from workflows.local.gitlab_server.http.api_call import ApiCall
+    from workflows.local.gitlab_server.state.gitlab_state import GitLabState
     from workflows.local.gitlab_server.state.model import Json, User
-    from workflows.local.gitlab_server.state.state import GitLab
 
 ROUTES = Routes()
 _CHANGES = (
@@ -40,7 +40,7 @@ _STATES = ("opened", "closed", "all")
 _TYPES = ("issue", "incident", "test_case", "task")
 
 
-def may_see(lab: GitLab, issue: Issue, user: User | None) -> bool:
+def may_see_issue(lab: GitLabState, issue: Issue, user: User | None) -> bool:
     """Confidential issues are for planners and above, their author and their assignees."""
     if not issue.confidential:
         return True
@@ -48,40 +48,40 @@ def may_see(lab: GitLab, issue: Issue, user: User | None) -> bool:
     return planner or user is issue.author or user in issue.assignees
 
 
-def find(call: Call, project: Project) -> Issue:
+def find_issue(call: ApiCall, project: Project) -> Issue:
     """The issue that the path names, as long as the asker may see it."""
     found = project.issues.get(call.iid("issue_iid"))
-    if found is None or not may_see(call.lab, found, call.asker):
+    if found is None or not may_see_issue(call.lab, found, call.asker):
         raise not_found()
     return found
 
 
 @ROUTES.get("projects/:id/issues")
-def _issues(call: Call) -> Response:
+def _issues(call: ApiCall) -> Response:
     project = call.project()
     state = call.choice("state", _STATES, "all")
-    found = [i for i in project.issues.values() if may_see(call.lab, i, call.asker)]
+    found = [i for i in project.issues.values() if may_see_issue(call.lab, i, call.asker)]
     found = [i for i in filtered(call, found) if state in ("all", i.state)]
     if call.has("confidential"):
         found = [i for i in found if i.confidential == call.flag("confidential")]
     if call.has("issue_type"):
         found = [i for i in found if i.issue_type == call.choice("issue_type", _TYPES, "issue")]
-    return page(
+    return paginate(
         call,
         ordered(call, found),
-        lambda one: entities.issue(call.lab, one),
+        lambda one: api_json.issue_json(call.lab, one),
         key=lambda one: one.id,
     )
 
 
 @ROUTES.get("projects/:id/issues/:issue_iid")
-def _issue(call: Call) -> Json:
-    issue = find(call, call.project())
-    return entities.issue(call.lab, issue) | {"subscribed": call.asker is issue.author}
+def _issue(call: ApiCall) -> Json:
+    issue = find_issue(call, call.project())
+    return api_json.issue_json(call.lab, issue) | {"subscribed": call.asker is issue.author}
 
 
 @ROUTES.post("projects/:id/issues")
-def _create(call: Call) -> Json:
+def _create(call: ApiCall) -> Json:
     project = call.project()
     title = call.required("title")
     more: dict[str, Any] = {
@@ -104,29 +104,29 @@ def _create(call: Call) -> Json:
         assignees=fields.get("assignees", ()),
         **more,
     )
-    return entities.issue(call.lab, issue) | {"subscribed": True}
+    return api_json.issue_json(call.lab, issue) | {"subscribed": True}
 
 
 @ROUTES.put("projects/:id/issues/:issue_iid")
-def _update(call: Call) -> Json:
+def _update(call: ApiCall) -> Json:
     project = call.project()
     call.at_least_one(*_CHANGES)
     call.choice("state_event", ("close", "reopen"), "close")
     call.choice("issue_type", _TYPES, "issue")
-    issue = find(call, project)
+    issue = find_issue(call, project)
     if not editing.may_edit(call.lab, issue, call.user):
         raise forbidden()
     fields = fields_of(call, ("title", "description", "due_date", "issue_type"))
     if call.has("confidential"):
         fields["confidential"] = bool(call.flag("confidential"))
     editing.edit(call.lab, issue, call.user, fields)
-    return entities.issue(call.lab, issue) | {"subscribed": call.asker is issue.author}
+    return api_json.issue_json(call.lab, issue) | {"subscribed": call.asker is issue.author}
 
 
 @ROUTES.delete("projects/:id/issues/:issue_iid")
-def _delete(call: Call) -> None:
+def _delete(call: ApiCall) -> None:
     project = call.project()
-    issue = find(call, project)
+    issue = find_issue(call, project)
     level = call.lab.level(project, call.user)
     if level != PLANNER and level < OWNER:
         raise forbidden()
@@ -134,47 +134,47 @@ def _delete(call: Call) -> None:
 
 
 @ROUTES.get("projects/:id/issues/:issue_iid/participants")
-def _participants(call: Call) -> Response:
-    return participants(call, find(call, call.project()))
+def _participants(call: ApiCall) -> Response:
+    return participants_page(call, find_issue(call, call.project()))
 
 
-def participants(call: Call, one: Any) -> Response:
+def participants_page(call: ApiCall, one: Any) -> Response:
     """Author, assignees and everybody who commented."""
     notes = (note.author for note in one.notes if not note.system)
     people = list(dict.fromkeys([one.author, *one.assignees, *notes]))
-    return page(call, people, lambda person: entities.user(call.lab, person))
+    return paginate(call, people, lambda person: api_json.user_json(call.lab, person))
 
 
 @ROUTES.get("projects/:id/issues/:issue_iid/resource_label_events")
-def _label_events(call: Call) -> Response:
-    issue = find(call, call.project())
-    return page(call, issue.label_events, lambda event: _event(call, issue, event))
+def _label_events(call: ApiCall) -> Response:
+    issue = find_issue(call, call.project())
+    return paginate(call, issue.label_events, lambda event: _event(call, issue, event))
 
 
 @ROUTES.get("projects/:id/issues/:issue_iid/resource_state_events")
-def _state_events(call: Call) -> Response:
-    issue = find(call, call.project())
-    return page(call, issue.state_events, lambda event: _event(call, issue, event))
+def _state_events(call: ApiCall) -> Response:
+    issue = find_issue(call, call.project())
+    return paginate(call, issue.state_events, lambda event: _event(call, issue, event))
 
 
-def _event(call: Call, issue: Issue, event: Json) -> Json:
+def _event(call: ApiCall, issue: Issue, event: Json) -> Json:
     shown = {name: value for name, value in event.items() if name != "user_id"}
     shown |= {"resource_type": "Issue", "resource_id": issue.id}
-    shown["user"] = entities.user(call.lab, call.lab.users[event["user_id"]])
+    shown["user"] = api_json.user_json(call.lab, call.lab.users[event["user_id"]])
     if "label" in event:
         found = next((x for x in issue.project.labels if x.name == event["label"]), None)
-        shown["label"] = entities.label(found, issue.project) if found else None
+        shown["label"] = api_json.label_json(found, issue.project) if found else None
     return shown
 
 
 @ROUTES.get("projects/:id/issues/:issue_iid/links")
-def _links(call: Call) -> list[Json]:
-    find(call, call.project())
+def _links(call: ApiCall) -> list[Json]:
+    find_issue(call, call.project())
     return []
 
 
 @ROUTES.get("issues")
-def _mine(call: Call) -> Response:
+def _mine(call: ApiCall) -> Response:
     if call.asker is None:
         raise unauthorized()
     lab, user = call.lab, call.user
@@ -184,9 +184,9 @@ def _mine(call: Call) -> Response:
         for project in lab.projects.values()
         if lab.visible(project, user)
         for issue in project.issues.values()
-        if may_see(lab, issue, user)
+        if may_see_issue(lab, issue, user)
         and (scope == "all" or user is issue.author or user in issue.assignees)
     ]
     state = call.choice("state", _STATES, "all")
     found = [i for i in filtered(call, found) if state in ("all", i.state)]
-    return page(call, ordered(call, found), lambda one: entities.issue(lab, one))
+    return paginate(call, ordered(call, found), lambda one: api_json.issue_json(lab, one))

@@ -4,23 +4,28 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from workflows.local.gitlab_server.actions import closing, editing
-from workflows.local.gitlab_server.api import code, issues, pipelines
-from workflows.local.gitlab_server.events import events, payloads
+from workflows.local.gitlab_server.actions import closing_pattern, editing
+from workflows.local.gitlab_server.api import issues, pipelines
+from workflows.local.gitlab_server.events import payloads, webhooks
 from workflows.local.gitlab_server.git import merging, pushes
-from workflows.local.gitlab_server.http.answers import ApiError, conflict, forbidden, not_found
+from workflows.local.gitlab_server.http.answers import (
+    GitLabApiError,
+    conflict,
+    forbidden,
+    not_found,
+)
 from workflows.local.gitlab_server.http.filters import fields_of, filtered, ordered
-from workflows.local.gitlab_server.http.paging import page
+from workflows.local.gitlab_server.http.paging import paginate
 from workflows.local.gitlab_server.http.routing import Routes
-from workflows.local.gitlab_server.state import entities
+from workflows.local.gitlab_server.state import api_json
 from workflows.local.gitlab_server.state.model import DEVELOPER, OWNER, MergeRequest, Project, iso
 
 if TYPE_CHECKING:
     from starlette.responses import Response
 
-    from workflows.local.gitlab_server.http.call import Call
+    from workflows.local.gitlab_server.http.api_call import ApiCall
+    from workflows.local.gitlab_server.state.gitlab_state import GitLabState
     from workflows.local.gitlab_server.state.model import Issue, Json, User
-    from workflows.local.gitlab_server.state.state import GitLab
 
 ROUTES = Routes()
 _ONE = "projects/:id/merge_requests/:merge_request_iid"
@@ -44,7 +49,7 @@ _CHANGES = (
 )
 
 
-def find(call: Call, project: Project) -> MergeRequest:
+def find_merge_request(call: ApiCall, project: Project) -> MergeRequest:
     """The merge request that the path names."""
     found = project.merge_requests.get(call.iid("merge_request_iid"))
     if found is None:
@@ -52,7 +57,7 @@ def find(call: Call, project: Project) -> MergeRequest:
     return found
 
 
-def render(lab: GitLab, one: MergeRequest) -> Json:
+def merge_request_json(lab: GitLabState, one: MergeRequest) -> Json:
     """A merge request as it stands in lists."""
     status = merging.detailed_status(one)
     broken = status in {"conflict", "need_rebase"}
@@ -60,12 +65,12 @@ def render(lab: GitLab, one: MergeRequest) -> Json:
     old_status = "checking" if status == "checking" else "can_be_merged"
     if status == "conflict":
         old_status = "cannot_be_merged"
-    return entities.noteable(lab, one) | {
+    return api_json.noteable_json(lab, one) | {
         "source_project_id": one.project.id,
         "target_project_id": one.project.id,
         "source_branch": one.source_branch,
         "target_branch": one.target_branch,
-        "reviewers": [entities.user(lab, person) for person in one.reviewers],
+        "reviewers": [api_json.user_json(lab, person) for person in one.reviewers],
         "draft": draft,
         "work_in_progress": draft,
         "merge_when_pipeline_succeeds": one.auto_merge,
@@ -75,29 +80,29 @@ def render(lab: GitLab, one: MergeRequest) -> Json:
         "merge_commit_sha": one.merge_commit_sha,
         "squash_commit_sha": one.squash_commit_sha,
         "merged_at": iso(one.merged_at),
-        "merge_user": entities.maybe_user(lab, one.merge_user),
-        "merged_by": entities.maybe_user(lab, one.merge_user),
+        "merge_user": api_json.optional_user_json(lab, one.merge_user),
+        "merged_by": api_json.optional_user_json(lab, one.merge_user),
         "should_remove_source_branch": None,
         "force_remove_source_branch": one.remove_source_branch,
         "squash": one.squash,
         "squash_on_merge": one.squash,
         "has_conflicts": broken and status == "conflict",
-        "blocking_discussions_resolved": not merging.unresolved(one),
+        "blocking_discussions_resolved": not merging.has_unresolved_threads(one),
         "prepared_at": iso(one.prepared_at),
         "allow_collaboration": False,
     }
 
 
-def single(call: Call, one: MergeRequest) -> Json:
+def merge_request_details_json(call: ApiCall, one: MergeRequest) -> Json:
     """A merge request by itself; what is not computed yet is null."""
     lab, ready = call.lab, one.unprepared_reads <= 0
     pipeline = merging.head_pipeline(one)
     shas = {"base_sha": one.base_sha, "head_sha": one.head_sha, "start_sha": one.start_sha}
-    found = render(lab, one) | {
+    found = merge_request_json(lab, one) | {
         "subscribed": call.asker is one.author,
         "changes_count": str(one.changes_count) if ready and one.changes_count else None,
         "diff_refs": shas if ready and one.base_sha else None,
-        "head_pipeline": pipelines.detailed(lab, pipeline) if pipeline else None,
+        "head_pipeline": pipelines.pipeline_details_json(lab, pipeline) if pipeline else None,
         "merge_error": one.merge_error,
         "user": {"can_merge": lab.may_merge(one.project, call.asker, one.target_branch)},
         "first_contribution": False,
@@ -112,7 +117,7 @@ def single(call: Call, one: MergeRequest) -> Json:
 
 
 @ROUTES.get("projects/:id/merge_requests")
-def _list(call: Call) -> Response:
+def _list(call: ApiCall) -> Response:
     project = call.code()
     state = call.choice("state", _STATES, "all")
     call.choice("scope", ("all", "created_by_me", "assigned_to_me"), "all")
@@ -125,15 +130,18 @@ def _list(call: Call) -> Response:
     if call.has("wip"):
         draft = call.choice("wip", ("yes", "no"), "no") == "yes"
         found = [m for m in found if payloads.is_draft(m.title) == draft]
-    return page(
-        call, ordered(call, found), lambda one: render(call.lab, one), key=lambda one: one.id
+    return paginate(
+        call,
+        ordered(call, found),
+        lambda one: merge_request_json(call.lab, one),
+        key=lambda one: one.id,
     )
 
 
 @ROUTES.get(_ONE)
-def _get(call: Call) -> Json:
-    one = find(call, call.code())
-    found = single(call, one)
+def _get(call: ApiCall) -> Json:
+    one = find_merge_request(call, call.code())
+    found = merge_request_details_json(call, one)
     one.unprepared_reads = max(one.unprepared_reads - 1, 0)
     if one.unprepared_reads == 0 and one.prepared_at is None:
         one.prepared_at = call.lab.now()
@@ -141,7 +149,7 @@ def _get(call: Call) -> Json:
 
 
 @ROUTES.post("projects/:id/merge_requests")
-def _create(call: Call) -> Json:
+def _create(call: ApiCall) -> Json:
     project = call.project()
     call.require("source_branch", "target_branch", "title")
     source, target = call.required("source_branch"), call.required("target_branch")
@@ -155,7 +163,7 @@ def _create(call: Call) -> Json:
         raise forbidden()
     if source == target:
         text = "You can't use same project/branch for source and target"
-        raise ApiError(422, {"message": [text]})
+        raise GitLabApiError(422, {"message": [text]})
     editing.check_title(title)
     editing.check_description(description)
     _check_free(project, source, target)
@@ -176,33 +184,33 @@ def _create(call: Call) -> Json:
         assignees=fields.get("assignees", []),
         reviewers=fields.get("reviewers", []),
     )
-    pushes.prepare(one)
+    pushes.refresh_version(one)
     one.labels = [call.lab.label(project, name) for name in _labels(call, project, source)]
     project.merge_requests[one.iid] = one
-    events.noteable_event(call.lab, one, call.user, "open")
-    pushes.mention(call.lab, one)
+    webhooks.fire_noteable_event(call.lab, one, call.user, "open")
+    pushes.note_in_named_issues(call.lab, one)
     one.unprepared_reads = 1
-    answer = single(call, one)
+    answer = merge_request_details_json(call, one)
     one.unprepared_reads = call.lab.unprepared_reads
     return answer
 
 
-def _labels(call: Call, project: Project, source: str) -> list[str]:
+def _labels(call: ApiCall, project: Project, source: str) -> list[str]:
     """Those asked for, or those of the issue that the branch is named after."""
     if call.has("labels"):
         return list(dict.fromkeys(call.words("labels")))
-    issue = project.issues.get(closing.branch_issue(source) or 0)
+    issue = project.issues.get(closing_pattern.issue_of_branch(source) or 0)
     return [label.name for label in issue.labels] if issue else []
 
 
-def _check_target(call: Call, project: Project) -> None:
+def _check_target(call: ApiCall, project: Project) -> None:
     number = call.number("target_project_id", project.id)
     if number == project.id:
         return
     other = call.lab.find_project(str(number))
     if other is None or not call.lab.visible(other, call.asker):
         raise not_found("Project")
-    raise ApiError(422, {"message": ["Source project is not a fork of the target project"]})
+    raise GitLabApiError(422, {"message": ["Source project is not a fork of the target project"]})
 
 
 def _check_free(project: Project, source: str, target: str) -> None:
@@ -214,11 +222,11 @@ def _check_free(project: Project, source: str, target: str) -> None:
 
 
 @ROUTES.put(_ONE)
-def _update(call: Call) -> Json:
+def _update(call: ApiCall) -> Json:
     project = call.code()
     call.at_least_one(*_CHANGES)
     event = call.choice("state_event", ("close", "reopen"), "close")
-    one = find(call, project)
+    one = find_merge_request(call, project)
     fields = fields_of(call, ("title", "description", "target_branch"))
     for name in ("squash", "remove_source_branch"):
         if call.has(name):
@@ -229,30 +237,30 @@ def _update(call: Call) -> Json:
         _check_free(project, one.source_branch, one.target_branch)
     editing.edit(call.lab, one, call.user, fields)
     if one.state == "opened":
-        pushes.prepare(one)
-    return single(call, one)
+        pushes.refresh_version(one)
+    return merge_request_details_json(call, one)
 
 
 @ROUTES.delete(_ONE)
-def _delete(call: Call) -> None:
+def _delete(call: ApiCall) -> None:
     project = call.code()
-    one = find(call, project)
+    one = find_merge_request(call, project)
     call.need(project, OWNER)
     del project.merge_requests[one.iid]
 
 
 @ROUTES.put(f"{_ONE}/merge")
-def _merge(call: Call) -> Json:
+def _merge(call: ApiCall) -> Json:
     project = call.code()
     squash = call.flag("squash")
     remove = call.flag("should_remove_source_branch")
-    one = find(call, project)
+    one = find_merge_request(call, project)
     automatic = call.flag("auto_merge") or call.flag("merge_when_pipeline_succeeds")
     waiting = merging.detailed_status(one) == "ci_still_running"
     if automatic and waiting and call.lab.may_merge(project, call.user, one.target_branch):
         one.auto_merge, one.merge_user = True, call.user
-        return single(call, one)
-    merging.check(call.lab, one, call.user, call.text("sha"))
+        return merge_request_details_json(call, one)
+    merging.check_may_merge(call.lab, one, call.user, call.text("sha"))
     merging.merge(
         call.lab,
         one,
@@ -262,13 +270,13 @@ def _merge(call: Call) -> Json:
         message=call.text("merge_commit_message"),
         squash_message=call.text("squash_commit_message"),
     )
-    return single(call, one)
+    return merge_request_details_json(call, one)
 
 
 @ROUTES.put(f"{_ONE}/rebase", 202)
-def _rebase(call: Call) -> Json:
+def _rebase(call: ApiCall) -> Json:
     project = call.code()
-    one = find(call, project)
+    one = find_merge_request(call, project)
     call.need(project, DEVELOPER)
     if one.state != "opened":
         raise forbidden()
@@ -280,15 +288,15 @@ def _rebase(call: Call) -> Json:
 
 
 @ROUTES.get(f"{_ONE}/commits")
-def _commits(call: Call) -> Response:
+def _commits(call: ApiCall) -> Response:
     project = call.code()
-    one = find(call, project)
+    one = find_merge_request(call, project)
     revisions = [one.head_sha, f"^{one.base_sha}"] if one.head_sha and one.base_sha else []
     found = project.repository.commits(revisions) if revisions else []
-    return page(call, found, lambda commit: code.commit(call.lab, project, commit))
+    return paginate(call, found, lambda commit: api_json.commit_json(call.lab, project, commit))
 
 
-def diffs(one: MergeRequest) -> list[Any]:
+def merge_request_diffs(one: MergeRequest) -> list[Any]:
     """The files that it changes."""
     if not one.head_sha or not one.base_sha:
         return []
@@ -296,81 +304,90 @@ def diffs(one: MergeRequest) -> list[Any]:
 
 
 @ROUTES.get(f"{_ONE}/diffs")
-def _diffs(call: Call) -> Response:
-    return page(call, diffs(find(call, call.code())), code.diff)
+def _diffs(call: ApiCall) -> Response:
+    return paginate(
+        call, merge_request_diffs(find_merge_request(call, call.code())), api_json.diff_json
+    )
 
 
 @ROUTES.get(f"{_ONE}/changes")
-def _changed(call: Call) -> Json:
-    one = find(call, call.code())
-    return single(call, one) | {"changes": [code.diff(d) for d in diffs(one)], "overflow": False}
+def _changed(call: ApiCall) -> Json:
+    one = find_merge_request(call, call.code())
+    return merge_request_details_json(call, one) | {
+        "changes": [api_json.diff_json(d) for d in merge_request_diffs(one)],
+        "overflow": False,
+    }
 
 
 @ROUTES.get(f"{_ONE}/closes_issues")
-def _closes(call: Call) -> Response:
-    found = [i for i in pushes.closes(call.lab, find(call, call.code())) if _visible(call, i)]
-    return page(call, found, lambda issue: entities.issue(call.lab, issue))
+def _closes(call: ApiCall) -> Response:
+    found = [
+        i
+        for i in pushes.issues_closed_by(call.lab, find_merge_request(call, call.code()))
+        if _visible(call, i)
+    ]
+    return paginate(call, found, lambda issue: api_json.issue_json(call.lab, issue))
 
 
-def _visible(call: Call, issue: Issue) -> bool:
+def _visible(call: ApiCall, issue: Issue) -> bool:
     project = call.lab.visible(issue.project, call.asker)
-    return project and issues.may_see(call.lab, issue, call.asker)
+    return project and issues.may_see_issue(call.lab, issue, call.asker)
 
 
 @ROUTES.get(f"{_ONE}/participants")
-def _participants(call: Call) -> Response:
-    return issues.participants(call, find(call, call.code()))
+def _participants(call: ApiCall) -> Response:
+    return issues.participants_page(call, find_merge_request(call, call.code()))
 
 
 @ROUTES.get(f"{_ONE}/approvals")
-def _approvals(call: Call) -> Json:
-    find(call, call.code())
+def _approvals(call: ApiCall) -> Json:
+    find_merge_request(call, call.code())
     return {"approvals_required": 0, "approvals_left": 0, "approved": True, "approved_by": []}
 
 
 @ROUTES.get(f"{_ONE}/pipelines")
-def _pipelines(call: Call) -> Response:
-    one = find(call, call.code())
+def _pipelines(call: ApiCall) -> Response:
+    one = find_merge_request(call, call.code())
     refs = {one.source_branch, f"refs/merge-requests/{one.iid}/head"}
     found = [p for p in one.project.pipelines.values() if p.ref in refs]
     found.reverse()
-    return page(call, found, lambda pipeline: pipelines.brief(call.lab, pipeline))
+    return paginate(call, found, lambda pipeline: pipelines.pipeline_json(call.lab, pipeline))
 
 
 @ROUTES.post(f"{_ONE}/pipelines")
-def _run_pipeline(call: Call) -> Json:
-    one = find(call, call.code())
+def _run_pipeline(call: ApiCall) -> Json:
+    one = find_merge_request(call, call.code())
     call.need(one.project, DEVELOPER)
     ref = f"refs/merge-requests/{one.iid}/head"
-    pipelines.check_file(one.project, one.head_sha)
-    made = pipelines.create(
+    pipelines.check_ci_file(one.project, one.head_sha)
+    made = pipelines.create_pipeline(
         call.lab, one.project, ref, one.head_sha or "", call.user, source="merge_request_event"
     )
-    return pipelines.brief(call.lab, made)
+    return pipelines.pipeline_json(call.lab, made)
 
 
 @ROUTES.get("projects/:id/issues/:issue_iid/related_merge_requests")
-def _related(call: Call) -> Response:
-    issue = issues.find(call, call.project())
+def _related(call: ApiCall) -> Response:
+    issue = issues.find_issue(call, call.project())
     name = f"#{issue.iid}"
     requests = issue.project.merge_requests.values()
     closers = _closing(call.lab, issue)
     found = [m for m in requests if m in closers or name in (m.description or "").split()]
-    return page(call, found, lambda one: render(call.lab, one))
+    return paginate(call, found, lambda one: merge_request_json(call.lab, one))
 
 
 @ROUTES.get("projects/:id/issues/:issue_iid/closed_by")
-def _closed_by(call: Call) -> Response:
-    issue = issues.find(call, call.project())
-    return page(call, _closing(call.lab, issue), lambda one: render(call.lab, one))
+def _closed_by(call: ApiCall) -> Response:
+    issue = issues.find_issue(call, call.project())
+    return paginate(call, _closing(call.lab, issue), lambda one: merge_request_json(call.lab, one))
 
 
-def _closing(lab: GitLab, issue: Issue) -> list[MergeRequest]:
+def _closing(lab: GitLabState, issue: Issue) -> list[MergeRequest]:
     requests = issue.project.merge_requests.values()
-    return [one for one in requests if issue in pushes.closes(lab, one)]
+    return [one for one in requests if issue in pushes.issues_closed_by(lab, one)]
 
 
-def visible_to(call: Call, user: User) -> list[MergeRequest]:
+def _visible_to(call: ApiCall, user: User) -> list[MergeRequest]:
     """Every merge request of every project that somebody may read."""
     return [
         one
@@ -381,11 +398,11 @@ def visible_to(call: Call, user: User) -> list[MergeRequest]:
 
 
 @ROUTES.get("merge_requests")
-def _mine(call: Call) -> Response:
+def _mine(call: ApiCall) -> Response:
     user = call.user
     scope = call.choice("scope", ("created_by_me", "assigned_to_me", "all"), "created_by_me")
     state = call.choice("state", _STATES, "all")
-    found = [m for m in filtered(call, visible_to(call, user)) if state in ("all", m.state)]
+    found = [m for m in filtered(call, _visible_to(call, user)) if state in ("all", m.state)]
     if scope != "all":
         found = [m for m in found if user is m.author or user in m.assignees]
-    return page(call, ordered(call, found), lambda one: render(call.lab, one))
+    return paginate(call, ordered(call, found), lambda one: merge_request_json(call.lab, one))

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 from workflows.local.gitlab_server.actions import comments
 from workflows.local.gitlab_server.api import issues, merge_requests
 from workflows.local.gitlab_server.http.answers import (
-    ApiError,
-    answer,
+    GitLabApiError,
     bad_request,
     forbidden,
+    json_response,
     not_found,
 )
-from workflows.local.gitlab_server.http.paging import page
+from workflows.local.gitlab_server.http.paging import paginate
 from workflows.local.gitlab_server.http.routing import Routes
-from workflows.local.gitlab_server.state import entities
+from workflows.local.gitlab_server.state import api_json
 from workflows.local.gitlab_server.state.model import (
     DEVELOPER,
     GUEST,
@@ -31,10 +31,10 @@ if TYPE_CHECKING:
 
     from starlette.responses import Response
 
-    from workflows.local.gitlab_server.http.call import Call
+    from workflows.local.gitlab_server.http.api_call import ApiCall
     from workflows.local.gitlab_server.state.model import Discussion, Noteable
 
-    Handler = Callable[[Call, Noteable], Any]
+    Handler = Callable[[ApiCall, Noteable], Any]
 
 ROUTES = Routes()
 
@@ -44,24 +44,24 @@ def _on_both(method: str, path: str, status: int) -> Callable[[Handler], Handler
 
     def register(handler: Handler) -> Handler:
         @ROUTES.add(method, f"projects/:id/issues/:issue_iid/{path}", status)
-        def _issue(call: Call) -> Any:
-            return handler(call, issues.find(call, call.project()))
+        def _issue(call: ApiCall) -> Any:
+            return handler(call, issues.find_issue(call, call.project()))
 
         @ROUTES.add(method, f"projects/:id/merge_requests/:merge_request_iid/{path}", status)
-        def _merge_request(call: Call) -> Any:
-            return handler(call, merge_requests.find(call, call.code()))
+        def _merge_request(call: ApiCall) -> Any:
+            return handler(call, merge_requests.find_merge_request(call, call.code()))
 
         return handler
 
     return register
 
 
-def _may_read(call: Call, note: Note, on: Noteable) -> bool:
+def _may_read(call: ApiCall, note: Note, on: Noteable) -> bool:
     planner = call.lab.level(on.project, call.asker) >= PLANNER
     return not note.internal or planner or note.author is call.asker
 
 
-def _note(call: Call, on: Noteable) -> Note:
+def _note(call: ApiCall, on: Noteable) -> Note:
     number = call.iid("note_id")
     for note in on.notes:
         if note.id == number and _may_read(call, note, on):
@@ -69,14 +69,14 @@ def _note(call: Call, on: Noteable) -> Note:
     raise not_found("Note")
 
 
-def _thread(call: Call, on: Noteable) -> Discussion:
+def _thread(call: ApiCall, on: Noteable) -> Discussion:
     for thread in on.discussions:
         if thread.id == call.path["discussion_id"]:
             return thread
     raise not_found("Discussion")
 
 
-def _may_write(call: Call, on: Noteable) -> None:
+def _may_write(call: ApiCall, on: Noteable) -> None:
     lab, user = call.lab, call.user
     level = lab.level(on.project, user)
     closed = on.project.archived or (on.discussion_locked and not level)
@@ -91,10 +91,10 @@ def _may_write(call: Call, on: Noteable) -> None:
         recent = sum(note.author is user and note.created_at > since for note in notes)
         if recent >= lab.notes_limit:
             text = "This endpoint has been requested too many times. Try again later."
-            raise ApiError(429, {"message": {"error": text}})
+            raise GitLabApiError(429, {"message": {"error": text}})
 
 
-def _may_change(call: Call, on: Noteable, note: Note) -> None:
+def _may_change(call: ApiCall, on: Noteable, note: Note) -> None:
     maintainer = call.lab.level(on.project, call.user) >= MAINTAINER
     if note.system or not (note.author is call.user or maintainer):
         raise forbidden()
@@ -104,7 +104,7 @@ def _may_change(call: Call, on: Noteable, note: Note) -> None:
 
 
 @_on_both("GET", "notes", 200)
-def _list(call: Call, on: Noteable) -> Response:
+def _list(call: ApiCall, on: Noteable) -> Response:
     kind = call.choice(
         "activity_filter", ("all_notes", "only_comments", "only_activity"), "all_notes"
     )
@@ -115,43 +115,47 @@ def _list(call: Call, on: Noteable) -> Response:
         found = [note for note in found if note.system == (kind == "only_activity")]
     found.sort(key=lambda note: (getattr(note, order), note.id), reverse=descending)
     threads = {note.id: thread for thread in on.discussions for note in thread.notes}
-    return page(call, found, lambda note: entities.note(call.lab, note, on, threads[note.id]))
+    return paginate(
+        call, found, lambda note: api_json.note_json(call.lab, note, on, threads[note.id])
+    )
 
 
 @_on_both("GET", "notes/:note_id", 200)
-def _get(call: Call, on: Noteable) -> Any:
+def _get(call: ApiCall, on: Noteable) -> Any:
     note = _note(call, on)
     thread = next(each for each in on.discussions if note in each.notes)
-    return entities.note(call.lab, note, on, thread)
+    return api_json.note_json(call.lab, note, on, thread)
 
 
 @_on_both("POST", "notes", 201)
-def _create(call: Call, on: Noteable) -> Any:
+def _create(call: ApiCall, on: Noteable) -> Any:
     body = call.required("body")
     _may_write(call, on)
     internal = bool(call.flag("internal") or call.flag("confidential"))
-    return _written(call, on, comments.write(call.lab, on, call.user, body, internal=internal))
+    return _written(
+        call, on, comments.write_comment(call.lab, on, call.user, body, internal=internal)
+    )
 
 
-def _written(call: Call, on: Noteable, made: Note | comments.Commands) -> Any:
+def _written(call: ApiCall, on: Noteable, made: Note | comments.QuickActionsResult) -> Any:
     if isinstance(made, Note):
         thread = next(each for each in on.discussions if made in each.notes)
-        return entities.note(call.lab, made, on, thread)
-    return answer({"commands_changes": made.changes, "summary": made.summary}, 202)
+        return api_json.note_json(call.lab, made, on, thread)
+    return json_response({"commands_changes": made.changes, "summary": made.summary}, 202)
 
 
 @_on_both("PUT", "notes/:note_id", 200)
-def _update(call: Call, on: Noteable) -> Any:
+def _update(call: ApiCall, on: Noteable) -> Any:
     note = _note(call, on)
     body = call.required("body")
     if note.system or note.author is not call.user:
         raise forbidden()
-    comments.rewrite(call.lab, on, note, body)
-    return entities.note(call.lab, note, on)
+    comments.edit_comment(call.lab, on, note, body)
+    return api_json.note_json(call.lab, note, on)
 
 
 @_on_both("DELETE", "notes/:note_id", 204)
-def _delete(call: Call, on: Noteable) -> None:
+def _delete(call: ApiCall, on: Noteable) -> None:
     note = _note(call, on)
     _may_change(call, on, note)
     for thread in list(on.discussions):
@@ -164,30 +168,30 @@ def _delete(call: Call, on: Noteable) -> None:
 # --- discussions -----------------------------------------------------------------------------
 
 
-def _shown(call: Call, on: Noteable, thread: Discussion) -> Any:
+def _shown(call: ApiCall, on: Noteable, thread: Discussion) -> Any:
     notes = [note for note in thread.notes if _may_read(call, note, on)]
-    return entities.discussion(call.lab, thread, on, notes)
+    return api_json.discussion_json(call.lab, thread, on, notes)
 
 
 @_on_both("GET", "discussions", 200)
-def _discussions(call: Call, on: Noteable) -> Response:
+def _discussions(call: ApiCall, on: Noteable) -> Response:
     found = [t for t in on.discussions if any(_may_read(call, note, on) for note in t.notes)]
-    return page(call, found, lambda thread: _shown(call, on, thread))
+    return paginate(call, found, lambda thread: _shown(call, on, thread))
 
 
 @_on_both("GET", "discussions/:discussion_id", 200)
-def _discussion(call: Call, on: Noteable) -> Any:
+def _discussion(call: ApiCall, on: Noteable) -> Any:
     return _shown(call, on, _thread(call, on))
 
 
 @_on_both("POST", "discussions", 201)
-def _start(call: Call, on: Noteable) -> Any:
+def _start(call: ApiCall, on: Noteable) -> Any:
     body = call.required("body")
     position = call.params.get("position")
     _may_write(call, on)
     if position is not None and not _fits(position, on):
         raise bad_request('400 Bad request - Note {:line_code=>["can\'t be blank"]}')
-    made = comments.write(call.lab, on, call.user, body, new_thread=True, position=position)
+    made = comments.write_comment(call.lab, on, call.user, body, new_thread=True, position=position)
     if not isinstance(made, Note):
         return _written(call, on, made)
     return _shown(call, on, next(each for each in on.discussions if made in each.notes))
@@ -195,23 +199,23 @@ def _start(call: Call, on: Noteable) -> Any:
 
 def _fits(position: Any, on: Noteable) -> bool:
     """Whether a position names a line of the diff."""
-    if not isinstance(position, dict) or entities.kind(on) != "MergeRequest":
+    if not isinstance(position, dict) or api_json.noteable_kind(on) != "MergeRequest":
         return False
     shas = all(position.get(name) for name in ("base_sha", "start_sha", "head_sha"))
     return shas and bool(position.get("new_line") or position.get("old_line"))
 
 
 @_on_both("POST", "discussions/:discussion_id/notes", 201)
-def _reply(call: Call, on: Noteable) -> Any:
+def _reply(call: ApiCall, on: Noteable) -> Any:
     thread = _thread(call, on)
     body = call.required("body")
     _may_write(call, on)
-    return _written(call, on, comments.write(call.lab, on, call.user, body, thread=thread))
+    return _written(call, on, comments.write_comment(call.lab, on, call.user, body, thread=thread))
 
 
 @ROUTES.put("projects/:id/merge_requests/:merge_request_iid/discussions/:discussion_id")
-def _resolve(call: Call) -> Any:
-    on = merge_requests.find(call, call.code())
+def _resolve(call: ApiCall) -> Any:
+    on = merge_requests.find_merge_request(call, call.code())
     thread = _thread(call, on)
     call.require("resolved")
     resolved = call.flag("resolved")
@@ -229,30 +233,30 @@ def _resolve(call: Call) -> Any:
 # --- award emoji -----------------------------------------------------------------------------
 
 
-def _awards(path: str, target: Callable[[Call, Noteable], Noteable | Note]) -> None:
+def _awards(path: str, target: Callable[[ApiCall, Noteable], Noteable | Note]) -> None:
     @_on_both("GET", path, 200)
-    def _all(call: Call, on: Noteable) -> Response:
+    def _all(call: ApiCall, on: Noteable) -> Response:
         thing = target(call, on)
-        return page(call, thing.awards, lambda one: entities.award(call.lab, one, thing))
+        return paginate(call, thing.awards, lambda one: api_json.award_json(call.lab, one, thing))
 
     @_on_both("POST", path, 201)
-    def _give(call: Call, on: Noteable) -> Any:
+    def _give(call: ApiCall, on: Noteable) -> Any:
         thing = target(call, on)
         name = call.required("name").strip(":")
         if any(one.name == name and one.user is call.user for one in thing.awards):
             text = "404 Award Emoji Name has already been taken Not Found"
-            raise ApiError(404, {"message": text})
+            raise GitLabApiError(404, {"message": text})
         made = Award(call.lab.next_id("award"), name, call.user, call.lab.now())
         thing.awards.append(made)
-        return entities.award(call.lab, made, thing)
+        return api_json.award_json(call.lab, made, thing)
 
     @_on_both("GET", f"{path}/:award_id", 200)
-    def _one(call: Call, on: Noteable) -> Any:
+    def _one(call: ApiCall, on: Noteable) -> Any:
         thing = target(call, on)
-        return entities.award(call.lab, _award(call, thing), thing)
+        return api_json.award_json(call.lab, _award(call, thing), thing)
 
     @_on_both("DELETE", f"{path}/:award_id", 204)
-    def _take(call: Call, on: Noteable) -> None:
+    def _take(call: ApiCall, on: Noteable) -> None:
         thing = target(call, on)
         found = _award(call, thing)
         if found.user is not call.user and not call.user.is_admin:
@@ -260,7 +264,7 @@ def _awards(path: str, target: Callable[[Call, Noteable], Noteable | Note]) -> N
         thing.awards.remove(found)
 
 
-def _award(call: Call, thing: Noteable | Note) -> Award:
+def _award(call: ApiCall, thing: Noteable | Note) -> Award:
     number = call.iid("award_id")
     for one in thing.awards:
         if one.id == number:

@@ -6,34 +6,38 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.responses import Response
 
-from workflows.local.gitlab_server.api import code
-from workflows.local.gitlab_server.events import events
+from workflows.local.gitlab_server.events import webhooks
 from workflows.local.gitlab_server.events.payloads import FINISHED
 from workflows.local.gitlab_server.git import merging
-from workflows.local.gitlab_server.http.answers import ApiError, bad_request, invalid, not_found
-from workflows.local.gitlab_server.http.paging import page
+from workflows.local.gitlab_server.http.answers import (
+    GitLabApiError,
+    bad_request,
+    invalid_parameter,
+    not_found,
+)
+from workflows.local.gitlab_server.http.paging import paginate
 from workflows.local.gitlab_server.http.routing import Routes
-from workflows.local.gitlab_server.state import entities
+from workflows.local.gitlab_server.state import api_json
 from workflows.local.gitlab_server.state.model import (
     DEVELOPER,
-    Job,
     Pipeline,
+    PipelineJob,
     iso,
     status_of,
 )
 from workflows.local.gitlab_server.state.repository import ZEROS
 
 if TYPE_CHECKING:
-    from workflows.local.gitlab_server.http.call import Call
+    from workflows.local.gitlab_server.http.api_call import ApiCall
+    from workflows.local.gitlab_server.state.gitlab_state import GitLabState
     from workflows.local.gitlab_server.state.model import Json, Project, User
-    from workflows.local.gitlab_server.state.state import GitLab
 
 ROUTES = Routes()
 _STATUSES = ("pending", "running", "success", "failed", "canceled", "skipped")
 
 
-def create(  # noqa: PLR0913 - what a pipeline is made of
-    lab: GitLab,
+def create_pipeline(  # noqa: PLR0913 - what a pipeline is made of
+    lab: GitLabState,
     project: Project,
     ref: str,
     sha: str,
@@ -57,12 +61,12 @@ def create(  # noqa: PLR0913 - what a pipeline is made of
         status=status,
     )
     project.pipelines[pipeline.id] = pipeline
-    events.pipeline_event(lab, pipeline, status_of(pipeline))
+    webhooks.fire_pipeline_event(lab, pipeline, status_of(pipeline))
     return pipeline
 
 
-def add_job(  # noqa: PLR0913 - what a job is made of
-    lab: GitLab,
+def add_pipeline_job(  # noqa: PLR0913 - what a job is made of
+    lab: GitLabState,
     pipeline: Pipeline,
     name: str,
     status: str = "success",
@@ -70,11 +74,11 @@ def add_job(  # noqa: PLR0913 - what a job is made of
     trace: bytes | str = b"",
     failure_reason: str | None = None,
     **more: Any,
-) -> Job:
+) -> PipelineJob:
     """Add a job with its log; `more` are fields such as `stage` and `allow_failure`."""
     if status == "failed" and failure_reason is None:
         failure_reason = "script_failure"
-    job = Job(
+    job = PipelineJob(
         id=lab.next_id("job"),
         name=name,
         status=status,
@@ -84,20 +88,20 @@ def add_job(  # noqa: PLR0913 - what a job is made of
         **more,
     )
     pipeline.jobs.append(job)
-    update(lab, pipeline)
+    pipeline_changed(lab, pipeline)
     return job
 
 
-def update(lab: GitLab, pipeline: Pipeline) -> None:
+def pipeline_changed(lab: GitLabState, pipeline: Pipeline) -> None:
     """Tell that something in the pipeline changed; a success merges what waited for it."""
     pipeline.updated_at = lab.now()
     status = status_of(pipeline)
-    events.pipeline_event(lab, pipeline, status)
+    webhooks.fire_pipeline_event(lab, pipeline, status)
     for request in list(pipeline.project.merge_requests.values()):
         waiting = request.auto_merge and request.state == "opened" and request.merge_user
         if waiting and merging.head_pipeline(request) is pipeline and status == "success":
             actor = request.merge_user or request.author
-            merging.check(lab, request, actor, None)
+            merging.check_may_merge(lab, request, actor, None)
             merging.merge(
                 lab,
                 request,
@@ -107,19 +111,19 @@ def update(lab: GitLab, pipeline: Pipeline) -> None:
             )
 
 
-def check_file(project: Project, sha: str | None) -> None:
+def check_ci_file(project: Project, sha: str | None) -> None:
     """Refuse to run a pipeline where there is no CI file."""
     if sha is None:
-        raise ApiError(400, {"message": {"base": ["Reference not found"]}})
+        raise GitLabApiError(400, {"message": {"base": ["Reference not found"]}})
     if project.repository.entry(sha, ".gitlab-ci.yml") is None:
         text = "Pipeline will not run for the selected trigger. The CI config file is missing."
-        raise ApiError(400, {"message": {"base": [text]}})
+        raise GitLabApiError(400, {"message": {"base": [text]}})
 
 
 # --- how they look ---------------------------------------------------------------------------
 
 
-def brief(lab: GitLab, one: Pipeline) -> Json:
+def pipeline_json(lab: GitLabState, one: Pipeline) -> Json:
     """A pipeline as it stands in lists."""
     return {
         "id": one.id,
@@ -131,21 +135,21 @@ def brief(lab: GitLab, one: Pipeline) -> Json:
         "source": one.source,
         "created_at": iso(one.created_at),
         "updated_at": iso(one.updated_at),
-        "web_url": f"{entities.web_url(lab, one.project)}/-/pipelines/{one.id}",
+        "web_url": f"{api_json.project_url(lab, one.project)}/-/pipelines/{one.id}",
         "name": None,
     }
 
 
-def detailed(lab: GitLab, one: Pipeline) -> Json:
+def pipeline_details_json(lab: GitLabState, one: Pipeline) -> Json:
     """A pipeline by itself."""
     status = status_of(one)
     over = status in FINISHED
     label = "passed" if status == "success" else status
-    return brief(lab, one) | {
+    return pipeline_json(lab, one) | {
         "before_sha": ZEROS,
         "tag": False,
         "yaml_errors": one.yaml_errors,
-        "user": entities.user(lab, one.user),
+        "user": api_json.user_json(lab, one.user),
         "started_at": iso(one.created_at),
         "finished_at": iso(one.updated_at) if over else None,
         "committed_at": None,
@@ -162,7 +166,7 @@ def detailed(lab: GitLab, one: Pipeline) -> Json:
     }
 
 
-def job_json(lab: GitLab, pipeline: Pipeline, one: Job) -> Json:
+def job_json(lab: GitLabState, pipeline: Pipeline, one: PipelineJob) -> Json:
     """A job."""
     started = one.status not in {"created", "pending", "manual"}
     found = {
@@ -179,8 +183,8 @@ def job_json(lab: GitLab, pipeline: Pipeline, one: Job) -> Json:
         "finished_at": iso(pipeline.updated_at) if one.status in FINISHED else None,
         "duration": one.duration_s,
         "queued_duration": 0.0,
-        "user": entities.user(lab, pipeline.user),
-        "commit": code.commit(
+        "user": api_json.user_json(lab, pipeline.user),
+        "commit": api_json.commit_json(
             lab, pipeline.project, pipeline.project.repository.commit(pipeline.sha)
         ),
         "pipeline": {
@@ -191,7 +195,7 @@ def job_json(lab: GitLab, pipeline: Pipeline, one: Job) -> Json:
             "sha": pipeline.sha,
             "status": status_of(pipeline),
         },
-        "web_url": f"{entities.web_url(lab, pipeline.project)}/-/jobs/{one.id}",
+        "web_url": f"{api_json.project_url(lab, pipeline.project)}/-/jobs/{one.id}",
         "artifacts": [],
         "runner": None,
         "tag_list": [],
@@ -202,7 +206,7 @@ def job_json(lab: GitLab, pipeline: Pipeline, one: Job) -> Json:
 # --- endpoints -------------------------------------------------------------------------------
 
 
-def _pipeline(call: Call, project: Project) -> Pipeline:
+def _pipeline(call: ApiCall, project: Project) -> Pipeline:
     found = project.pipelines.get(call.iid("pipeline_id"))
     if found is None:
         raise not_found()
@@ -210,7 +214,7 @@ def _pipeline(call: Call, project: Project) -> Pipeline:
 
 
 @ROUTES.get("projects/:id/pipelines")
-def _list(call: Call) -> Response:
+def _list(call: ApiCall) -> Response:
     project = call.code()
     found = list(project.pipelines.values())
     for name in ("sha", "ref", "source"):
@@ -226,16 +230,16 @@ def _list(call: Call) -> Response:
     call.choice("order_by", ("id", "status", "ref", "updated_at", "user_id"), "id")
     if call.choice("sort", ("asc", "desc"), "desc") == "desc":
         found.reverse()
-    return page(call, found, lambda p: brief(call.lab, p))
+    return paginate(call, found, lambda p: pipeline_json(call.lab, p))
 
 
 @ROUTES.get("projects/:id/pipelines/:pipeline_id")
-def _get(call: Call) -> Json:
-    return detailed(call.lab, _pipeline(call, call.code()))
+def _get(call: ApiCall) -> Json:
+    return pipeline_details_json(call.lab, _pipeline(call, call.code()))
 
 
 @ROUTES.get("projects/:id/pipelines/:pipeline_id/jobs")
-def _jobs(call: Call) -> Response:
+def _jobs(call: ApiCall) -> Response:
     pipeline = _pipeline(call, call.code())
     wanted = call.words("scope")
     retried = call.flag("include_retried")
@@ -246,24 +250,24 @@ def _jobs(call: Call) -> Response:
         and (retried or not job.retried)
         and not job.external
     ]
-    return page(call, found, lambda job: job_json(call.lab, pipeline, job), key=lambda j: j.id)
+    return paginate(call, found, lambda job: job_json(call.lab, pipeline, job), key=lambda j: j.id)
 
 
 @ROUTES.get("projects/:id/pipelines/:pipeline_id/bridges")
-def _bridges(call: Call) -> list[Json]:
+def _bridges(call: ApiCall) -> list[Json]:
     _pipeline(call, call.code())
     return []
 
 
 @ROUTES.post("projects/:id/pipelines/:pipeline_id/retry")
-def _retry(call: Call) -> Json:
+def _retry(call: ApiCall) -> Json:
     project = call.code()
     pipeline = _pipeline(call, project)
     call.need(project, DEVELOPER)
     again = [j for j in pipeline.jobs if j.status in {"failed", "canceled"} and not j.retried]
     for job in again:
         job.retried = True
-        add_job(
+        add_pipeline_job(
             call.lab,
             pipeline,
             job.name,
@@ -271,11 +275,11 @@ def _retry(call: Call) -> Json:
             stage=job.stage,
             allow_failure=job.allow_failure,
         )
-    return detailed(call.lab, pipeline)
+    return pipeline_details_json(call.lab, pipeline)
 
 
 @ROUTES.post("projects/:id/pipelines/:pipeline_id/cancel", 200)
-def _cancel(call: Call) -> Json:
+def _cancel(call: ApiCall) -> Json:
     project = call.code()
     pipeline = _pipeline(call, project)
     call.need(project, DEVELOPER)
@@ -284,21 +288,23 @@ def _cancel(call: Call) -> Json:
             job.status = "canceled"
     if status_of(pipeline) not in FINISHED:
         pipeline.status = "canceled"
-    update(call.lab, pipeline)
-    return detailed(call.lab, pipeline)
+    pipeline_changed(call.lab, pipeline)
+    return pipeline_details_json(call.lab, pipeline)
 
 
 @ROUTES.post("projects/:id/pipeline")
-def _run(call: Call) -> Json:
+def _run(call: ApiCall) -> Json:
     project = call.code()
     ref = call.required("ref")
     call.need(project, DEVELOPER)
     sha = project.repository.resolve(ref)
-    check_file(project, sha)
-    return detailed(call.lab, create(call.lab, project, ref, sha or "", call.user, source="api"))
+    check_ci_file(project, sha)
+    return pipeline_details_json(
+        call.lab, create_pipeline(call.lab, project, ref, sha or "", call.user, source="api")
+    )
 
 
-def _job(call: Call, project: Project) -> tuple[Pipeline, Job]:
+def _job(call: ApiCall, project: Project) -> tuple[Pipeline, PipelineJob]:
     number = call.iid("job_id")
     for pipeline in project.pipelines.values():
         for job in pipeline.jobs:
@@ -308,12 +314,12 @@ def _job(call: Call, project: Project) -> tuple[Pipeline, Job]:
 
 
 @ROUTES.get("projects/:id/jobs/:job_id")
-def _get_job(call: Call) -> Json:
+def _get_job(call: ApiCall) -> Json:
     return job_json(call.lab, *_job(call, call.code()))
 
 
 @ROUTES.get("projects/:id/jobs/:job_id/trace")
-def _trace(call: Call) -> Response:
+def _trace(call: ApiCall) -> Response:
     _, job = _job(call, call.code())
     return Response(job.trace, media_type="text/plain")
 
@@ -321,7 +327,7 @@ def _trace(call: Call) -> Response:
 # --- commit statuses -------------------------------------------------------------------------
 
 
-def status_json(lab: GitLab, pipeline: Pipeline, job: Job) -> Json:
+def commit_status_json(lab: GitLabState, pipeline: Pipeline, job: PipelineJob) -> Json:
     """An external status."""
     return {
         "id": job.id,
@@ -337,12 +343,12 @@ def status_json(lab: GitLab, pipeline: Pipeline, job: Job) -> Json:
         "allow_failure": False,
         "coverage": None,
         "pipeline_id": pipeline.id,
-        "author": entities.user(lab, pipeline.user),
+        "author": api_json.user_json(lab, pipeline.user),
     }
 
 
 @ROUTES.post("projects/:id/statuses/:sha")
-def _set_status(call: Call) -> Json:
+def _set_status(call: ApiCall) -> Json:
     project = call.code()
     call.require("state")
     state = call.choice("state", _STATUSES, "pending")
@@ -354,7 +360,7 @@ def _set_status(call: Call) -> Json:
     pipeline = _external(call, project, sha)
     job = next((one for one in pipeline.jobs if one.name == name), None)
     if job is None:
-        job = Job(
+        job = PipelineJob(
             id=call.lab.next_id("job"),
             name=name,
             status=state,
@@ -368,11 +374,11 @@ def _set_status(call: Call) -> Json:
     job.status = state
     job.target_url = call.text("target_url", job.target_url)
     job.description = call.text("description", job.description)
-    update(call.lab, pipeline)
-    return status_json(call.lab, pipeline, job)
+    pipeline_changed(call.lab, pipeline)
+    return commit_status_json(call.lab, pipeline, job)
 
 
-def _external(call: Call, project: Project, sha: str) -> Pipeline:
+def _external(call: ApiCall, project: Project, sha: str) -> Pipeline:
     """The pipeline that a status belongs to; the first one of a commit makes it."""
     number = call.number("pipeline_id")
     if number is not None:
@@ -383,16 +389,16 @@ def _external(call: Call, project: Project, sha: str) -> Pipeline:
     refs = project.repository.containing(sha)
     ref = call.text("ref") or next(iter(refs), project.default_branch)
     if "\n" in ref:
-        raise invalid("ref is invalid")
+        raise invalid_parameter("ref is invalid")
     for pipeline in reversed(project.pipelines.values()):
         if pipeline.sha == sha and pipeline.ref == ref:
             return pipeline
-    return create(call.lab, project, ref, sha, call.user, source="external")
+    return create_pipeline(call.lab, project, ref, sha, call.user, source="external")
 
 
 @ROUTES.get("projects/:id/repository/commits/:sha/statuses")
-def _statuses(call: Call) -> Response:
+def _statuses(call: ApiCall) -> Response:
     project = call.code()
     sha = project.repository.resolve(call.path["sha"])
     found = [(p, job) for p in project.pipelines.values() if p.sha == sha for job in p.jobs]
-    return page(call, found, lambda pair: status_json(call.lab, *pair))
+    return paginate(call, found, lambda pair: commit_status_json(call.lab, *pair))

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from workflows.local.gitlab_server.http.answers import conflict, invalid, not_found, unacceptable
-from workflows.local.gitlab_server.http.paging import page
+from workflows.local.gitlab_server.http.answers import (
+    conflict,
+    invalid_parameter,
+    not_found,
+    unacceptable,
+)
+from workflows.local.gitlab_server.http.paging import paginate
 from workflows.local.gitlab_server.http.routing import Routes
-from workflows.local.gitlab_server.state import entities
+from workflows.local.gitlab_server.state import api_json
 from workflows.local.gitlab_server.state.model import MAINTAINER, REPORTER
 
 if TYPE_CHECKING:
     from starlette.responses import Response
 
-    from workflows.local.gitlab_server.http.call import Call
+    from workflows.local.gitlab_server.http.api_call import ApiCall
     from workflows.local.gitlab_server.state.model import Json, Label, Member, Project, Protection
 
 ROUTES = Routes()
@@ -22,7 +27,7 @@ _PROJECT_ORDERS = ("id", "name", "path", "created_at", "updated_at", "last_activ
 
 
 @ROUTES.get("projects")
-def _projects(call: Call) -> Response:
+def _projects(call: ApiCall) -> Response:
     lab = call.lab
     search = (call.text("search") or "").lower()
     found = [p for p in lab.projects.values() if lab.visible(p, call.asker)]
@@ -33,53 +38,55 @@ def _projects(call: Call) -> Response:
     descending = call.choice("sort", ("asc", "desc"), "desc") == "desc"
     attribute = {"updated_at": "created_at", "last_activity_at": "created_at"}.get(order, order)
     found.sort(key=lambda p: (getattr(p, attribute), p.id), reverse=descending)
-    return page(call, found, lambda p: entities.project(lab, p, call.asker), key=lambda p: p.id)
+    return paginate(
+        call, found, lambda p: api_json.project_json(lab, p, call.asker), key=lambda p: p.id
+    )
 
 
 @ROUTES.get("projects/:id")
-def _project(call: Call) -> Json:
-    return entities.project(call.lab, call.project(), call.asker)
+def _project(call: ApiCall) -> Json:
+    return api_json.project_json(call.lab, call.project(), call.asker)
 
 
 # --- members ---------------------------------------------------------------------------------
 
 
-def _listing(call: Call, members: list[Member]) -> Response:
+def _listing(call: ApiCall, members: list[Member]) -> Response:
     members.sort(key=lambda m: m.user.id)
-    return page(call, members, lambda m: entities.member(call.lab, m))
+    return paginate(call, members, lambda m: api_json.member_json(call.lab, m))
 
 
-def _one_member(call: Call, members: dict[int, Member]) -> Json:
+def _one_member(call: ApiCall, members: dict[int, Member]) -> Json:
     found = members.get(call.iid("user_id"))
     if found is None:
         raise not_found()
-    return entities.member(call.lab, found)
+    return api_json.member_json(call.lab, found)
 
 
 @ROUTES.get("projects/:id/members/all")
-def _all_members(call: Call) -> Response:
+def _all_members(call: ApiCall) -> Response:
     return _listing(call, list(call.lab.memberships(call.project()).values()))
 
 
 @ROUTES.get("projects/:id/members/all/:user_id")
-def _any_member(call: Call) -> Json:
+def _any_member(call: ApiCall) -> Json:
     return _one_member(call, call.lab.memberships(call.project()))
 
 
 @ROUTES.get("projects/:id/members")
-def _direct_members(call: Call) -> Response:
+def _direct_members(call: ApiCall) -> Response:
     return _listing(call, list(call.project().members.values()))
 
 
 @ROUTES.get("projects/:id/members/:user_id")
-def _direct_member(call: Call) -> Json:
+def _direct_member(call: ApiCall) -> Json:
     return _one_member(call, call.project().members)
 
 
 # --- protected branches ----------------------------------------------------------------------
 
 
-def _protection(call: Call, project: Project) -> Protection:
+def _protection(call: ApiCall, project: Project) -> Protection:
     call.need(project, MAINTAINER)
     for one in project.protections:
         if one.name == call.path["name"]:
@@ -87,28 +94,28 @@ def _protection(call: Call, project: Project) -> Protection:
     raise not_found()
 
 
-def _level(call: Call, name: str) -> int:
+def _level(call: ApiCall, name: str) -> int:
     value = call.number(name, MAINTAINER)
     if value not in _LEVELS:
-        raise invalid(f"{name} does not have a valid value")
+        raise invalid_parameter(f"{name} does not have a valid value")
     return value
 
 
 @ROUTES.get("projects/:id/protected_branches")
-def _protected(call: Call) -> Response:
+def _protected(call: ApiCall) -> Response:
     project = call.project()
     call.need(project, MAINTAINER)
     found = sorted(project.protections, key=lambda one: one.name)
-    return page(call, found, entities.protection)
+    return paginate(call, found, api_json.protection_json)
 
 
 @ROUTES.get("projects/:id/protected_branches/:name")
-def _protected_branch(call: Call) -> Json:
-    return entities.protection(_protection(call, call.project()))
+def _protected_branch(call: ApiCall) -> Json:
+    return api_json.protection_json(_protection(call, call.project()))
 
 
 @ROUTES.post("projects/:id/protected_branches")
-def _protect(call: Call) -> Json:
+def _protect(call: ApiCall) -> Json:
     project = call.project()
     name = call.required("name")
     push, merge = _level(call, "push_access_level"), _level(call, "merge_access_level")
@@ -118,18 +125,18 @@ def _protect(call: Call) -> Json:
         raise conflict(f"Protected branch '{name}' already exists")
     made = call.lab.protect(project, name, push, merge)
     made.allow_force_push = force
-    return entities.protection(made)
+    return api_json.protection_json(made)
 
 
 @ROUTES.add("PATCH", "projects/:id/protected_branches/:name", 200)
-def _change_protection(call: Call) -> Json:
+def _change_protection(call: ApiCall) -> Json:
     found = _protection(call, call.project())
     found.allow_force_push = bool(call.flag("allow_force_push", default=found.allow_force_push))
-    return entities.protection(found)
+    return api_json.protection_json(found)
 
 
 @ROUTES.delete("projects/:id/protected_branches/:name")
-def _unprotect(call: Call) -> None:
+def _unprotect(call: ApiCall) -> None:
     project = call.project()
     project.protections.remove(_protection(call, project))
 
@@ -137,7 +144,7 @@ def _unprotect(call: Call) -> None:
 # --- labels ----------------------------------------------------------------------------------
 
 
-def _label(call: Call, project: Project) -> Label:
+def _label(call: ApiCall, project: Project) -> Label:
     wanted = call.path["label_id"]
     for one in project.labels:
         if one.name == wanted or str(one.id) == wanted:
@@ -146,21 +153,21 @@ def _label(call: Call, project: Project) -> Label:
 
 
 @ROUTES.get("projects/:id/labels")
-def _labels(call: Call) -> Response:
+def _labels(call: ApiCall) -> Response:
     project = call.project()
     search = (call.text("search") or "").lower()
     found = sorted((x for x in project.labels if search in x.name.lower()), key=lambda x: x.name)
-    return page(call, found, lambda one: entities.label(one, project))
+    return paginate(call, found, lambda one: api_json.label_json(one, project))
 
 
 @ROUTES.get("projects/:id/labels/:label_id")
-def _one_label(call: Call) -> Json:
+def _one_label(call: ApiCall) -> Json:
     project = call.project()
-    return entities.label(_label(call, project), project)
+    return api_json.label_json(_label(call, project), project)
 
 
 @ROUTES.post("projects/:id/labels")
-def _create_label(call: Call) -> Json:
+def _create_label(call: ApiCall) -> Json:
     project = call.project()
     call.require("name", "color")
     name, color = call.required("name"), call.required("color")
@@ -171,11 +178,11 @@ def _create_label(call: Call) -> Json:
     made = call.lab.label(project, name, color)
     made.description = call.text("description")
     made.priority = call.number("priority")
-    return entities.label(made, project)
+    return api_json.label_json(made, project)
 
 
 @ROUTES.put("projects/:id/labels/:label_id")
-def _change_label(call: Call) -> Json:
+def _change_label(call: ApiCall) -> Json:
     project = call.project()
     call.at_least_one("new_name", "color", "description", "priority")
     call.need(project, REPORTER)
@@ -185,7 +192,7 @@ def _change_label(call: Call) -> Json:
     one.name, one.color = new_name, call.text("color", one.color) or one.color
     one.description = call.text("description", one.description)
     one.priority = call.number("priority", one.priority)
-    return entities.label(one, project)
+    return api_json.label_json(one, project)
 
 
 def _check_label(name: str) -> None:
@@ -194,7 +201,7 @@ def _check_label(name: str) -> None:
 
 
 @ROUTES.delete("projects/:id/labels/:label_id")
-def _delete_label(call: Call) -> Any:
+def _delete_label(call: ApiCall) -> Any:
     project = call.project()
     call.need(project, REPORTER)
     one = _label(call, project)

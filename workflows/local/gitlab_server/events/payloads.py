@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from workflows.local.gitlab_server.state import entities
+from workflows.local.gitlab_server.state import api_json
 from workflows.local.gitlab_server.state.model import Issue, MergeRequest, iso
 
 if TYPE_CHECKING:
+    from workflows.local.gitlab_server.state.gitlab_state import GitLabState
     from workflows.local.gitlab_server.state.model import (
         Discussion,
         Json,
@@ -18,14 +19,13 @@ if TYPE_CHECKING:
         Project,
         User,
     )
-    from workflows.local.gitlab_server.state.repository import Commit
-    from workflows.local.gitlab_server.state.state import GitLab
+    from workflows.local.gitlab_server.state.repository import GitCommit
 
 _VISIBILITY = {"private": 0, "internal": 10, "public": 20}
 _STATES = {"opened": 1, "closed": 2, "merged": 3, "locked": 4}
 
 
-def user(one: User) -> Json:
+def user_payload(one: User) -> Json:
     """A person; the address is withheld."""
     return {
         "id": one.id,
@@ -36,9 +36,9 @@ def user(one: User) -> Json:
     }
 
 
-def project(lab: GitLab, one: Project) -> Json:
+def project_payload(lab: GitLabState, one: Project) -> Json:
     """The project object that every body has."""
-    url = entities.web_url(lab, one)
+    url = api_json.project_url(lab, one)
     host = lab.url.partition("://")[2].partition("/")[0].partition(":")[0]
     ssh = f"git@{host}:{one.path}.git"
     return {
@@ -61,13 +61,13 @@ def project(lab: GitLab, one: Project) -> Json:
     }
 
 
-def repository(lab: GitLab, one: Project) -> Json:
+def repository_payload(lab: GitLabState, one: Project) -> Json:
     """The older and shorter project object."""
-    found = project(lab, one)
+    found = project_payload(lab, one)
     return {name: found[name] for name in ("name", "url", "description", "homepage")}
 
 
-def label(one: Label, within: Project) -> Json:
+def label_payload(one: Label, within: Project) -> Json:
     """A label; here its name is a title."""
     return {
         "id": one.id,
@@ -83,12 +83,12 @@ def label(one: Label, within: Project) -> Json:
     }
 
 
-def labels(one: Noteable) -> list[Json]:
+def label_payloads(one: Noteable) -> list[Json]:
     """The labels of an issue or merge request, sorted by name."""
-    return [label(each, one.project) for each in sorted(one.labels, key=lambda x: x.name)]
+    return [label_payload(each, one.project) for each in sorted(one.labels, key=lambda x: x.name)]
 
 
-def attributes(lab: GitLab, one: Noteable) -> Json:
+def common_attributes(lab: GitLabState, one: Noteable) -> Json:
     """What issues and merge requests have in common in `object_attributes`."""
     assignees = [person.id for person in one.assignees]
     return {
@@ -101,19 +101,19 @@ def attributes(lab: GitLab, one: Noteable) -> Json:
         "author_id": one.author.id,
         "assignee_id": assignees[0] if assignees else None,
         "assignee_ids": assignees,
-        "labels": labels(one),
+        "labels": label_payloads(one),
         "milestone_id": None,
         "created_at": iso(one.created_at),
         "updated_at": iso(one.updated_at),
         "closed_at": iso(one.closed_at),
         "discussion_locked": one.discussion_locked,
-        "url": entities.noteable_url(lab, one),
+        "url": api_json.noteable_url(lab, one),
     }
 
 
-def issue_attributes(lab: GitLab, one: Issue) -> Json:
+def issue_attributes(lab: GitLabState, one: Issue) -> Json:
     """`object_attributes` of an issue."""
-    return attributes(lab, one) | {
+    return common_attributes(lab, one) | {
         "project_id": one.project.id,
         "confidential": one.confidential,
         "due_date": one.due_date,
@@ -123,19 +123,19 @@ def issue_attributes(lab: GitLab, one: Issue) -> Json:
     }
 
 
-def merge_request_attributes(lab: GitLab, one: MergeRequest) -> Json:
+def merge_request_attributes(lab: GitLabState, one: MergeRequest) -> Json:
     """`object_attributes` of a merge request."""
     draft = is_draft(one.title)
-    where = project(lab, one.project)
+    where = project_payload(lab, one.project)
     head = one.project.repository.commit(one.head_sha) if one.head_sha else None
-    return attributes(lab, one) | {
+    return common_attributes(lab, one) | {
         "source_branch": one.source_branch,
         "target_branch": one.target_branch,
         "source_project_id": one.project.id,
         "target_project_id": one.project.id,
         "source": where,
         "target": where,
-        "last_commit": commit(lab, one.project, head) if head else None,
+        "last_commit": commit_payload(lab, one.project, head) if head else None,
         "draft": draft,
         "work_in_progress": draft,
         "merge_status": "can_be_merged" if one.head_sha else "unchecked",
@@ -155,30 +155,30 @@ def is_draft(title: str) -> bool:
     return title.lower().startswith(("draft:", "[draft]", "(draft)"))
 
 
-def commit(lab: GitLab, within: Project, one: Commit) -> Json:
+def commit_payload(lab: GitLabState, within: Project, one: GitCommit) -> Json:
     """A commit in a push or a merge request."""
     return {
         "id": one.id,
         "message": one.message,
         "title": one.title,
         "timestamp": one.committed_at.isoformat(),
-        "url": f"{entities.web_url(lab, within)}/-/commit/{one.id}",
+        "url": f"{api_json.project_url(lab, within)}/-/commit/{one.id}",
         "author": {"name": one.author.name, "email": one.author.email},
     }
 
 
-def common(lab: GitLab, kind: str, event_type: str, actor: User, within: Project) -> Json:
+def event_head(lab: GitLabState, kind: str, event_type: str, actor: User, within: Project) -> Json:
     """The head of most bodies."""
     return {
         "object_kind": kind,
         "event_type": event_type,
-        "user": user(actor),
-        "project": project(lab, within),
-        "repository": repository(lab, within),
+        "user": user_payload(actor),
+        "project": project_payload(lab, within),
+        "repository": repository_payload(lab, within),
     }
 
 
-def noteable(lab: GitLab, one: Noteable) -> Json:
+def noteable_attributes(lab: GitLabState, one: Noteable) -> Json:
     """`object_attributes` of an issue or a merge request."""
     if isinstance(one, Issue):
         return issue_attributes(lab, one)
@@ -187,31 +187,31 @@ def noteable(lab: GitLab, one: Noteable) -> Json:
     raise TypeError(type(one))
 
 
-def noteable_event(
-    lab: GitLab, one: Noteable, actor: User, action: str, changes: Json, **more: str
+def noteable_payload(
+    lab: GitLabState, one: Noteable, actor: User, action: str, changes: Json, **more: str
 ) -> Json:
     """The body of an issue hook or a merge request hook."""
     is_issue = isinstance(one, Issue)
     kind = "issue" if is_issue else "merge_request"
     event = "confidential_issue" if isinstance(one, Issue) and one.confidential else kind
-    body = common(lab, kind, event, actor, one.project) | {
-        "object_attributes": noteable(lab, one) | {"action": action} | more,
-        "labels": labels(one),
+    body = event_head(lab, kind, event, actor, one.project) | {
+        "object_attributes": noteable_attributes(lab, one) | {"action": action} | more,
+        "labels": label_payloads(one),
         "changes": changes,
-        "assignees": [user(person) for person in one.assignees],
+        "assignees": [user_payload(person) for person in one.assignees],
     }
     if isinstance(one, MergeRequest):
-        body["reviewers"] = [user(person) for person in one.reviewers]
+        body["reviewers"] = [user_payload(person) for person in one.reviewers]
     return body
 
 
-def snapshot(one: Noteable) -> Json:
+def noteable_snapshot(one: Noteable) -> Json:
     """What a later `changes` is compared with."""
     found: Json = {
         "title": one.title,
         "description": one.description,
-        "labels": labels(one),
-        "assignees": [user(person) for person in one.assignees],
+        "labels": label_payloads(one),
+        "assignees": [user_payload(person) for person in one.assignees],
         "state_id": _STATES[one.state],
         "closed_at": iso(one.closed_at),
         "updated_at": iso(one.updated_at),
@@ -223,12 +223,12 @@ def snapshot(one: Noteable) -> Json:
         found |= {
             "target_branch": one.target_branch,
             "draft": is_draft(one.title),
-            "reviewers": [user(person) for person in one.reviewers],
+            "reviewers": [user_payload(person) for person in one.reviewers],
         }
     return found
 
 
-def changes(before: Json, after: Json) -> Json:
+def changed_fields(before: Json, after: Json) -> Json:
     """The fields that differ, with both values."""
     return {
         name: {"previous": before.get(name), "current": value}
@@ -237,12 +237,14 @@ def changes(before: Json, after: Json) -> Json:
     }
 
 
-def note_event(lab: GitLab, one: Note, on: Noteable, discussion: Discussion, action: str) -> Json:
+def note_payload(
+    lab: GitLabState, one: Note, on: Noteable, discussion: Discussion, action: str
+) -> Json:
     """The body of a note hook."""
     hidden = one.internal or (isinstance(on, Issue) and on.confidential)
     event = "confidential_note" if hidden else "note"
-    kind = entities.kind(on)
-    body = common(lab, "note", event, one.author, on.project)
+    kind = api_json.noteable_kind(on)
+    body = event_head(lab, "note", event, one.author, on.project)
     body["project_id"] = on.project.id
     body["object_attributes"] = {
         "id": one.id,
@@ -262,13 +264,13 @@ def note_event(lab: GitLab, one: Note, on: Noteable, discussion: Discussion, act
         "attachment": None,
         "created_at": iso(one.created_at),
         "updated_at": iso(one.updated_at),
-        "url": f"{entities.noteable_url(lab, on)}#note_{one.id}",
+        "url": f"{api_json.noteable_url(lab, on)}#note_{one.id}",
     }
-    body["issue" if kind == "Issue" else "merge_request"] = noteable(lab, on)
+    body["issue" if kind == "Issue" else "merge_request"] = noteable_attributes(lab, on)
     return body
 
 
-def pipeline_event(lab: GitLab, one: Pipeline, status: str) -> Json:
+def pipeline_payload(lab: GitLabState, one: Pipeline, status: str) -> Json:
     """The body of a pipeline hook."""
     found = one.project.repository.commit(one.sha)
     builds = [
@@ -286,7 +288,7 @@ def pipeline_event(lab: GitLab, one: Pipeline, status: str) -> Json:
         }
         for job in one.jobs
     ]
-    body = common(lab, "pipeline", "pipeline", one.user, one.project)
+    body = event_head(lab, "pipeline", "pipeline", one.user, one.project)
     del body["event_type"], body["repository"]
     return body | {
         "object_attributes": {
@@ -306,10 +308,10 @@ def pipeline_event(lab: GitLab, one: Pipeline, status: str) -> Json:
             "duration": None,
             "queued_duration": None,
             "variables": [],
-            "url": f"{entities.web_url(lab, one.project)}/-/pipelines/{one.id}",
+            "url": f"{api_json.project_url(lab, one.project)}/-/pipelines/{one.id}",
         },
         "merge_request": None,
-        "commit": commit(lab, one.project, found),
+        "commit": commit_payload(lab, one.project, found),
         "builds": builds,
         "source_pipeline": None,
     }

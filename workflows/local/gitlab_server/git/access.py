@@ -9,19 +9,19 @@ from workflows.local.git_server.rules import (
     NOT_FOUND,
     PUSH_FORBIDDEN,
     Access,
+    GitRefusal,
     ProtectedBranch,
     PushRules,
     RefChange,
-    Refusal,
     Service,
-    refusal,
+    access_refusal,
 )
 from workflows.local.gitlab_server.git import pushes
 from workflows.local.gitlab_server.state.model import BranchChange
 
 if TYPE_CHECKING:
+    from workflows.local.gitlab_server.state.gitlab_state import GitLabState
     from workflows.local.gitlab_server.state.model import Project, Token
-    from workflows.local.gitlab_server.state.state import GitLab
 
 _FETCH = {"api", "read_api", "read_repository", "write_repository"}
 _PUSH = {"api", "write_repository"}
@@ -38,7 +38,7 @@ class _Asker(str):
 class GitAccess:
     """The `Backend` that `GitHttp` asks."""
 
-    def __init__(self, lab: GitLab) -> None:
+    def __init__(self, lab: GitLabState) -> None:
         self._lab = lab
 
     def identify(self, user: str, token: str) -> str | None:
@@ -51,24 +51,24 @@ class GitAccess:
             asker.token = found
             return asker
 
-    def authorise(self, path: str, user: str | None, service: Service) -> Access | Refusal:
+    def authorise(self, path: str, user: str | None, service: Service) -> Access | GitRefusal:
         """What somebody gets for a project."""
         with self._lab.lock:
             project = self._lab.find_project(path) if "/" in path else None
             token = user.token if isinstance(user, _Asker) else None
             account = token.user if token else None
             if project is None or not self._lab.visible(project, account):
-                return Refusal(404, NOT_FOUND)
+                return GitRefusal(404, NOT_FOUND)
             level = self._lab.level(project, account)
-            refused = refusal(service, level=level, public=project.visibility != "private")
+            refused = access_refusal(service, level=level, public=project.visibility != "private")
             if refused:
                 return refused
             if service == "git-upload-pack":
                 allowed = token is None or bool(_FETCH & token.scopes)
                 access = Access(project.repository.folder)
-                return access if allowed else Refusal(403, DOWNLOAD_FORBIDDEN)
+                return access if allowed else GitRefusal(403, DOWNLOAD_FORBIDDEN)
             if token is None or not _PUSH & token.scopes or project.archived:
-                return Refusal(403, PUSH_FORBIDDEN)
+                return GitRefusal(403, PUSH_FORBIDDEN)
             return self._push(project, token, level)
 
     def _push(self, project: Project, token: Token, level: int) -> Access:
@@ -85,7 +85,7 @@ class GitAccess:
             ]
             with self._lab.lock:
                 project.last_push_options = refs[0].options if refs else ()
-                pushes.moved(self._lab, project, token.user, changes)
+                pushes.branches_moved(self._lab, project, token.user, changes)
 
         rules_for_push = PushRules(level, rules, project.decline)
         return Access(project.repository.folder, rules_for_push, on_push)

@@ -6,14 +6,19 @@ from typing import TYPE_CHECKING
 
 from workflows.local.gitlab_server.events import payloads
 from workflows.local.gitlab_server.git import pushes
-from workflows.local.gitlab_server.http.answers import ApiError, conflict, forbidden, unauthorized
+from workflows.local.gitlab_server.http.answers import (
+    GitLabApiError,
+    conflict,
+    forbidden,
+    unauthorized,
+)
+from workflows.local.gitlab_server.state.gitlab_state import protections
 from workflows.local.gitlab_server.state.model import BranchChange, status_of
-from workflows.local.gitlab_server.state.repository import ZEROS, Person
-from workflows.local.gitlab_server.state.state import protections
+from workflows.local.gitlab_server.state.repository import ZEROS, GitPerson
 
 if TYPE_CHECKING:
+    from workflows.local.gitlab_server.state.gitlab_state import GitLabState
     from workflows.local.gitlab_server.state.model import MergeRequest, Pipeline, User
-    from workflows.local.gitlab_server.state.state import GitLab
 
 _RUNNING = ("created", "waiting_for_resource", "preparing", "pending", "running", "scheduled")
 _UNMERGEABLE = ("conflict", "need_rebase")  # 422; whatever else stands in the way is 405
@@ -46,7 +51,7 @@ def detailed_status(request: MergeRequest) -> str:
 def _settings_status(request: MergeRequest) -> str | None:
     """What the project's settings have against the merge."""
     project = request.project
-    if project.only_allow_merge_if_all_discussions_are_resolved and unresolved(request):
+    if project.only_allow_merge_if_all_discussions_are_resolved and has_unresolved_threads(request):
         return "discussions_not_resolved"
     if project.only_allow_merge_if_pipeline_succeeds:
         pipeline = head_pipeline(request)
@@ -68,27 +73,27 @@ def _git_status(request: MergeRequest) -> str:
     return "mergeable" if project.repository.merged_tree(target, head) else "conflict"
 
 
-def unresolved(request: MergeRequest) -> bool:
+def has_unresolved_threads(request: MergeRequest) -> bool:
     """Whether a thread waits to be resolved."""
     notes = (note for thread in request.discussions for note in thread.notes)
     return any(note.resolvable and note.resolved_at is None for note in notes)
 
 
-def check(lab: GitLab, request: MergeRequest, actor: User, sha: str | None) -> None:
+def check_may_merge(lab: GitLabState, request: MergeRequest, actor: User, sha: str | None) -> None:
     """Refuse a merge, in GitLab's order of reasons."""
     if not lab.may_merge(request.project, actor, request.target_branch):
         raise unauthorized()
     status = detailed_status(request)
     if status not in {"mergeable", *_UNMERGEABLE}:
-        raise ApiError(405, {"message": "405 Method Not Allowed"})
+        raise GitLabApiError(405, {"message": "405 Method Not Allowed"})
     if status in _UNMERGEABLE:
-        raise ApiError(422, {"message": "Branch cannot be merged"})
+        raise GitLabApiError(422, {"message": "Branch cannot be merged"})
     if sha is not None and sha != request.head_sha:
         raise conflict(f"SHA does not match HEAD of source branch: {request.head_sha}")
 
 
 def merge(  # noqa: PLR0913 - what the endpoint takes
-    lab: GitLab,
+    lab: GitLabState,
     request: MergeRequest,
     actor: User,
     *,
@@ -101,36 +106,38 @@ def merge(  # noqa: PLR0913 - what the endpoint takes
     project, repository = request.project, request.project.repository
     target = repository.resolve(f"refs/heads/{request.target_branch}") or ""
     head = request.head_sha or ""
-    person = Person(actor.name, actor.email)
+    person = GitPerson(actor.name, actor.email)
     new = head
     if squash:
         tree = repository.merged_tree(target, head) or ""
         text = squash_message or request.title
-        author = Person(request.author.name, request.author.email)
+        author = GitPerson(request.author.name, request.author.email)
         new = repository.commit_tree(tree, [target], text, author, person)
         request.squash_commit_sha = new
     merge_commit = None
     if project.merge_method != "ff":
         tree = repository.merged_tree(target, new) or ""
-        text = message or default_message(lab, request)
+        text = message or default_merge_message(lab, request)
         new = merge_commit = repository.commit_tree(tree, [target, new], text, person, person)
     if not repository.set_branch(request.target_branch, new, target):
-        raise ApiError(422, {"message": "Branch cannot be merged"})
-    pushes.finish(lab, request, actor, merge_commit)
-    pushes.moved(lab, project, actor, [BranchChange(request.target_branch, target, new)])
+        raise GitLabApiError(422, {"message": "Branch cannot be merged"})
+    pushes.mark_merged(lab, request, actor, merge_commit)
+    pushes.branches_moved(lab, project, actor, [BranchChange(request.target_branch, target, new)])
     if remove_source_branch and not protections(project, request.source_branch):
         removed = repository.set_branch(request.source_branch, ZEROS, head)
         if removed:
-            pushes.moved(lab, project, actor, [BranchChange(request.source_branch, old=head)])
+            pushes.branches_moved(
+                lab, project, actor, [BranchChange(request.source_branch, old=head)]
+            )
 
 
-def default_message(lab: GitLab, request: MergeRequest) -> str:
+def default_merge_message(lab: GitLabState, request: MergeRequest) -> str:
     """The merge commit's message, from GitLab's default template."""
     parts = [
         f"Merge branch '{request.source_branch}' into '{request.target_branch}'",
         request.title,
     ]
-    numbers = [f"#{issue.iid}" for issue in pushes.closes(lab, request)]
+    numbers = [f"#{issue.iid}" for issue in pushes.issues_closed_by(lab, request)]
     if numbers and request.target_branch == request.project.default_branch:
         parts.append(
             f"Closes {' and '.join([', '.join(numbers[:-1]), numbers[-1]])}"
@@ -141,7 +148,7 @@ def default_message(lab: GitLab, request: MergeRequest) -> str:
     return "\n\n".join(parts)
 
 
-def rebase(lab: GitLab, request: MergeRequest, actor: User) -> None:
+def rebase(lab: GitLabState, request: MergeRequest, actor: User) -> None:
     """Put the source branch on top of the target branch; a conflict ends in `merge_error`."""
     project, repository = request.project, request.project.repository
     heads = repository.branches()
@@ -153,10 +160,10 @@ def rebase(lab: GitLab, request: MergeRequest, actor: User) -> None:
     rules = protections(project, request.source_branch)
     if rules and not any(rule.allow_force_push for rule in rules):
         raise forbidden("Source branch is protected from force push")
-    new = repository.rebased(head, target, Person(actor.name, actor.email))
+    new = repository.rebased(head, target, GitPerson(actor.name, actor.email))
     request.merge_error = None
     if new is None:
         request.merge_error = "Rebase failed: Rebase locally, resolve all conflicts, then push"
     elif new != head and repository.set_branch(request.source_branch, new, head):
-        pushes.moved(lab, project, actor, [BranchChange(request.source_branch, head, new)])
-    pushes.prepare(request)
+        pushes.branches_moved(lab, project, actor, [BranchChange(request.source_branch, head, new)])
+    pushes.refresh_version(request)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from workflows.local.gitlab_server.actions import closing, editing
-from workflows.local.gitlab_server.events import events, payloads
-from workflows.local.gitlab_server.state import entities
+from workflows.local.gitlab_server.actions import closing_pattern, editing
+from workflows.local.gitlab_server.events import payloads, webhooks
+from workflows.local.gitlab_server.state import api_json
 from workflows.local.gitlab_server.state.repository import ZEROS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from workflows.local.gitlab_server.state.gitlab_state import GitLabState
     from workflows.local.gitlab_server.state.model import (
         BranchChange,
         Issue,
@@ -20,14 +21,15 @@ if TYPE_CHECKING:
         Project,
         User,
     )
-    from workflows.local.gitlab_server.state.repository import Commit
-    from workflows.local.gitlab_server.state.state import GitLab
+    from workflows.local.gitlab_server.state.repository import GitCommit
 
 _MOST_BRANCHES = 3
 _MOST_COMMITS = 20
 
 
-def moved(lab: GitLab, project: Project, actor: User, changes: Iterable[BranchChange]) -> None:
+def branches_moved(
+    lab: GitLabState, project: Project, actor: User, changes: Iterable[BranchChange]
+) -> None:
     """Branches were created, moved or deleted; in the order of the push."""
     listed = list(changes)
     for one in listed:
@@ -39,10 +41,10 @@ def moved(lab: GitLab, project: Project, actor: User, changes: Iterable[BranchCh
         _update_merge_requests(lab, project, actor, one)
         if one.branch == project.default_branch and one.old != ZEROS:
             for commit in commits:
-                close_named(lab, project, actor, commit.message, f"commit {commit.id}")
+                close_issues_named_in(lab, project, actor, commit.message, f"commit {commit.id}")
 
 
-def _new_commits(project: Project, one: BranchChange) -> list[Commit]:
+def _new_commits(project: Project, one: BranchChange) -> list[GitCommit]:
     """The commits that a push brought, oldest first."""
     if one.new == ZEROS:
         return []
@@ -55,7 +57,7 @@ def _new_commits(project: Project, one: BranchChange) -> list[Commit]:
 
 
 def _tell(
-    lab: GitLab, project: Project, actor: User, one: BranchChange, commits: list[Commit]
+    lab: GitLabState, project: Project, actor: User, one: BranchChange, commits: list[GitCommit]
 ) -> None:
     if not any("push_events" in hook.events for hook in project.hooks.values()):
         return
@@ -74,13 +76,13 @@ def _tell(
         "user_email": "",
         "user_avatar": None,
         "project_id": project.id,
-        "project": payloads.project(lab, project),
-        "repository": payloads.repository(lab, project),
+        "project": payloads.project_payload(lab, project),
+        "repository": payloads.repository_payload(lab, project),
         "commits": [_pushed(lab, project, commit) for commit in commits[-_MOST_COMMITS:]],
         "total_commits_count": len(commits),
         "push_options": _nested(one.push_options),
     }
-    events.fire(lab, project, "push_events", body, branch=one.branch)
+    webhooks.fire_event(lab, project, "push_events", body, branch=one.branch)
 
 
 def _nested(options: Iterable[str]) -> Json:
@@ -93,28 +95,30 @@ def _nested(options: Iterable[str]) -> Json:
     return found
 
 
-def _pushed(lab: GitLab, project: Project, commit: Commit) -> Json:
+def _pushed(lab: GitLabState, project: Project, commit: GitCommit) -> Json:
     parent = commit.parents[0] if commit.parents else None
     files: dict[str, list[str]] = {"added": [], "modified": [], "removed": []}
     for one in project.repository.diff(parent, commit.id):
         kind = {"A": "added", "D": "removed"}.get(one.status, "modified")
         files[kind].append(one.new_path)
-    return payloads.commit(lab, project, commit) | files
+    return payloads.commit_payload(lab, project, commit) | files
 
 
-def _update_merge_requests(lab: GitLab, project: Project, actor: User, one: BranchChange) -> None:
+def _update_merge_requests(
+    lab: GitLabState, project: Project, actor: User, one: BranchChange
+) -> None:
     for request in project.merge_requests.values():
         if request.state != "opened":
             continue
         if request.source_branch == one.branch and request.head_sha != one.new:
-            before = payloads.snapshot(request)
+            before = payloads.noteable_snapshot(request)
             old = request.head_sha
-            prepare(request)
+            refresh_version(request)
             request.updated_at = lab.now()
             editing.system_note(lab, request, actor, _added(project, old, one.new))
-            events.noteable_event(lab, request, actor, "update", before, oldrev=old or ZEROS)
+            webhooks.fire_noteable_event(lab, request, actor, "update", before, oldrev=old or ZEROS)
         elif request.target_branch == one.branch and _arrived(project, request, one.new):
-            finish(lab, request, actor, None)
+            mark_merged(lab, request, actor, None)
 
 
 def _added(project: Project, old: str | None, new: str) -> str:
@@ -128,7 +132,7 @@ def _arrived(project: Project, request: MergeRequest, target: str) -> bool:
     return bool(some and project.repository.is_ancestor(head or "", target))
 
 
-def prepare(request: MergeRequest) -> None:
+def refresh_version(request: MergeRequest) -> None:
     """Compute the version of a merge request that its branches make now."""
     repository = request.project.repository
     heads = repository.branches()
@@ -139,37 +143,39 @@ def prepare(request: MergeRequest) -> None:
     request.changes_count = len(changed)
 
 
-def finish(lab: GitLab, request: MergeRequest, actor: User, merge_commit: str | None) -> None:
+def mark_merged(
+    lab: GitLabState, request: MergeRequest, actor: User, merge_commit: str | None
+) -> None:
     """A merge request has been merged; merged to the default branch it closes its issues."""
-    before = payloads.snapshot(request)
+    before = payloads.noteable_snapshot(request)
     request.state, request.merged_at, request.merge_user = "merged", lab.now(), actor
     request.merge_commit_sha = merge_commit
     request.updated_at = request.merged_at
     editing.state_event(lab, request, actor)
-    events.noteable_event(lab, request, actor, "merge", before)
+    webhooks.fire_noteable_event(lab, request, actor, "merge", before)
     if request.target_branch == request.project.default_branch:
-        for issue in closes(lab, request):
+        for issue in issues_closed_by(lab, request):
             _close(lab, issue, actor, f"merge request !{request.iid}")
 
 
-def closes(lab: GitLab, request: MergeRequest) -> list[Issue]:
+def issues_closed_by(lab: GitLabState, request: MergeRequest) -> list[Issue]:
     """The issues that this merge request closes (or closed) when it is merged."""
     project = request.project
     texts = [request.description or ""]
     if request.head_sha and request.base_sha:
         revisions = [request.head_sha, f"^{request.base_sha}"]
         texts += [commit.message for commit in project.repository.commits(revisions)]
-    found = [issue for text in texts for issue in named(lab, project, text)]
-    number = closing.branch_issue(request.source_branch)
+    found = [issue for text in texts for issue in issues_named_in(lab, project, text)]
+    number = closing_pattern.issue_of_branch(request.source_branch)
     if number in project.issues:
         found.append(project.issues[number])
     return list(dict.fromkeys(found))
 
 
-def named(lab: GitLab, project: Project, text: str) -> list[Issue]:
+def issues_named_in(lab: GitLabState, project: Project, text: str) -> list[Issue]:
     """The issues that a text closes, in this project and in others."""
     found = []
-    for reference in closing.references(text, lab.url):
+    for reference in closing_pattern.closing_references(text, lab.url):
         where = lab.find_project(reference.path) if reference.path else project
         issue = where.issues.get(reference.iid) if where else None
         if issue:
@@ -177,21 +183,23 @@ def named(lab: GitLab, project: Project, text: str) -> list[Issue]:
     return found
 
 
-def close_named(lab: GitLab, project: Project, actor: User, text: str, by: str) -> None:
+def close_issues_named_in(
+    lab: GitLabState, project: Project, actor: User, text: str, by: str
+) -> None:
     """Close what a commit message closes."""
-    for issue in named(lab, project, text):
+    for issue in issues_named_in(lab, project, text):
         _close(lab, issue, actor, by)
 
 
-def _close(lab: GitLab, issue: Issue, actor: User, by: str) -> None:
+def _close(lab: GitLabState, issue: Issue, actor: User, by: str) -> None:
     allowed = issue.project.autoclose_referenced_issues and editing.may_edit(lab, issue, actor)
     if allowed and issue.state == "opened":
         editing.edit(lab, issue, actor, {"state_event": "close"})
         editing.system_note(lab, issue, actor, f"closed via {by}")
 
 
-def mention(lab: GitLab, request: MergeRequest) -> None:
+def note_in_named_issues(lab: GitLabState, request: MergeRequest) -> None:
     """Leave a trace of a new merge request in the issues that it names."""
-    for issue in closes(lab, request):
-        link = entities.noteable(lab, request)["references"]["short"]
+    for issue in issues_closed_by(lab, request):
+        link = api_json.noteable_json(lab, request)["references"]["short"]
         editing.system_note(lab, issue, request.author, f"mentioned in merge request {link}")

@@ -8,7 +8,7 @@ from typing import Any
 from starlette.responses import Response
 
 
-class ApiError(Exception):
+class GitLabApiError(Exception):
     """An answer instead of the one asked for; raised anywhere below a handler."""
 
     def __init__(self, status: int, body: Any, headers: dict[str, str] | None = None) -> None:
@@ -20,58 +20,60 @@ class ApiError(Exception):
     @property
     def response(self) -> Response:
         """The error as an HTTP answer."""
-        return answer(self.body, self.status, self.headers)
+        return json_response(self.body, self.status, self.headers)
 
 
-def answer(body: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+def json_response(body: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     """JSON, as compact as GitLab writes it."""
     text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
     return Response(text, status, headers, media_type="application/json")
 
 
-def unauthorized() -> ApiError:
+def unauthorized() -> GitLabApiError:
     """No credentials where some are needed, or wrong ones."""
-    return ApiError(401, {"message": "401 Unauthorized"})
+    return GitLabApiError(401, {"message": "401 Unauthorized"})
 
 
-def forbidden(reason: str = "") -> ApiError:
+def forbidden(reason: str = "") -> GitLabApiError:
     """Visible, but the role is too low."""
-    return ApiError(403, {"message": f"403 Forbidden - {reason}" if reason else "403 Forbidden"})
+    return GitLabApiError(
+        403, {"message": f"403 Forbidden - {reason}" if reason else "403 Forbidden"}
+    )
 
 
-def not_found(thing: str = "") -> ApiError:
+def not_found(thing: str = "") -> GitLabApiError:
     """`404 Branch Not Found`; without a thing GitLab writes `404 Not found`."""
-    return ApiError(404, {"message": f"404 {thing} Not Found" if thing else "404 Not found"})
+    return GitLabApiError(404, {"message": f"404 {thing} Not Found" if thing else "404 Not found"})
 
 
-def no_route() -> ApiError:
+def no_route() -> GitLabApiError:
     """No endpoint has this path."""
-    return ApiError(404, {"error": "404 Not Found"})
+    return GitLabApiError(404, {"error": "404 Not Found"})
 
 
-def invalid(text: str) -> ApiError:
+def invalid_parameter(text: str) -> GitLabApiError:
     """A parameter check failed: `title is missing`."""
-    return ApiError(400, {"error": text})
+    return GitLabApiError(400, {"error": text})
 
 
-def unacceptable(field: str, *problems: str) -> ApiError:
+def unacceptable(field: str, *problems: str) -> GitLabApiError:
     """The record would not be valid: `{"title": ["can't be blank"]}`."""
-    return ApiError(400, {"message": {field: list(problems)}})
+    return GitLabApiError(400, {"message": {field: list(problems)}})
 
 
-def bad_request(text: str) -> ApiError:
+def bad_request(text: str) -> GitLabApiError:
     """A refusal in words."""
-    return ApiError(400, {"message": text})
+    return GitLabApiError(400, {"message": text})
 
 
-def conflict(message: Any) -> ApiError:
+def conflict(message: Any) -> GitLabApiError:
     """The thing is there already."""
-    return ApiError(409, {"message": message})
+    return GitLabApiError(409, {"message": message})
 
 
-def insufficient_scope(scope: str) -> ApiError:
+def insufficient_scope(scope: str) -> GitLabApiError:
     """The token is right, but was not made for this."""
-    return ApiError(
+    return GitLabApiError(
         403,
         {
             "error": "insufficient_scope",

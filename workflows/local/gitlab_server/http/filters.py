@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from workflows.local.gitlab_server.http.answers import invalid
+from workflows.local.gitlab_server.http.answers import invalid_parameter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from datetime import datetime
 
-    from workflows.local.gitlab_server.http.call import Call
+    from workflows.local.gitlab_server.http.api_call import ApiCall
     from workflows.local.gitlab_server.state.model import Json, Noteable
 
     Check = Callable[[Any], bool]
@@ -32,13 +32,13 @@ _ORDERS = (
 )
 
 
-def filtered(call: Call, items: Iterable[Any]) -> list[Any]:
+def filtered(call: ApiCall, items: Iterable[Any]) -> list[Any]:
     """The items that every filter of the query lets through."""
     checks = [*_by_labels(call), *_by_people(call), *_by_text(call), *_by_time(call)]
     return [item for item in items if all(check(item) for check in checks)]
 
 
-def _by_labels(call: Call) -> Iterable[Callable[[Noteable], bool]]:
+def _by_labels(call: ApiCall) -> Iterable[Callable[[Noteable], bool]]:
     wanted = call.words("labels")
     lowered = [word.lower() for word in wanted]
     if lowered == ["none"]:
@@ -66,7 +66,7 @@ def _before(field: str, moment: datetime) -> Check:
     return lambda one: bool(getattr(one, field) <= moment)
 
 
-def _by_people(call: Call) -> Iterable[Callable[[Any], bool]]:
+def _by_people(call: ApiCall) -> Iterable[Callable[[Any], bool]]:
     for role, people in (
         ("author", lambda one: [one.author]),
         ("assignee", lambda one: one.assignees),
@@ -79,7 +79,7 @@ def _by_people(call: Call) -> Iterable[Callable[[Any], bool]]:
             yield _has_name(people, names)
 
 
-def _with_id(call: Call, role: str, people: Callable[[Any], list[Any]]) -> Callable[[Any], bool]:
+def _with_id(call: ApiCall, role: str, people: Callable[[Any], list[Any]]) -> Callable[[Any], bool]:
     word = (call.text(f"{role}_id") or "").lower()
     if word in {"none", "any"}:
         return lambda one: bool(people(one)) == (word == "any")
@@ -87,7 +87,7 @@ def _with_id(call: Call, role: str, people: Callable[[Any], list[Any]]) -> Calla
     return lambda one: number in {person.id for person in people(one)}
 
 
-def _by_text(call: Call) -> Iterable[Callable[[Noteable], bool]]:
+def _by_text(call: ApiCall) -> Iterable[Callable[[Noteable], bool]]:
     iids = call.numbers("iids")
     if iids:
         yield lambda one: one.iid in iids
@@ -97,7 +97,7 @@ def _by_text(call: Call) -> Iterable[Callable[[Noteable], bool]]:
         yield lambda one: any(search in (getattr(one, place) or "").lower() for place in places)
 
 
-def _by_time(call: Call) -> Iterable[Callable[[Any], bool]]:
+def _by_time(call: ApiCall) -> Iterable[Callable[[Any], bool]]:
     for field in ("created_at", "updated_at"):
         short = field.removesuffix("_at")
         after, before = call.moment(f"{short}_after"), call.moment(f"{short}_before")
@@ -107,7 +107,7 @@ def _by_time(call: Call) -> Iterable[Callable[[Any], bool]]:
             yield _before(field, before)
 
 
-def ordered(call: Call, items: Iterable[Any]) -> list[Any]:
+def ordered(call: ApiCall, items: Iterable[Any]) -> list[Any]:
     """The items in the order that the query asks for: newest first."""
     order = call.choice("order_by", _ORDERS, "created_at")
     descending = call.choice("sort", ("asc", "desc"), "desc") == "desc"
@@ -115,7 +115,7 @@ def ordered(call: Call, items: Iterable[Any]) -> list[Any]:
     return sorted(items, key=lambda one: (getattr(one, attribute), one.id), reverse=descending)
 
 
-def fields_of(call: Call, texts: tuple[str, ...]) -> Json:
+def fields_of(call: ApiCall, texts: tuple[str, ...]) -> Json:
     """What a request wants changed, ready for `editing.edit`; `texts` are its plain strings."""
     found: Json = {name: call.text(name) for name in texts if call.has(name)}
     for name in ("labels", "add_labels", "remove_labels"):
@@ -134,5 +134,5 @@ def fields_of(call: Call, texts: tuple[str, ...]) -> Json:
             people = (call.lab.users.get(number) for number in call.numbers(name))
             found[field] = [person for person in people if person][:most]
     if "title" in found and found["title"] is None:
-        raise invalid("title is invalid")
+        raise invalid_parameter("title is invalid")
     return found

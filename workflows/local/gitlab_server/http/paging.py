@@ -7,22 +7,26 @@ import binascii
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlencode
 
-from workflows.local.gitlab_server.http.answers import ApiError, answer, invalid
+from workflows.local.gitlab_server.http.answers import (
+    GitLabApiError,
+    invalid_parameter,
+    json_response,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from starlette.responses import Response
 
-    from workflows.local.gitlab_server.http.call import Call
+    from workflows.local.gitlab_server.http.api_call import ApiCall
 
 DEFAULT_PER_PAGE = 20
 MAX_PER_PAGE = 100
 COUNTED = 10_000  # rows; longer lists are not counted for the client
 
 
-def page(
-    call: Call,
+def paginate(
+    call: ApiCall,
     items: Sequence[Any],
     render: Callable[[Any], Any],
     *,
@@ -34,17 +38,17 @@ def page(
     return _by_offset(call, items, render)
 
 
-def _sizes(call: Call) -> tuple[int, int]:
+def _sizes(call: ApiCall) -> tuple[int, int]:
     number = call.number("page", 1) or 0
     size = call.number("per_page", DEFAULT_PER_PAGE) or 0
     if number < 1:
-        raise invalid("page does not have a valid value")
+        raise invalid_parameter("page does not have a valid value")
     if size < 1:
-        raise invalid("per_page does not have a valid value")
+        raise invalid_parameter("per_page does not have a valid value")
     return number, min(size, MAX_PER_PAGE)
 
 
-def _by_offset(call: Call, items: Sequence[Any], render: Callable[[Any], Any]) -> Response:
+def _by_offset(call: ApiCall, items: Sequence[Any], render: Callable[[Any], Any]) -> Response:
     number, size = _sizes(call)
     total = len(items)
     pages = max(-(-total // size), 1)
@@ -66,15 +70,18 @@ def _by_offset(call: Call, items: Sequence[Any], render: Callable[[Any], Any]) -
         for rel, target in links.items()
         if target
     )
-    return answer([render(item) for item in shown], headers=headers)
+    return json_response([render(item) for item in shown], headers=headers)
 
 
 def _by_key(
-    call: Call, items: Sequence[Any], render: Callable[[Any], Any], key: Callable[[Any], Any] | None
+    call: ApiCall,
+    items: Sequence[Any],
+    render: Callable[[Any], Any],
+    key: Callable[[Any], Any] | None,
 ) -> Response:
     if key is None or call.text("order_by", "id") != "id":
         problem = "Keyset pagination is not yet available for this type of request"
-        raise ApiError(405, {"error": problem})
+        raise GitLabApiError(405, {"error": problem})
     _, size = _sizes(call)
     descending = call.choice("sort", ("asc", "desc"), "desc") == "desc"
     ordered = sorted(items, key=key, reverse=descending)
@@ -83,7 +90,7 @@ def _by_key(
         try:
             mark = type(key(ordered[0]))(after)
         except ValueError:
-            raise invalid("cursor is invalid") from None
+            raise invalid_parameter("cursor is invalid") from None
         ordered = [
             item for item in ordered if (key(item) < mark if descending else key(item) > mark)
         ]
@@ -92,22 +99,22 @@ def _by_key(
         cursor = base64.urlsafe_b64encode(str(key(ordered[size - 1])).encode()).decode()
         url = _url(call, cursor=cursor, per_page=size)
         headers["Link"] = f'<{url}>; rel="next"'
-    return answer([render(item) for item in ordered[:size]], headers=headers)
+    return json_response([render(item) for item in ordered[:size]], headers=headers)
 
 
-def _cursor(call: Call) -> str | None:
+def _cursor(call: ApiCall) -> str | None:
     if call.has("cursor"):
         try:
             return base64.urlsafe_b64decode(call.text("cursor") or "").decode()
         except (binascii.Error, ValueError):
-            raise invalid("cursor is invalid") from None
+            raise invalid_parameter("cursor is invalid") from None
     for name in ("id_after", "id_before"):
         if call.has(name):
             return str(call.number(name))
     return call.text("page_token")
 
 
-def _url(call: Call, **changed: Any) -> str:
+def _url(call: ApiCall, **changed: Any) -> str:
     """The address of another page: everything of the query stays but the page."""
     gone = {"private_token", "access_token", "id_after", "id_before", "page_token", *changed}
     kept = [(k, v) for k, v in parse_qsl(call.query, keep_blank_values=True) if k not in gone]

@@ -10,9 +10,9 @@ from urllib.parse import unquote
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from workflows.local.gitlab_server.http.call import Call
+    from workflows.local.gitlab_server.http.api_call import ApiCall
 
-    Handler = Callable[[Call], Any]
+    Handler = Callable[[ApiCall], Any]
 
 _PART = re.compile(r":(\w+)")
 
@@ -63,7 +63,7 @@ class Routes:
         return self.add("DELETE", path, 204)
 
 
-class Table:
+class RouteTable:
     """All routes, sorted by how many segments they have."""
 
     def __init__(self, groups: Iterable[Routes]) -> None:

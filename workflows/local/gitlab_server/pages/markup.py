@@ -57,7 +57,7 @@ def link(text: str, target: str) -> Html:
     return tag("a", text, href=target)
 
 
-def document(title: str, navigation: Iterable[Html], *content: str | Html) -> str:
+def html_page(title: str, navigation: Iterable[Html], *content: str | Html) -> str:
     """A whole page."""
     head = join(
         [
@@ -70,13 +70,13 @@ def document(title: str, navigation: Iterable[Html], *content: str | Html) -> st
     return f'<!DOCTYPE html>\n<html lang="en"><head>{head}</head><body>{body}</body></html>\n'
 
 
-def shown(text: str) -> str:
+def visible_text(text: str) -> str:
     """Text without HTML comments, which GitLab does not show either."""
     end = text.rfind("-->")  # what begins after it ends nowhere, and is not looked for
     return re.sub(r"<!--.*?-->\n?", "", text[: end + 3], flags=re.DOTALL) + text[end + 3 :]
 
 
-def diff(text: str) -> Html:
+def diff_html(text: str) -> Html:
     """A patch with its lines in colours."""
     kinds = {"+": "add", "-": "del", "@": "hunk"}
     lines = (

@@ -18,15 +18,23 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from workflows.local.gitlab_server.actions import comments, editing
 from workflows.local.gitlab_server.api import issues, merge_requests
 from workflows.local.gitlab_server.git import merging
-from workflows.local.gitlab_server.http.answers import ApiError
-from workflows.local.gitlab_server.pages.markup import Html, diff, document, join, link, shown, tag
+from workflows.local.gitlab_server.http.answers import GitLabApiError
+from workflows.local.gitlab_server.pages.markup import (
+    Html,
+    diff_html,
+    html_page,
+    join,
+    link,
+    tag,
+    visible_text,
+)
 from workflows.local.gitlab_server.state.model import GUEST, REPORTER, Issue, MergeRequest
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
+    from workflows.local.gitlab_server.state.gitlab_state import GitLabState
     from workflows.local.gitlab_server.state.model import Label, Noteable, Project, User
-    from workflows.local.gitlab_server.state.state import GitLab
 
 _PLACE = re.compile(
     r"/(?P<path>.+?)(?:/-/(?P<kind>issues|work_items|merge_requests)(?:/(?P<iid>\d{1,9}))?"
@@ -46,7 +54,7 @@ _HEADERS = {
 class Pages:
     """Answers whatever is neither API nor git (ASGI)."""
 
-    def __init__(self, lab: GitLab) -> None:
+    def __init__(self, lab: GitLabState) -> None:
         self._lab = lab
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -71,7 +79,7 @@ class Pages:
                 if raw == "/":
                     return self._page("Projects", self._projects(self._lab.person))
                 return self._show(raw, form if request.method == "POST" else None)
-            except ApiError as error:
+            except GitLabApiError as error:
                 return self._trouble(error.status, str(error.body.get("message", error.body)))
 
     def _show(self, raw: str, form: dict[str, str] | None) -> Response:
@@ -97,7 +105,7 @@ class Pages:
             one = project.merge_requests.get(iid)
             return one if self._sees_code(project, person) else None
         issue = project.issues.get(iid)
-        return issue if issue and issues.may_see(self._lab, issue, person) else None
+        return issue if issue and issues.may_see_issue(self._lab, issue, person) else None
 
     def _sees_code(self, project: Project, person: User | None) -> bool:
         level = self._lab.level(project, person)
@@ -108,9 +116,9 @@ class Pages:
     def _write(self, one: Noteable, person: User | None, form: dict[str, str]) -> None:
         level = self._lab.level(one.project, person)
         if person is None or (level < GUEST and one.project.visibility == "private"):
-            raise ApiError(403, {"message": "You may not write here."})
+            raise GitLabApiError(403, {"message": "You may not write here."})
         if form.get("body", "").strip():
-            comments.write(self._lab, one, person, form["body"])
+            comments.write_comment(self._lab, one, person, form["body"])
         fields: dict[str, object] = {}
         if "labels" in form or form.get("action") == "labels":
             words = (word.strip() for word in form.get("labels", "").split(","))
@@ -118,7 +126,7 @@ class Pages:
         if form.get("action") in {"close", "reopen"}:
             fields["state_event"] = form["action"]
         if fields and not editing.may_edit(self._lab, one, person):
-            raise ApiError(403, {"message": "You may not change this."})
+            raise GitLabApiError(403, {"message": "You may not change this."})
         editing.edit(self._lab, one, person, fields)
 
     # --- what is shown -----------------------------------------------------------------------
@@ -132,10 +140,10 @@ class Pages:
             navigation.append(link("Merge requests", f"{place}/merge_requests"))
         who = f"as {self._lab.person.username}" if self._lab.person else "not signed in"
         navigation.append(tag("span", who))
-        return HTMLResponse(document(title, navigation, content))
+        return HTMLResponse(html_page(title, navigation, content))
 
     def _trouble(self, status: int, text: str) -> Response:
-        return HTMLResponse(document(str(status), [], tag("p", text)), status)
+        return HTMLResponse(html_page(str(status), [], tag("p", text)), status)
 
     def _url(self, one: Noteable) -> str:
         kind = "issues" if isinstance(one, Issue) else "merge_requests"
@@ -158,7 +166,7 @@ class Pages:
         return tag("table", *rows) if shown else tag("p", "Nothing to see for you.")
 
     def _issues(self, project: Project, person: User | None) -> Html:
-        found = [i for i in project.issues.values() if issues.may_see(self._lab, i, person)]
+        found = [i for i in project.issues.values() if issues.may_see_issue(self._lab, i, person)]
         return join([tag("h2", "Issues"), self._list(found, "#")])
 
     def _requests(self, project: Project, person: User | None) -> Html:
@@ -182,7 +190,9 @@ class Pages:
         about = f" by {one.author.username}, {one.created_at:%Y-%m-%d %H:%M}"
         parts = [
             tag("p", _state(one), *map(_label, one.labels), tag("span", about, class_="quiet")),
-            tag("div", shown(one.description or "") or "(no description)", class_="box text"),
+            tag(
+                "div", visible_text(one.description or "") or "(no description)", class_="box text"
+            ),
         ]
         if isinstance(one, MergeRequest):
             parts.append(_branches(one))
@@ -194,7 +204,7 @@ class Pages:
             if note.system:
                 parts.append(tag("p", f"{when}: {note.body}", class_="quiet"))
                 continue
-            text = tag("div", shown(note.body), class_="text")
+            text = tag("div", visible_text(note.body), class_="text")
             who = tag("div", when, class_="quiet")
             parts.append(tag("div", who, text, class_="box", id=f"note_{note.id}"))
         if person:
@@ -246,8 +256,8 @@ def _form(one: Noteable) -> Html:
 
 def _diffs(one: MergeRequest) -> Html:
     parts = [tag("h2", "Changes")]
-    for each in merge_requests.diffs(one):
+    for each in merge_requests.merge_request_diffs(one):
         moved = f"{each.old_path} → " if each.old_path != each.new_path else ""
         parts.append(tag("div", f"{moved}{each.new_path}", class_="file"))
-        parts.append(diff(each.text))
+        parts.append(diff_html(each.text))
     return join(parts)

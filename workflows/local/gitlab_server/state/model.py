@@ -11,7 +11,7 @@ from workflows.local.gitlab_server.state.repository import ZEROS
 if TYPE_CHECKING:
     from datetime import date
 
-    from workflows.local.gitlab_server.state.repository import Repository
+    from workflows.local.gitlab_server.state.repository import BareRepository
 
 Json = dict[str, Any]
 
@@ -197,7 +197,7 @@ class MergeRequest(Noteable):
 
 
 @dataclass(eq=False, kw_only=True)
-class Job:
+class PipelineJob:
     """A job of a pipeline, or an external status (which has no log)."""
 
     id: int
@@ -230,7 +230,7 @@ class Pipeline:
     source: str = "push"
     status: str = "created"
     yaml_errors: str | None = None
-    jobs: list[Job] = field(default_factory=list)
+    jobs: list[PipelineJob] = field(default_factory=list)
 
 
 @dataclass(eq=False, kw_only=True)
@@ -264,7 +264,7 @@ class Project:
     path: str
     name: str
     namespace: Namespace
-    repository: Repository
+    repository: BareRepository
     created_at: datetime
     creator: User | None = None
     default_branch: str = "main"

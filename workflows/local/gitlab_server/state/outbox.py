@@ -27,7 +27,7 @@ _MAX_BODY_BYTES = 25 * 1024 * 1024
 
 
 @dataclass(frozen=True)
-class Delivery:
+class WebhookDelivery:
     """One request to one hook, ready to be sent. `key` is its Idempotency-Key."""
 
     id: int
@@ -73,10 +73,10 @@ class Outbox:
     """Sends in order while it is started; what is put in before waits."""
 
     def __init__(self) -> None:
-        self._waiting: queue.Queue[Delivery | None] = queue.Queue()
+        self._waiting: queue.Queue[WebhookDelivery | None] = queue.Queue()
         self._thread: threading.Thread | None = None
         self._stopping = threading.Event()
-        self.after: Callable[[Delivery, int | None], None] = lambda _delivery, _status: None
+        self.after: Callable[[WebhookDelivery, int | None], None] = lambda _delivery, _status: None
 
     def start(self) -> None:
         """Begin to send."""
@@ -95,7 +95,7 @@ class Outbox:
                 self._waiting.get_nowait()
                 self._waiting.task_done()
 
-    def put(self, delivery: Delivery) -> None:
+    def put(self, delivery: WebhookDelivery) -> None:
         """Send this after everything put in before."""
         if len(delivery.body) <= _MAX_BODY_BYTES:
             self._waiting.put(delivery)
@@ -113,7 +113,7 @@ class Outbox:
             self._waiting.task_done()
 
 
-def send(client: httpx.Client, delivery: Delivery) -> int | None:
+def send(client: httpx.Client, delivery: WebhookDelivery) -> int | None:
     """Send once, write it to the hook's log and return the status; None: no answer."""
     headers = delivery.headers()
     started = time.monotonic()

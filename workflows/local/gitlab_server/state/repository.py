@@ -36,7 +36,7 @@ _ENVIRONMENT = {
 }
 
 
-class Person(NamedTuple):
+class GitPerson(NamedTuple):
     """Author or committer, as git has them."""
 
     name: str
@@ -44,14 +44,14 @@ class Person(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Commit:
+class GitCommit:
     """A commit; times are ISO 8601 with the zone they were made in."""
 
     id: str
     parents: tuple[str, ...]
-    author: Person
+    author: GitPerson
     authored_at: datetime
-    committer: Person
+    committer: GitPerson
     committed_at: datetime
     message: str
 
@@ -61,7 +61,7 @@ class Commit:
         return self.message.partition("\n")[0]
 
 
-class Entry(NamedTuple):
+class TreeEntry(NamedTuple):
     """A line of a tree."""
 
     mode: str
@@ -90,7 +90,7 @@ class FileChange(NamedTuple):
     mode: str = "100644"
 
 
-class Repository:
+class BareRepository:
     """A bare repository. Names are checked, so that no name is ever taken for an option."""
 
     def __init__(self, folder: Path) -> None:
@@ -159,7 +159,7 @@ class Repository:
 
     # --- commits -----------------------------------------------------------------------------
 
-    def commits(self, revisions: Iterable[str], *options: str, path: str = "") -> list[Commit]:
+    def commits(self, revisions: Iterable[str], *options: str, path: str = "") -> list[GitCommit]:
         """What `git log` shows of these revisions, newest first."""
         if path and not _inside(path):
             return []
@@ -169,11 +169,11 @@ class Repository:
         log = self._git(*args, stdin=stdin)
         return [_commit(record) for record in log.split("\0") if record]
 
-    def commit(self, sha: str) -> Commit:
+    def commit(self, sha: str) -> GitCommit:
         """One commit by its id."""
         return self.commits([sha], "--no-walk")[0]
 
-    def last_commit(self, sha: str, path: str) -> Commit:
+    def last_commit(self, sha: str, path: str) -> GitCommit:
         """The newest commit up to `sha` that touched `path`."""
         return self.commits([sha], "-1", path=path)[0]
 
@@ -210,7 +210,7 @@ class Repository:
             for (names, modes), text in zip(_raw_records(raw), texts, strict=False)
         ]
 
-    def tree(self, sha: str, path: str = "", *, recursive: bool = False) -> list[Entry] | None:
+    def tree(self, sha: str, path: str = "", *, recursive: bool = False) -> list[TreeEntry] | None:
         """The entries below a folder; None when there is no such folder."""
         where = f"{sha}:{path.strip('/')}" if path.strip("/") else sha
         options = ("-r", "-t") if recursive else ()
@@ -220,7 +220,7 @@ class Repository:
         prefix = f"{path.strip('/')}/" if path.strip("/") else ""
         return [_entry(line, prefix) for line in done.stdout.split("\0") if line]
 
-    def entry(self, sha: str, path: str) -> Entry | None:
+    def entry(self, sha: str, path: str) -> TreeEntry | None:
         """The file, folder or submodule at `path`."""
         if not _inside(path):
             return None
@@ -246,8 +246,8 @@ class Repository:
         changes: Sequence[FileChange],
         *,
         message: str,
-        author: Person,
-        committer: Person,
+        author: GitPerson,
+        committer: GitPerson,
         when: datetime,
     ) -> str:
         """Add one commit to a branch (made from `parent` when it is new) and return its id."""
@@ -279,7 +279,12 @@ class Repository:
         return done.stdout.split("\n")[0] if done.exit_code == 0 else None
 
     def commit_tree(
-        self, tree: str, parents: Sequence[str], message: str, author: Person, committer: Person
+        self,
+        tree: str,
+        parents: Sequence[str],
+        message: str,
+        author: GitPerson,
+        committer: GitPerson,
     ) -> str:
         """Write a commit object; no branch moves."""
         parts = [part for parent in parents for part in ("-p", parent)]
@@ -287,7 +292,7 @@ class Repository:
         args = ("commit-tree", tree, *parts)
         return self._run(*args, stdin=message.encode(), env=env).stdout.strip()
 
-    def rebased(self, head: str, onto: str, committer: Person) -> str | None:
+    def rebased(self, head: str, onto: str, committer: GitPerson) -> str | None:
         """The commits of `head` on top of `onto`, as a new head; None when they conflict."""
         env = _identity(committer, committer)
         env = {name: value for name, value in env.items() if "COMMITTER" in name}
@@ -312,7 +317,7 @@ def _inside(path: str) -> bool:
     return not path.startswith("/") and ".." not in path.split("/")
 
 
-def _identity(author: Person, committer: Person) -> dict[str, str]:
+def _identity(author: GitPerson, committer: GitPerson) -> dict[str, str]:
     return {
         "GIT_AUTHOR_NAME": author.name,
         "GIT_AUTHOR_EMAIL": author.email,
@@ -321,14 +326,14 @@ def _identity(author: Person, committer: Person) -> dict[str, str]:
     }
 
 
-def _commit(record: str) -> Commit:
+def _commit(record: str) -> GitCommit:
     sha, parents, name, email, authored, by, by_email, committed, message = record.split("\x1f", 8)
-    return Commit(
+    return GitCommit(
         sha.strip(),
         tuple(parents.split()),
-        Person(name, email),
+        GitPerson(name, email),
         datetime.fromisoformat(authored),
-        Person(by, by_email),
+        GitPerson(by, by_email),
         datetime.fromisoformat(committed),
         message,
     )
@@ -338,10 +343,10 @@ def _data(content: bytes) -> bytes:
     return b"data %d\n%s\n" % (len(content), content)
 
 
-def _entry(line: str, prefix: str = "") -> Entry:
+def _entry(line: str, prefix: str = "") -> TreeEntry:
     info, _, path = line.partition("\t")
     mode, kind, sha = info.split(" ")
-    return Entry(mode, kind, sha, prefix + path)
+    return TreeEntry(mode, kind, sha, prefix + path)
 
 
 def _hunks(text: str) -> str:

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING
 from workflows.local.gitlab_server.state.model import Issue, MergeRequest, iso
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
+    from workflows.local.gitlab_server.state.gitlab_state import GitLabState
     from workflows.local.gitlab_server.state.model import (
         Award,
         Discussion,
@@ -20,9 +23,10 @@ if TYPE_CHECKING:
         Protection,
         User,
     )
-    from workflows.local.gitlab_server.state.state import GitLab
+    from workflows.local.gitlab_server.state.repository import FileDiff, GitCommit
 
 _TASK = re.compile(r"^[^\S\n]*(?:[-*+]|\d+[.)]) \[([ xX])\] ", re.MULTILINE)
+_TRAILER = re.compile(r"([A-Za-z0-9-]+): (.+)")
 _LEVEL_NAMES = {0: "No one", 30: "Developers + Maintainers", 40: "Maintainers", 60: "Admins"}
 _NO_TIME = {
     "time_estimate": 0,
@@ -32,7 +36,7 @@ _NO_TIME = {
 }
 
 
-def user(lab: GitLab, one: User) -> Json:
+def user_json(lab: GitLabState, one: User) -> Json:
     """The common user object."""
     return {
         "id": one.id,
@@ -45,22 +49,22 @@ def user(lab: GitLab, one: User) -> Json:
     }
 
 
-def maybe_user(lab: GitLab, one: User | None) -> Json | None:
+def optional_user_json(lab: GitLabState, one: User | None) -> Json | None:
     """A user, or null."""
-    return user(lab, one) if one else None
+    return user_json(lab, one) if one else None
 
 
-def member(lab: GitLab, one: Member) -> Json:
+def member_json(lab: GitLabState, one: Member) -> Json:
     """Somebody with their role."""
     expires = one.expires_at.isoformat() if one.expires_at else None
-    return user(lab, one.user) | {
+    return user_json(lab, one.user) | {
         "access_level": one.level,
         "expires_at": expires,
         "membership_state": "active",
     }
 
 
-def namespace(lab: GitLab, project: Project) -> Json:
+def namespace_json(lab: GitLabState, project: Project) -> Json:
     """The group or person that a project is in."""
     space = project.namespace
     parent = lab.namespaces.get(space.path.rpartition("/")[0])
@@ -77,12 +81,12 @@ def namespace(lab: GitLab, project: Project) -> Json:
     }
 
 
-def web_url(lab: GitLab, project: Project) -> str:
+def project_url(lab: GitLabState, project: Project) -> str:
     """Where people look at a project."""
     return f"{lab.url}/{project.path}"
 
 
-def project(lab: GitLab, one: Project, asker: User | None) -> Json:
+def project_json(lab: GitLabState, one: Project, asker: User | None) -> Json:
     """A project; `permissions` leave out what is inherited, as GitLab's do."""
     own = one.members.get(asker.id) if asker else None
     group = one.namespace.members.get(asker.id) if asker else None
@@ -98,11 +102,11 @@ def project(lab: GitLab, one: Project, asker: User | None) -> Json:
         "created_at": iso(one.created_at),
         "default_branch": one.default_branch if branches else None,
         "ssh_url_to_repo": f"git@{host}:{one.path}.git",
-        "http_url_to_repo": f"{web_url(lab, one)}.git",
-        "web_url": web_url(lab, one),
-        "readme_url": f"{web_url(lab, one)}/-/blob/{one.default_branch}/README.md",
+        "http_url_to_repo": f"{project_url(lab, one)}.git",
+        "web_url": project_url(lab, one),
+        "readme_url": f"{project_url(lab, one)}/-/blob/{one.default_branch}/README.md",
         "last_activity_at": iso(one.created_at),
-        "namespace": namespace(lab, one),
+        "namespace": namespace_json(lab, one),
         "empty_repo": not branches,
         "archived": one.archived,
         "visibility": one.visibility,
@@ -128,7 +132,7 @@ def project(lab: GitLab, one: Project, asker: User | None) -> Json:
     }
 
 
-def protection(one: Protection) -> Json:
+def protection_json(one: Protection) -> Json:
     """A protected branch."""
 
     def levels(level: int) -> list[Json]:
@@ -146,7 +150,7 @@ def protection(one: Protection) -> Json:
     }
 
 
-def label(one: Label, within: Project) -> Json:
+def label_json(one: Label, within: Project) -> Json:
     """A label with how often it is used."""
     open_issues = [i for i in within.issues.values() if one in i.labels and i.state == "opened"]
     closed = [i for i in within.issues.values() if one in i.labels and i.state != "opened"]
@@ -167,13 +171,13 @@ def label(one: Label, within: Project) -> Json:
     }
 
 
-def award(lab: GitLab, one: Award, awardable: Noteable | Note) -> Json:
+def award_json(lab: GitLabState, one: Award, awardable: Noteable | Note) -> Json:
     """An emoji."""
     names = {Issue: "Issue", MergeRequest: "MergeRequest"}
     return {
         "id": one.id,
         "name": one.name,
-        "user": user(lab, one.user),
+        "user": user_json(lab, one.user),
         "created_at": iso(one.created_at),
         "updated_at": iso(one.created_at),
         "awardable_id": awardable.id,
@@ -182,12 +186,14 @@ def award(lab: GitLab, one: Award, awardable: Noteable | Note) -> Json:
     }
 
 
-def kind(noteable: Noteable) -> str:
+def noteable_kind(noteable: Noteable) -> str:
     """The name that notes and hooks know a thing by."""
     return "Issue" if isinstance(noteable, Issue) else "MergeRequest"
 
 
-def note(lab: GitLab, one: Note, noteable: Noteable, discussion: Discussion | None = None) -> Json:
+def note_json(
+    lab: GitLabState, one: Note, noteable: Noteable, discussion: Discussion | None = None
+) -> Json:
     """A comment."""
     threaded = discussion is not None and not discussion.individual
     found: Json = {
@@ -195,12 +201,12 @@ def note(lab: GitLab, one: Note, noteable: Noteable, discussion: Discussion | No
         "type": "DiffNote" if one.position else "DiscussionNote" if threaded else None,
         "body": one.body,
         "attachment": None,
-        "author": user(lab, one.author),
+        "author": user_json(lab, one.author),
         "created_at": iso(one.created_at),
         "updated_at": iso(one.updated_at),
         "system": one.system,
         "noteable_id": noteable.id,
-        "noteable_type": kind(noteable),
+        "noteable_type": noteable_kind(noteable),
         "project_id": noteable.project.id,
         "resolvable": one.resolvable,
         "confidential": one.internal,
@@ -215,32 +221,34 @@ def note(lab: GitLab, one: Note, noteable: Noteable, discussion: Discussion | No
     if one.resolvable:
         found |= {
             "resolved": one.resolved_at is not None,
-            "resolved_by": maybe_user(lab, one.resolved_by),
+            "resolved_by": optional_user_json(lab, one.resolved_by),
             "resolved_at": iso(one.resolved_at),
         }
     return found
 
 
-def discussion(lab: GitLab, one: Discussion, noteable: Noteable, notes: list[Note]) -> Json:
+def discussion_json(
+    lab: GitLabState, one: Discussion, noteable: Noteable, notes: list[Note]
+) -> Json:
     """A thread with those of its notes that the asker may see."""
     return {
         "id": one.id,
         "individual_note": one.individual,
-        "notes": [note(lab, each, noteable, one) for each in notes],
+        "notes": [note_json(lab, each, noteable, one) for each in notes],
     }
 
 
-def noteable_url(lab: GitLab, one: Noteable) -> str:
+def noteable_url(lab: GitLabState, one: Noteable) -> str:
     """Where people look at an issue or a merge request."""
     place = "issues" if isinstance(one, Issue) else "merge_requests"
-    return f"{web_url(lab, one.project)}/-/{place}/{one.iid}"
+    return f"{project_url(lab, one.project)}/-/{place}/{one.iid}"
 
 
-def noteable(lab: GitLab, one: Noteable) -> Json:
+def noteable_json(lab: GitLabState, one: Noteable) -> Json:
     """What issues and merge requests have in common."""
     sign = "#" if isinstance(one, Issue) else "!"
     tasks = _TASK.findall(one.description or "")
-    people = [user(lab, person) for person in one.assignees]
+    people = [user_json(lab, person) for person in one.assignees]
     return {
         "id": one.id,
         "iid": one.iid,
@@ -251,10 +259,10 @@ def noteable(lab: GitLab, one: Noteable) -> Json:
         "created_at": iso(one.created_at),
         "updated_at": iso(one.updated_at),
         "closed_at": iso(one.closed_at),
-        "closed_by": maybe_user(lab, one.closed_by),
+        "closed_by": optional_user_json(lab, one.closed_by),
         "labels": sorted(each.name for each in one.labels),
         "milestone": None,
-        "author": user(lab, one.author),
+        "author": user_json(lab, one.author),
         "assignees": people,
         "assignee": people[0] if people else None,
         "user_notes_count": sum(not each.system for each in one.notes),
@@ -277,12 +285,12 @@ def noteable(lab: GitLab, one: Noteable) -> Json:
     }
 
 
-def issue(lab: GitLab, one: Issue) -> Json:
+def issue_json(lab: GitLabState, one: Issue) -> Json:
     """An issue."""
     base = f"{lab.url}/api/v4/projects/{one.project.id}"
     mentions = f"#{one.iid}"
     requests = [m for m in one.project.merge_requests.values() if mentions in (m.description or "")]
-    return noteable(lab, one) | {
+    return noteable_json(lab, one) | {
         "type": one.issue_type.upper(),
         "issue_type": one.issue_type,
         "merge_requests_count": len(requests),
@@ -300,4 +308,61 @@ def issue(lab: GitLab, one: Issue) -> Json:
             "project": base,
             "closed_as_duplicate_of": None,
         },
+    }
+
+
+def commit_time(moment: datetime) -> str:
+    """A commit's time, in the zone it was made in."""
+    return moment.isoformat(timespec="milliseconds")
+
+
+def commit_json(lab: GitLabState, project: Project, one: GitCommit) -> Json:
+    """A commit as it stands in lists."""
+    trailers = _trailers(one.message)
+    return {
+        "id": one.id,
+        "short_id": one.id[:8],
+        "title": one.title,
+        "message": one.message,
+        "author_name": one.author.name,
+        "author_email": one.author.email,
+        "authored_date": commit_time(one.authored_at),
+        "committer_name": one.committer.name,
+        "committer_email": one.committer.email,
+        "committed_date": commit_time(one.committed_at),
+        "created_at": commit_time(one.committed_at),
+        "parent_ids": list(one.parents),
+        "trailers": {name: values[-1] for name, values in trailers.items()},
+        "extended_trailers": trailers,
+        "web_url": f"{project_url(lab, project)}/-/commit/{one.id}",
+    }
+
+
+def _trailers(message: str) -> dict[str, list[str]]:
+    """The `Name: value` lines of the last paragraph, when it holds nothing else."""
+    paragraphs = message.strip().split("\n\n")
+    lines = paragraphs[-1].splitlines() if len(paragraphs) > 1 else []
+    matches = [_TRAILER.fullmatch(line) for line in lines]
+    found: dict[str, list[str]] = {}
+    if all(matches):
+        for match in matches:
+            if match:
+                found.setdefault(match[1], []).append(match[2])
+    return found
+
+
+def diff_json(one: FileDiff) -> Json:
+    """One changed file."""
+    return {
+        "old_path": one.old_path,
+        "new_path": one.new_path,
+        "a_mode": one.old_mode.replace("000000", "0"),
+        "b_mode": one.new_mode.replace("000000", "0"),
+        "new_file": one.status == "A",
+        "renamed_file": one.status == "R",
+        "deleted_file": one.status == "D",
+        "generated_file": False,
+        "collapsed": False,
+        "too_large": False,
+        "diff": one.text,
     }

@@ -9,11 +9,12 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from workflows.local.gitlab_server.events import payloads
+from workflows.local.gitlab_server.state.gitlab_state import VERSION
 from workflows.local.gitlab_server.state.model import Issue, MergeRequest
-from workflows.local.gitlab_server.state.outbox import Delivery
-from workflows.local.gitlab_server.state.state import VERSION
+from workflows.local.gitlab_server.state.outbox import WebhookDelivery
 
 if TYPE_CHECKING:
+    from workflows.local.gitlab_server.state.gitlab_state import GitLabState
     from workflows.local.gitlab_server.state.model import (
         Discussion,
         Hook,
@@ -24,23 +25,24 @@ if TYPE_CHECKING:
         Project,
         User,
     )
-    from workflows.local.gitlab_server.state.state import GitLab
 
 _FAILURES_UNTIL_PAUSE = 4
 _FAILURES_UNTIL_OFF = 40
 _LONGEST_PAUSE = timedelta(days=1)
 
 
-def fire(lab: GitLab, project: Project, flag: str, body: Json, *, branch: str = "") -> None:
+def fire_event(
+    lab: GitLabState, project: Project, flag: str, body: Json, *, branch: str = ""
+) -> None:
     """Put one delivery for each hook that listens; with `branch`, only where its filter fits."""
     for hook in project.hooks.values():
         if flag in hook.events and _listens(hook, branch) and _executable(lab, hook):
-            deliver(lab, hook, flag, body)
+            queue_delivery(lab, hook, flag, body)
 
 
-def deliver(lab: GitLab, hook: Hook, flag: str, body: Json, *, key: str = "") -> None:
+def queue_delivery(lab: GitLabState, hook: Hook, flag: str, body: Json, *, key: str = "") -> None:
     """Put one delivery (and the duplicates that the state asks for) in the outbox."""
-    delivery = Delivery(
+    delivery = WebhookDelivery(
         id=lab.next_id("hook-event"),
         hook=hook,
         event=_event_name(flag),
@@ -67,11 +69,11 @@ def _listens(hook: Hook, branch: str) -> bool:
     )
 
 
-def _executable(lab: GitLab, hook: Hook) -> bool:
+def _executable(lab: GitLabState, hook: Hook) -> bool:
     return alert_status(lab, hook) == "executable"
 
 
-def alert_status(lab: GitLab, hook: Hook) -> str:
+def alert_status(lab: GitLabState, hook: Hook) -> str:
     """Whether a hook is on; failing ones are switched off only where the state says so."""
     if not lab.auto_disable_hooks or hook.failures < _FAILURES_UNTIL_PAUSE:
         return "executable"
@@ -81,7 +83,7 @@ def alert_status(lab: GitLab, hook: Hook) -> str:
     return "executable" if over else "temporarily_disabled"
 
 
-def record(lab: GitLab, delivery: Delivery, status: int | None) -> None:
+def record_result(lab: GitLabState, delivery: WebhookDelivery, status: int | None) -> None:
     """Count failures in a row; one success forgives them all."""
     with lab.lock:
         hook = delivery.hook
@@ -95,8 +97,8 @@ def record(lab: GitLab, delivery: Delivery, status: int | None) -> None:
             hook.disabled_until = lab.now() + min(doubled, _LONGEST_PAUSE)
 
 
-def noteable_event(
-    lab: GitLab,
+def fire_noteable_event(
+    lab: GitLabState,
     one: Noteable,
     actor: User,
     action: str,
@@ -104,28 +106,32 @@ def noteable_event(
     **more: Any,
 ) -> None:
     """Tell that an issue or merge request was opened, changed, closed or merged."""
-    changes = payloads.changes(before or {}, payloads.snapshot(one)) if before else {}
+    changes = (
+        payloads.changed_fields(before or {}, payloads.noteable_snapshot(one)) if before else {}
+    )
     if isinstance(one, Issue):
         flag = "confidential_issues_events" if one.confidential else "issues_events"
     else:
         flag = "merge_requests_events"
     if any(flag in hook.events for hook in one.project.hooks.values()):
-        body = payloads.noteable_event(lab, one, actor, action, changes, **more)
+        body = payloads.noteable_payload(lab, one, actor, action, changes, **more)
         branch = one.target_branch if isinstance(one, MergeRequest) else ""
-        fire(lab, one.project, flag, body, branch=branch)
+        fire_event(lab, one.project, flag, body, branch=branch)
 
 
-def note_event(lab: GitLab, one: Note, on: Noteable, discussion: Discussion, action: str) -> None:
+def fire_note_event(
+    lab: GitLabState, one: Note, on: Noteable, discussion: Discussion, action: str
+) -> None:
     """Tell of a comment; system notes are nobody's business."""
     if one.system or not on.project.hooks:
         return
     hidden = one.internal or (isinstance(on, Issue) and on.confidential)
     flag = "confidential_note_events" if hidden else "note_events"
-    fire(lab, on.project, flag, payloads.note_event(lab, one, on, discussion, action))
+    fire_event(lab, on.project, flag, payloads.note_payload(lab, one, on, discussion, action))
 
 
-def pipeline_event(lab: GitLab, one: Pipeline, status: str) -> None:
+def fire_pipeline_event(lab: GitLabState, one: Pipeline, status: str) -> None:
     """Tell that a pipeline reached a status."""
     if one.project.hooks:
-        body = payloads.pipeline_event(lab, one, status)
-        fire(lab, one.project, "pipeline_events", body, branch=one.ref)
+        body = payloads.pipeline_payload(lab, one, status)
+        fire_event(lab, one.project, "pipeline_events", body, branch=one.ref)

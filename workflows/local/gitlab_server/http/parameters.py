@@ -19,20 +19,20 @@ if TYPE_CHECKING:
 _BRACKETS = re.compile(r"\[([^\]]*)\]")
 
 
-def parameters(query: str, content_type: str, body: bytes) -> Json:
+def request_parameters(query: str, content_type: str, body: bytes) -> Json:
     """All parameters; the body wins over the query.
 
     Raises:
-        ApiError: the body is not what its type says.
+        GitLabApiError: the body is not what its type says.
     """
-    found = nested(parse_qsl(query, keep_blank_values=True))
+    found = nested_parameters(parse_qsl(query, keep_blank_values=True))
     kind = content_type.partition(";")[0].strip().lower()
     if not body:
         return found
     if kind == "multipart/form-data":
-        return found | nested(_multipart(content_type, body))
+        return found | nested_parameters(_multipart(content_type, body))
     if kind == "application/x-www-form-urlencoded":
-        return found | nested(parse_qsl(_text(body), keep_blank_values=True))
+        return found | nested_parameters(parse_qsl(_text(body), keep_blank_values=True))
     try:
         given = json.loads(body)
         json.dumps(given, ensure_ascii=False).encode()  # half a surrogate pair is no text
@@ -43,7 +43,7 @@ def parameters(query: str, content_type: str, body: bytes) -> Json:
     return found | given
 
 
-def nested(pairs: Iterable[tuple[str, Any]]) -> Json:
+def nested_parameters(pairs: Iterable[tuple[str, Any]]) -> Json:
     """Names with brackets as Rack reads them: `a[]=1&a[]=2`, `not[labels]=x`, `a[][b]=1`."""
     found: Json = {}
     for name, value in pairs:

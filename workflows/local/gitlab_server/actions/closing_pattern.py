@@ -14,14 +14,14 @@ _SHORT = r"(?:(?<![\w./-])\w[\w./-]*+)?#\d++(?!\w)"
 _BETWEEN = r"(?: *+,? *+(?:(?<= )and ++)?)"
 
 
-class Reference(NamedTuple):
+class IssueReference(NamedTuple):
     """An issue; `path` is empty for the project that the text is in."""
 
     path: str
     iid: int
 
 
-def references(text: str, base_url: str) -> list[Reference]:
+def closing_references(text: str, base_url: str) -> list[IssueReference]:
     """The issues that `text` closes, in its order, each once."""
     url = rf"{re.escape(base_url)}/[\w./-]+?/-/(?:issues|work_items)/\d++"
     one = rf"(?:(?:issues? ++)?(?:{url}|{_SHORT}))"
@@ -31,14 +31,16 @@ def references(text: str, base_url: str) -> list[Reference]:
         r"|(?P<path>\w[\w./-]*)?#(?P<iid>\d+)"
     )
     found = [
-        Reference(match["in_url"] or match["path"] or "", int(match["url_iid"] or match["iid"]))
+        IssueReference(
+            match["in_url"] or match["path"] or "", int(match["url_iid"] or match["iid"])
+        )
         for group in pattern.finditer(text)
         for match in each.finditer(group[1])
     ]
     return list(dict.fromkeys(found))
 
 
-def branch_issue(branch: str) -> int | None:
+def issue_of_branch(branch: str) -> int | None:
     """The issue that a branch named `123-…` belongs to."""
     match = re.match(r"(\d+)-", branch, re.ASCII)
     return int(match[1]) if match else None

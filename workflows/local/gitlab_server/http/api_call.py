@@ -9,25 +9,25 @@ from typing import TYPE_CHECKING, Any
 from workflows.local.gitlab_server.http.answers import (
     forbidden,
     insufficient_scope,
-    invalid,
+    invalid_parameter,
     not_found,
     unauthorized,
 )
 from workflows.local.gitlab_server.state.model import REPORTER
 
 if TYPE_CHECKING:
+    from workflows.local.gitlab_server.state.gitlab_state import GitLabState
     from workflows.local.gitlab_server.state.model import Json, Project, Token, User
-    from workflows.local.gitlab_server.state.state import GitLab
 
 _TRUE = ("true", "1", "t", "yes", "on", "True")
 _FALSE = ("false", "0", "f", "no", "off", "False")
 
 
 @dataclass
-class Call:
+class ApiCall:
     """A request. `path` holds the decoded parts of its address, `params` everything else."""
 
-    lab: GitLab
+    lab: GitLabState
     method: str
     target: str
     query: str
@@ -97,13 +97,15 @@ class Call:
         """Refuse the request unless all of these are given; the answer names every one."""
         missing = [name for name in names if self.params.get(name) is None]
         if missing:
-            raise invalid(", ".join(f"{name} is missing" for name in missing))
+            raise invalid_parameter(", ".join(f"{name} is missing" for name in missing))
 
     def at_least_one(self, *names: str) -> None:
         """Refuse an update that changes nothing."""
         if not self.has(*names):
             listed = ", ".join(names)
-            raise invalid(f"{listed} are missing, at least one parameter must be provided")
+            raise invalid_parameter(
+                f"{listed} are missing, at least one parameter must be provided"
+            )
 
     def text(self, name: str, default: str | None = None) -> str | None:
         """A string; a number counts as one."""
@@ -111,7 +113,7 @@ class Call:
         if value is None:
             return default
         if isinstance(value, (dict, list)):
-            raise invalid(f"{name} is invalid")
+            raise invalid_parameter(f"{name} is invalid")
         return str(value)
 
     def required(self, name: str) -> str:
@@ -128,7 +130,7 @@ class Call:
             return True
         if str(value).lower() in _FALSE:
             return False
-        raise invalid(f"{name} is invalid")
+        raise invalid_parameter(f"{name} is invalid")
 
     def number(self, name: str, default: int | None = None) -> int | None:
         """A whole number."""
@@ -139,7 +141,7 @@ class Call:
         """One of these words."""
         value = self.text(name, default)
         if value not in values:
-            raise invalid(f"{name} does not have a valid value")
+            raise invalid_parameter(f"{name} does not have a valid value")
         return value
 
     def words(self, name: str) -> list[str]:
@@ -162,7 +164,7 @@ class Call:
         try:
             found = datetime.fromisoformat(value)
         except ValueError:
-            raise invalid(f"{name} is invalid") from None
+            raise invalid_parameter(f"{name} is invalid") from None
         return found if found.tzinfo else found.replace(tzinfo=UTC)
 
     def iid(self, name: str) -> int:
@@ -173,5 +175,5 @@ class Call:
 def _integer(name: str, value: Any) -> int:
     text = str(value)
     if isinstance(value, bool) or not text.lstrip("-").isascii() or not text.lstrip("-").isdigit():
-        raise invalid(f"{name} is invalid")
+        raise invalid_parameter(f"{name} is invalid")
     return int(text)

@@ -25,7 +25,7 @@ from workflows.local.gitlab_server.state.model import (
     User,
 )
 from workflows.local.gitlab_server.state.outbox import Outbox
-from workflows.local.gitlab_server.state.repository import Repository
+from workflows.local.gitlab_server.state.repository import BareRepository
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -39,7 +39,7 @@ _PROJECT_PATH = re.compile(r"\w[\w.-]*(/\w[\w.-]*)+", re.ASCII)
 _SCOPES = ("api",)
 
 
-class GitLab:
+class GitLabState:
     """Everything a GitLab holds. Take `lock` to look at it while it is being served.
 
     `person` is who looks at the pages (None: anonymous). Knobs: `rate_limit` requests a minute for
@@ -196,7 +196,7 @@ class GitLab:
             path=path,
             name=name,
             namespace=self.create_group(group),
-            repository=Repository(folder),
+            repository=BareRepository(folder),
             created_at=self.now(),
             creator=creator,
             default_branch=default_branch,

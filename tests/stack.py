@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from workflows.cli import catalog
 from workflows.core.config.settings import load
-from workflows.core.flow import Execution, Outcome
+from workflows.core.flow import FlowExecution, FlowOutcome
 from workflows.core.progress import LogReporter
 from workflows.local.gitlab_server.actions import editing
 from workflows.local.gitlab_server.state.model import DEVELOPER, MAINTAINER, REPORTER
@@ -83,11 +83,11 @@ class Stack:
 
     def run(
         self, workflow: str, values: dict[str, Any], *, run_id: str = "", settings: Settings
-    ) -> Outcome:
+    ) -> FlowOutcome:
         """Run a flow in this process; whatever it raises is in the outcome."""
         flow = catalog.find(workflow)
         parameters = flow.validate(values, settings)
-        execution = Execution(
+        execution = FlowExecution(
             flow, parameters, settings, LogReporter(), run_id or uuid.uuid4().hex[:8]
         )
         try:
@@ -97,7 +97,9 @@ class Stack:
         assert execution.outcome is not None
         return execution.outcome
 
-    def resolve(self, issue: Issue, *, settings: Settings | None = None, **more: Any) -> Outcome:
+    def resolve(
+        self, issue: Issue, *, settings: Settings | None = None, **more: Any
+    ) -> FlowOutcome:
         """Run resolve_issue on the issue, in this process."""
         run_id = more.pop("run_id", "")
         values = self.parameters(issue, **more)

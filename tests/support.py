@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from workflows.core import process
 from workflows.core.config import environment
 from workflows.core.git.command import Git
-from workflows.core.git.names import GitUrl
+from workflows.core.git.urls import GitUrl
 
 if TYPE_CHECKING:
     from workflows.local.git_server.http import GitServer

@@ -12,8 +12,8 @@ from pydantic import Field
 
 from workflows.core.errors import BranchRefused, NothingToCommit, PushNotFastForward
 from workflows.core.flow import Flow, Run
-from workflows.core.git.commit_text import Person
-from workflows.core.git.names import GitUrl
+from workflows.core.git.commit_text import CommitIdentity
+from workflows.core.git.urls import GitUrl
 from workflows.core.parameters import Email, FlowParameters, NewBranchName, PersonName
 from workflows.core.prefect import orchestration
 from workflows.tasks import git, utility
@@ -85,13 +85,13 @@ def _once(parameters: Parameters, run: Run, folder: Path) -> Result:
         )
     run.step("create branch", git.create_branch, repository, branch)
     run.step("write file", utility.write_file, folder, FILE_NAME, FILE_TEXT)
-    author = Person(parameters.git_user, parameters.git_email)
+    author = CommitIdentity(parameters.git_user, parameters.git_email)
     changed = run.step("commit changes", _commit, repository, author)
     commit_id = run.step("push changes", git.push_changes, repository, branch)
     return Result(branch, commit_id, url.branch_url(branch), changed)
 
 
-def _commit(repository: git.Repository, author: Person) -> bool:
+def _commit(repository: git.Repository, author: CommitIdentity) -> bool:
     """Commit the file; False when the branch already holds it."""
     try:
         git.commit_changes(repository, author=author, paths=[FILE_NAME])

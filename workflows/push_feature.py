@@ -20,8 +20,8 @@ from workflows.change.request import Request, request_id
 from workflows.change.words import prompt
 from workflows.change.words.text import one_line, slug
 from workflows.core.flow import Flow, Run
-from workflows.core.git.commit_text import Person
-from workflows.core.git.names import GitUrl
+from workflows.core.git.commit_text import CommitIdentity
+from workflows.core.git.urls import GitUrl
 from workflows.core.parameters import BranchName, Email, NewBranchName, PersonName
 from workflows.core.prefect import orchestration
 from workflows.tasks import utility
@@ -92,7 +92,7 @@ def body(parameters: Parameters, run: Run) -> Result:
         source_branch=parameters.source_branch,
         request_id=identity,
         ask=partial(_request, parameters, identity),
-        author=Person(parameters.git_user, parameters.git_email),
+        author=CommitIdentity(parameters.git_user, parameters.git_email),
         options=parameters,
         before_push=lambda _: None,
     )
@@ -125,7 +125,7 @@ def _request(
         id=identity,
         prompt=prompt.for_feature(parameters.feature_request, guides),
         subject=one_line(parameters.feature_request, 72) or "Carry out a feature request",
-        co_authors=(Person(person[1], person[2]),) if person else (),
+        co_authors=(CommitIdentity(person[1], person[2]),) if person else (),
     )
 
 

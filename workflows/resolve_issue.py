@@ -22,7 +22,7 @@ from workflows.change.trees import trees
 from workflows.change.words import wording
 from workflows.core.errors import ClaimLost, PermanentError, WorkflowsError
 from workflows.core.flow import Flow, Run, is_termination
-from workflows.core.git.names import GitUrl
+from workflows.core.git.urls import GitUrl
 from workflows.core.observability import logger
 from workflows.core.prefect import orchestration
 from workflows.core.redaction import redact

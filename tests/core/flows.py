@@ -9,12 +9,12 @@ import pytest
 
 from workflows.core.config.settings import Settings, load
 from workflows.core.flow import (
-    Execution,
     Flow,
-    Outcome,
+    FlowExecution,
+    FlowOutcome,
     Run,
 )
-from workflows.core.git.names import GitUrl
+from workflows.core.git.urls import GitUrl
 from workflows.core.parameters import FlowParameters
 
 if TYPE_CHECKING:
@@ -61,9 +61,9 @@ class Seen:
 class Told:
     """What `on_end` was called with."""
 
-    outcomes: list[Outcome] = field(default_factory=list)
+    outcomes: list[FlowOutcome] = field(default_factory=list)
 
-    def __call__(self, outcome: Outcome, _: Settings) -> None:
+    def __call__(self, outcome: FlowOutcome, _: Settings) -> None:
         self.outcomes.append(outcome)
 
 
@@ -91,8 +91,8 @@ def execution(
     told: Told | None = None,
     seen: Seen | None = None,
     settings: Settings | None = None,
-) -> Execution:
-    return Execution(
+) -> FlowExecution:
+    return FlowExecution(
         flow=flow(body, told),
         parameters=Greeting(name="Ada"),
         settings=settings or load(retry_delay_s=0.0),
@@ -119,7 +119,7 @@ class Failing:
         return Greeted(run.step("try", self))
 
 
-def ended(one: Execution) -> Outcome:
+def ended(one: FlowExecution) -> FlowOutcome:
     """The outcome of an execution whose body raised."""
     with pytest.raises(BaseException):  # noqa: B017, PT011 - the outcome tells which it was
         one.run()

@@ -19,9 +19,9 @@ from workflows.core.errors import (
     WorkflowsError,
 )
 from workflows.core.flow import (
-    Outcome,
+    FlowOutcome,
+    FlowState,
     Run,
-    State,
 )
 from workflows.core.observability import current_context
 from workflows.core.redaction import remember
@@ -39,11 +39,11 @@ def test_a_run_that_succeeds() -> None:
     assert result == Greeted("hello Ada", "https://h/1")
     assert one.outcome is not None
     assert one.outcome.duration_s >= 0
-    assert dataclasses.replace(one.outcome, duration_s=0) == Outcome(
+    assert dataclasses.replace(one.outcome, duration_s=0) == FlowOutcome(
         workflow="greet",
         title="greet Ada",
         run_id="r1",
-        state=State.SUCCEEDED,
+        state=FlowState.SUCCEEDED,
         duration_s=0,
         exit_code=0,
         result={"text": "hello Ada", "web_url": "https://h/1"},
@@ -58,7 +58,7 @@ def test_a_run_that_fails(kind: type[WorkflowsError]) -> None:
 
     outcome = ended(execution(Failing(error).body))
 
-    assert (outcome.state, outcome.exit_code) == (State.FAILED, kind.exit_code)
+    assert (outcome.state, outcome.exit_code) == (FlowState.FAILED, kind.exit_code)
     assert outcome.error == error.as_dict()
     assert outcome.message == str(error)
     assert outcome.result is None
@@ -76,7 +76,7 @@ def test_a_run_that_is_stopped(error: BaseException, exit_code: int) -> None:
     """A signal ends the run as terminated, with no error and a message."""
     outcome = ended(execution(Failing(error).body))
 
-    assert (outcome.state, outcome.exit_code) == (State.TERMINATED, exit_code)
+    assert (outcome.state, outcome.exit_code) == (FlowState.TERMINATED, exit_code)
     assert outcome.error is None
     assert outcome.message
 
@@ -94,14 +94,14 @@ def test_leaving_is_not_a_signal() -> None:
     """A SystemExit out of a body is a defect of ours (70), not a signal's doing."""
     outcome = ended(execution(Failing(SystemExit(1)).body))
 
-    assert (outcome.state, outcome.exit_code) == (State.FAILED, 70)
+    assert (outcome.state, outcome.exit_code) == (FlowState.FAILED, 70)
 
 
 def test_a_defect_of_ours_exits_with_70() -> None:
     """An exception outside the tree is shown by type and text and exits with 70."""
     outcome = ended(execution(Failing(ZeroDivisionError("by zero")).body))
 
-    assert (outcome.state, outcome.exit_code) == (State.FAILED, 70)
+    assert (outcome.state, outcome.exit_code) == (FlowState.FAILED, 70)
     assert outcome.error is not None
     assert outcome.error["type"] == "ZeroDivisionError"
     assert outcome.error["retryable"] is False

@@ -13,7 +13,7 @@ import pytest
 from workflows.core import observability
 from workflows.core.config.choices import LogFormat, LogLevel
 from workflows.core.config.settings import load
-from workflows.core.observability import configure, current_context, log_context, logger
+from workflows.core.observability import configure_logs, current_context, log_context, logger
 from workflows.core.redaction import remember
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def fail(error: Exception) -> None:
 
 def test_a_json_line_says_what_cloud_logging_wants(lines: Lines) -> None:
     """A line holds severity, time in UTC, message, logger and the fields of the context."""
-    configure(load(log_format=LogFormat.JSON))
+    configure_logs(load(log_format=LogFormat.JSON))
 
     with log_context(run_id="r1", flow="hello"), log_context(step="clone"):
         logger("git").warning("took %.1f s", 0.25)
@@ -82,7 +82,7 @@ def test_a_json_line_says_what_cloud_logging_wants(lines: Lines) -> None:
 @pytest.mark.parametrize("level", ["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"])
 def test_severity_is_the_level(lines: Lines, level: str) -> None:
     """Each level has the severity of the same name."""
-    configure(load(log_format=LogFormat.JSON, log_level=LogLevel.DEBUG))
+    configure_logs(load(log_format=LogFormat.JSON, log_level=LogLevel.DEBUG))
 
     logger().log(logging.getLevelName(level), "x")
 
@@ -91,7 +91,7 @@ def test_severity_is_the_level(lines: Lines, level: str) -> None:
 
 def test_json_stays_on_one_line(lines: Lines) -> None:
     """Line ends in the message, the context and a traceback are escaped, not written."""
-    configure(load(log_format=LogFormat.JSON))
+    configure_logs(load(log_format=LogFormat.JSON))
 
     with log_context(step="a\nb"):
         try:
@@ -107,7 +107,7 @@ def test_json_stays_on_one_line(lines: Lines) -> None:
 
 def test_a_text_line_is_for_people(lines: Lines) -> None:
     """A text line is the time of day, the level, the step where one is running, the message."""
-    configure(load(log_format=LogFormat.TEXT))
+    configure_logs(load(log_format=LogFormat.TEXT))
 
     logger("cli").info("ready")
     with log_context(step="clone repository", run_id="r1"):
@@ -121,7 +121,7 @@ def test_a_text_line_is_for_people(lines: Lines) -> None:
 @pytest.mark.parametrize("log_format", [LogFormat.JSON, LogFormat.TEXT])
 def test_a_secret_is_redacted_wherever_it_comes_from(lines: Lines, log_format: LogFormat) -> None:
     """Message, arguments, context and the whole traceback are written without secrets."""
-    configure(load(log_format=log_format))
+    configure_logs(load(log_format=log_format))
     remember([SECRET])
 
     with log_context(step=f"with {SECRET}"):
@@ -140,9 +140,9 @@ def test_a_secret_is_redacted_wherever_it_comes_from(lines: Lines, log_format: L
 def test_configure_teaches_the_settings_secrets(
     lines: Lines, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """After `configure` the token of the environment is hidden without being named again."""
+    """After `configure_logs` the token of the environment is hidden without being named again."""
     monkeypatch.setenv("GIT_TOKEN", "configured-tok-77")
-    configure(load())
+    configure_logs(load())
 
     logger().info("the token is configured-tok-77")
 
@@ -151,8 +151,8 @@ def test_configure_teaches_the_settings_secrets(
 
 def test_configuring_twice_does_not_double_lines(lines: Lines) -> None:
     """The later configuration replaces the earlier one."""
-    configure(load(log_format=LogFormat.TEXT))
-    configure(load(log_format=LogFormat.JSON))
+    configure_logs(load(log_format=LogFormat.TEXT))
+    configure_logs(load(log_format=LogFormat.JSON))
 
     logger().info("once")
 
@@ -170,7 +170,7 @@ def test_configuring_twice_does_not_double_lines(lines: Lines) -> None:
 )
 def test_quiet_and_brief_write_less(lines: Lines, how: dict[str, bool], levels: list[str]) -> None:
     """`quiet` leaves errors, `brief` warnings too."""
-    configure(load(), **how)
+    configure_logs(load(), **how)
 
     for level in (logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR):
         logger().log(level, "x")
@@ -180,7 +180,7 @@ def test_quiet_and_brief_write_less(lines: Lines, how: dict[str, bool], levels: 
 
 def test_other_handlers_hear_what_quiet_leaves_out(lines: Lines) -> None:
     """A handler that is added later gets every line of the settings' level, quiet or not."""
-    configure(load(), quiet=True)
+    configure_logs(load(), quiet=True)
     heard = Heard()
     logger().addHandler(heard)
 
@@ -208,7 +208,7 @@ def test_cloud_run_gets_json_by_itself(
     """With the format left at auto, lines are JSON exactly where CLOUD_RUN_JOB is set."""
     if job:
         monkeypatch.setenv("CLOUD_RUN_JOB", job)
-    configure(load())
+    configure_logs(load())
 
     logger().info("x")
 
@@ -217,7 +217,7 @@ def test_cloud_run_gets_json_by_itself(
 
 def test_the_root_logger_hears_nothing(lines: Lines) -> None:
     """Lines of ours do not travel on to handlers of the root logger."""
-    configure(load(), quiet=True)
+    configure_logs(load(), quiet=True)
     heard = Heard()
     logging.getLogger().addHandler(heard)
     try:
@@ -240,6 +240,6 @@ def test_the_context_ends_with_its_block() -> None:
 
 
 def test_loggers_are_below_ours() -> None:
-    """A named logger is a child of the one that `configure` sets up."""
+    """A named logger is a child of the one that `configure_logs` sets up."""
     assert logger("git").parent is logger()
     assert logger().name == observability.LOGGER_NAME

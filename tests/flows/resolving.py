@@ -7,22 +7,22 @@ from typing import TYPE_CHECKING
 
 import httpx
 
-from workflows.core.flow import State
+from workflows.core.flow import FlowState
 
 if TYPE_CHECKING:
     from tests.stack import Stack
-    from workflows.core.flow import Outcome
+    from workflows.core.flow import FlowOutcome
     from workflows.local.gitlab_server.state.model import Issue, Note
 
 
-def result(outcome: Outcome) -> dict[str, object]:
-    assert outcome.state is State.SUCCEEDED, outcome.message
+def result(outcome: FlowOutcome) -> dict[str, object]:
+    assert outcome.state is FlowState.SUCCEEDED, outcome.message
     assert outcome.result is not None
     return outcome.result
 
 
-def refused(outcome: Outcome) -> dict[str, str | bool]:
-    assert outcome.state is State.FAILED, outcome.result
+def refused(outcome: FlowOutcome) -> dict[str, str | bool]:
+    assert outcome.state is FlowState.FAILED, outcome.result
     assert outcome.error is not None
     return outcome.error
 

@@ -8,14 +8,14 @@ import pytest
 
 from tests.support import Cli, last_json
 from workflows.core.config.settings import load
-from workflows.core.flow import State
+from workflows.core.flow import FlowState
 from workflows.local.gitlab_server.server import Fault
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.stack import Stack
-    from workflows.core.flow import Outcome
+    from workflows.core.flow import FlowOutcome
 
 
 def make_branch(stack: Stack, name: str = "12-fix-the-total") -> None:
@@ -23,13 +23,13 @@ def make_branch(stack: Stack, name: str = "12-fix-the-total") -> None:
     repository.set_branch(name, repository.resolve("main") or "")
 
 
-def run(stack: Stack, **values: Any) -> Outcome:
+def run(stack: Stack, **values: Any) -> FlowOutcome:
     given = {"project": "acme/shop", "source_branch": "12-fix-the-total"} | values
     return stack.run("gitlab_pull_request", given, settings=load())
 
 
-def result(outcome: Outcome) -> dict[str, Any]:
-    assert outcome.state is State.SUCCEEDED, outcome.message
+def result(outcome: FlowOutcome) -> dict[str, Any]:
+    assert outcome.state is FlowState.SUCCEEDED, outcome.message
     assert outcome.result is not None
     return outcome.result
 

@@ -10,13 +10,13 @@ from tests.stack import CHECK, FIX
 from tests.support import Cli, last_json
 from workflows.core.config.settings import load
 from workflows.core.errors import ParametersInvalid
-from workflows.core.flow import State
+from workflows.core.flow import FlowState
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.stack import Stack
-    from workflows.core.flow import Outcome
+    from workflows.core.flow import FlowOutcome
 
 
 def parameters(stack: Stack, code: str = FIX, **more: Any) -> dict[str, Any]:
@@ -30,18 +30,18 @@ def parameters(stack: Stack, code: str = FIX, **more: Any) -> dict[str, Any]:
     return values | more
 
 
-def push(stack: Stack, code: str = FIX, **more: Any) -> Outcome:
+def push(stack: Stack, code: str = FIX, **more: Any) -> FlowOutcome:
     return stack.run("push_feature", parameters(stack, code, **more), settings=load())
 
 
-def result(outcome: Outcome) -> dict[str, Any]:
-    assert outcome.state is State.SUCCEEDED, outcome.message
+def result(outcome: FlowOutcome) -> dict[str, Any]:
+    assert outcome.state is FlowState.SUCCEEDED, outcome.message
     assert outcome.result is not None
     return outcome.result
 
 
-def error(outcome: Outcome) -> dict[str, Any]:
-    assert outcome.state is State.FAILED, outcome.result
+def error(outcome: FlowOutcome) -> dict[str, Any]:
+    assert outcome.state is FlowState.FAILED, outcome.result
     assert outcome.error is not None
     return outcome.error
 

@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING
 import pytest
 
 from workflows.core.config.settings import load
-from workflows.core.flow import State
+from workflows.core.flow import FlowState
 from workflows.local.gitlab_server.server import Fault
 
 if TYPE_CHECKING:
     from tests.stack import Stack
-    from workflows.core.flow import Outcome
+    from workflows.core.flow import FlowOutcome
     from workflows.local.gitlab_server.state.model import Issue
 
 
 _FEW, _MANY, _ALWAYS = 15, 80, 10**6
 
 
-def resolve(stack: Stack, issue: Issue, asked: str) -> Outcome:
+def resolve(stack: Stack, issue: Issue, asked: str) -> FlowOutcome:
     return stack.resolve(issue, asked_at=asked, settings=load(retries=1, retry_delay_s=0.02))
 
 
@@ -57,7 +57,7 @@ def test_a_fault_at_any_request_is_got_over(stack: Stack, kind: str) -> None:
 
         outcome = resolve(stack, issue, now())
 
-        assert outcome.state is State.SUCCEEDED, (at, outcome.message)
+        assert outcome.state is FlowState.SUCCEEDED, (at, outcome.message)
         one_of_each(stack, issue)
         if fault.times:  # the run makes no such request: all have had their fault
             break
@@ -75,7 +75,7 @@ def test_an_answer_that_comes_too_late_doubles_nothing(stack: Stack, method: str
 
         outcome = stack.resolve(issue, settings=patient)
 
-        assert outcome.state is State.SUCCEEDED, (at, outcome.message)
+        assert outcome.state is FlowState.SUCCEEDED, (at, outcome.message)
         one_of_each(stack, issue)
         if fault.times:
             break
@@ -100,7 +100,7 @@ def test_an_outage_from_any_request_on_ends_clean_and_is_gone_on_with(
             break
         assert outcome.exit_code in {0, 75}, (at, outcome.message)  # 0: only a heartbeat failed
         again = resolve(stack, issue, asked)
-        assert again.state is State.SUCCEEDED, (at, again.message)
+        assert again.state is FlowState.SUCCEEDED, (at, again.message)
         one_of_each(stack, issue)
     assert _FEW < at < _MANY - 1
 
@@ -112,7 +112,7 @@ def test_a_slow_gitlab_is_waited_for_and_a_silent_one_is_not(stack: Stack) -> No
 
     outcome = stack.resolve(issue, settings=quick)
 
-    assert outcome.state is State.SUCCEEDED, outcome.message
+    assert outcome.state is FlowState.SUCCEEDED, outcome.message
     one_of_each(stack, issue)
 
 

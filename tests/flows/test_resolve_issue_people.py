@@ -14,7 +14,7 @@ from workflows.local.gitlab_server.actions import comments, editing
 
 if TYPE_CHECKING:
     from tests.stack import Stack
-    from workflows.core.flow import Outcome
+    from workflows.core.flow import FlowOutcome
 
 BRANCH = "1-the-price-is-0"
 
@@ -126,7 +126,7 @@ def test_a_request_that_comes_while_a_run_works_is_not_lost(stack: Stack) -> Non
         f"pathlib.Path({str(started)!r}).write_text('x')\n"
         f"while not pathlib.Path({str(go_on)!r}).exists(): time.sleep(0.01)\n{FIX}"
     )
-    ends: list[Outcome] = []
+    ends: list[FlowOutcome] = []
     first = threading.Thread(
         target=lambda: ends.append(stack.resolve(issue, asked_at=now(), code=slow))
     )

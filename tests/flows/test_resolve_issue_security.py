@@ -16,18 +16,18 @@ from tests.support import Cli
 from workflows.change.words import text
 from workflows.core import process, redaction
 from workflows.core.config import environment
-from workflows.core.flow import State
+from workflows.core.flow import FlowState
 from workflows.local.gitlab_server.actions import comments
 
 if TYPE_CHECKING:
     from tests.stack import Stack
-    from workflows.core.flow import Outcome
+    from workflows.core.flow import FlowOutcome
 
 MODEL_KEY = "sk-model-key-0123456789abcdef"
 
 
-def error_of(outcome: Outcome) -> dict[str, str | bool]:
-    assert outcome.state is State.FAILED, outcome.result
+def error_of(outcome: FlowOutcome) -> dict[str, str | bool]:
+    assert outcome.state is FlowState.FAILED, outcome.result
     assert outcome.error is not None
     return outcome.error
 
@@ -109,7 +109,7 @@ def test_a_hook_a_filter_and_a_configuration_of_the_agents_never_run(
 
     outcome = stack.resolve(stack.issue(), code=code + "\n        " + FIX)
 
-    assert outcome.state is State.SUCCEEDED, outcome.message
+    assert outcome.state is FlowState.SUCCEEDED, outcome.message
     assert not marker.exists()
 
 
@@ -146,7 +146,7 @@ def test_an_allowed_pipeline_change_is_pushed_without_starting_it(
 
     outcome = stack.resolve(stack.issue(), code=f"{FIX}\nwrite('.gitlab-ci.yml', 'a: 1')")
 
-    assert outcome.state is State.SUCCEEDED, outcome.message
+    assert outcome.state is FlowState.SUCCEEDED, outcome.message
     assert "ci.skip" in stack.project.last_push_options
 
 
@@ -162,7 +162,7 @@ def test_droppings_and_large_files_stay_out_of_the_commit(stack: Stack) -> None:
 
     outcome = stack.resolve(stack.issue(), code=code)
 
-    assert outcome.state is State.SUCCEEDED, outcome.message
+    assert outcome.state is FlowState.SUCCEEDED, outcome.message
     (merge_request,) = stack.merge_requests()
     repository = stack.project.repository
     changed = repository.diff(repository.resolve("main"), merge_request.source_branch)
@@ -183,7 +183,7 @@ def test_a_background_process_of_the_agent_does_not_survive(stack: Stack) -> Non
 
     outcome = stack.resolve(stack.issue(), code=code + "\n        " + FIX)
 
-    assert outcome.state is State.SUCCEEDED, outcome.message
+    assert outcome.state is FlowState.SUCCEEDED, outcome.message
     alive = [p for p in Path("/proc").glob("[0-9]*/cmdline") if mark.encode() in _bytes(p)]
     assert alive == []
 
@@ -236,7 +236,7 @@ def test_hostile_text_commands_nobody_and_hides_nothing(stack: Stack) -> None:
 
     outcome = stack.resolve(issue, code=f"{FIX}\n{seen}")
 
-    assert outcome.state is State.SUCCEEDED, outcome.message
+    assert outcome.state is FlowState.SUCCEEDED, outcome.message
     (merge_request,) = stack.merge_requests()
     repository = stack.project.repository
     head = repository.resolve(merge_request.source_branch) or ""
@@ -264,7 +264,7 @@ def test_a_megabyte_of_issue_text_is_worked_on(stack: Stack) -> None:
 
     outcome = stack.resolve(issue, code=f"assert len(prompt) < 200_000\n{FIX}")
 
-    assert outcome.state is State.SUCCEEDED, outcome.message
+    assert outcome.state is FlowState.SUCCEEDED, outcome.message
 
 
 def test_an_error_text_cannot_break_out_of_the_note(stack: Stack) -> None:
@@ -292,7 +292,7 @@ def test_a_forged_marker_of_somebody_else_is_not_believed(stack: Stack) -> None:
 
     outcome = stack.resolve(issue)
 
-    assert outcome.state is State.SUCCEEDED, outcome.message
+    assert outcome.state is FlowState.SUCCEEDED, outcome.message
     assert (outcome.result or {})["outcome"] == "merge_request"
 
 
@@ -316,7 +316,7 @@ def test_a_branch_of_a_persons_with_our_name_keeps_its_commits(stack: Stack) -> 
 
     outcome = stack.resolve(issue)
 
-    assert outcome.state is State.SUCCEEDED, outcome.message
+    assert outcome.state is FlowState.SUCCEEDED, outcome.message
     titles = [c.title for c in stack.project.repository.commits(["main..1-the-price-is-0"])]
     assert titles == ["The price is 0 (issue 1)", "Mine"]
 

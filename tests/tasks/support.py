@@ -53,7 +53,7 @@ class Desk:
         self.git("commit", "--quiet", "-m", "start")
 
     def program(self, name: str, text: str) -> Path:
-        """An executable in the home, where every confinement lets it be read."""
+        """An executable in the home, where every sandbox lets it be read."""
         path = self.home / name
         path.write_text(text)
         path.chmod(0o755)

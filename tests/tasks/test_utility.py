@@ -18,7 +18,7 @@ from starlette.routing import Route
 
 from workflows.core.config.settings import Settings, load
 from workflows.core.errors import PathRefused, Terminated
-from workflows.core.flow import Outcome, State
+from workflows.core.flow import FlowOutcome, FlowState
 from workflows.servers.serving import serve_app
 from workflows.tasks import utility
 
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
-OUTCOME = Outcome(
+OUTCOME = FlowOutcome(
     workflow="hello_world",
     title="acme/shop",
     run_id="r-1",
-    state=State.SUCCEEDED,
+    state=FlowState.SUCCEEDED,
     duration_s=2.345,
     exit_code=0,
     result={"branch": "b", "web_url": "https://gitlab.example.com/acme/shop/-/tree/b"},
@@ -91,7 +91,9 @@ def test_a_notification_has_title_outcome_duration_and_link(receiver: Receiver) 
 def test_a_failure_is_told_with_its_reason_and_without_secrets(receiver: Receiver) -> None:
     """The error's what, why and fix are in the message; a token in it is not."""
     failed = replace(
-        OUTCOME, state=State.FAILED, message="refused\n  why: glpat-abcdefghij0123456789\n  fix: x"
+        OUTCOME,
+        state=FlowState.FAILED,
+        message="refused\n  why: glpat-abcdefghij0123456789\n  fix: x",
     )
 
     utility.notify(failed, with_urls(f"{receiver.url}/hook"))

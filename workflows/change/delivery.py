@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from workflows.change.options import ChangeOptions
     from workflows.change.request import Request
     from workflows.core.flow import Run
-    from workflows.core.git.commit_text import Person
-    from workflows.core.git.names import GitUrl
+    from workflows.core.git.commit_text import CommitIdentity
+    from workflows.core.git.urls import GitUrl
     from workflows.tasks.git import Repository
 
 _log = logger("delivery")
@@ -57,7 +57,7 @@ class Job:
     source_branch: str | None
     request_id: str
     ask: Callable[[list[tuple[str, str]], bool], Request]
-    author: Person
+    author: CommitIdentity
     options: ChangeOptions
     before_push: Callable[[Made], None]
     made_at: str | None = None

@@ -10,7 +10,7 @@ from workflows.change.words import prompt
 from workflows.change.words.text import one_line, slug
 from workflows.change.words.wording import commit_details
 from workflows.core.errors import AccessDenied, ActorRefused, PermanentError, ResourceNotFound
-from workflows.core.git.commit_text import Person
+from workflows.core.git.commit_text import CommitIdentity
 from workflows.tasks.gitlab import parse_issue_url
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class Case:
     target: str
     branch: str
     request_id: str
-    author: Person
+    author: CommitIdentity
     reviewer_ids: tuple[int, ...] = ()
     text_changed: bool = False
 
@@ -122,7 +122,7 @@ def read(gitlab: GitLab, asked: IssueOptions, settings: Settings) -> Case:
             *("resolve_issue", project.id, iid, target, issue.title, issue.description),
             [(one.id, one.body) for one in comments],
         ),
-        author=Person(asked.git_user or _name(me), asked.git_email or me.email),
+        author=CommitIdentity(asked.git_user or _name(me), asked.git_email or me.email),
         reviewer_ids=gitlab.user_ids(asked.reviewers),
         text_changed=said.text_changed,
     )
@@ -171,8 +171,8 @@ def _subject(iid: int, title: str) -> str:
     return f"{words or 'Work on an issue'} (issue {iid})"
 
 
-def _person(user: User) -> Person:
-    return Person(_name(user), user.email)
+def _person(user: User) -> CommitIdentity:
+    return CommitIdentity(_name(user), user.email)
 
 
 def _name(user: User) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from workflows.core.git.commit_text import Person
+    from workflows.core.git.commit_text import CommitIdentity
 
 TRAILER = "Workflows-Request"
 
@@ -25,7 +25,7 @@ class Request:
     prompt: str
     subject: str
     details: str = ""
-    co_authors: tuple[Person, ...] = ()
+    co_authors: tuple[CommitIdentity, ...] = ()
 
     def commit_message(self) -> str:
         """Subject, details and the trailer."""

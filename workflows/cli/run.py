@@ -13,7 +13,7 @@ from workflows.core import observability
 from workflows.core.config import settings as settings_module
 from workflows.core.config.choices import PrefectMode
 from workflows.core.errors import Terminated
-from workflows.core.flow import Execution, State
+from workflows.core.flow import FlowExecution, FlowState
 from workflows.core.prefect import orchestration
 from workflows.core.process import signals
 from workflows.core.progress import LogReporter
@@ -39,26 +39,26 @@ def run_flow(flow: Flow, found: argparse.Namespace, problems: Sequence[str] = ()
     wanted = {"prefect_mode": PrefectMode(found.prefect)} if found.prefect else {}
     settings = settings_module.load(**wanted)
     live = _is_live(settings, quiet=found.quiet or found.json)
-    observability.configure(settings, quiet=found.quiet, brief=live)
+    observability.configure_logs(settings, quiet=found.quiet, brief=live)
     values = settings.workflow_parameters | flags.values_of(flow, found)
     parameters = flow.validate(values, settings, problems)
     run_id = settings.run_id or settings.cloud_run_execution or uuid.uuid4().hex[:12]
     with _reporter(live=live) as reporter:
-        execution = Execution(flow, parameters, settings, reporter, run_id)
+        execution = FlowExecution(flow, parameters, settings, reporter, run_id)
         finish = _Finish(execution, as_json=found.json, quiet=found.quiet)
-        with signals.forced_end(finish.forced):
+        with signals.forced_exit_code(finish.forced):
             try:
                 orchestration.execute(execution, at_forced_end=finish)
             except Terminated as stop:  # it came just before the body or just after it
                 execution.refuse(stop)
-        signals.ignore()  # what is decided is decided
+        signals.ignore_signals()  # what is decided is decided
     return finish()
 
 
 class _Finish:
     """Says how the run ended, once, from whichever thread comes first."""
 
-    def __init__(self, execution: Execution, *, as_json: bool, quiet: bool) -> None:
+    def __init__(self, execution: FlowExecution, *, as_json: bool, quiet: bool) -> None:
         self._execution = execution
         self._as_json = as_json
         self._quiet = quiet
@@ -68,7 +68,7 @@ class _Finish:
         """Print the outcome if it was not printed yet; return its exit code."""
         outcome = self._execution.refuse(Terminated())  # the outcome there is, if there is one
         if self._first.acquire(blocking=False):
-            if outcome.state is not State.SUCCEEDED:
+            if outcome.state is not FlowState.SUCCEEDED:
                 output.complain(f"error: {outcome.message}")
             elif not self._quiet and not self._as_json:
                 output.say(redact(_for_people(outcome.result or {})))

@@ -1,7 +1,7 @@
 """What a flow is, and one execution of it: steps, retries, outcome. Knows nothing of Prefect.
 
 A flow is a `Flow` value: a name, a pydantic model of its parameters and a body that calls its
-steps through `Run.step`. `Execution` runs the body exactly once and keeps the outcome, which is
+steps through `Run.step`. `FlowExecution` runs the body exactly once and keeps the outcome, which is
 the truth about the run; whoever shows it (a terminal, Prefect) only looks on.
 """
 
@@ -43,7 +43,7 @@ MAX_RETRY_DELAY_S = 30.0
 _log = logger("flow")
 
 
-class State(StrEnum):
+class FlowState(StrEnum):
     """How an execution ended."""
 
     SUCCEEDED = "succeeded"
@@ -51,7 +51,7 @@ class State(StrEnum):
     TERMINATED = "terminated"
 
 
-class Result(Protocol):
+class FlowResult(Protocol):
     """What a body returns: a frozen dataclass with plain fields and a link for people."""
 
     @property
@@ -61,13 +61,13 @@ class Result(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class FlowOutcome:
     """The end of one execution. `duration_s` is wall time in seconds."""
 
     workflow: str
     title: str
     run_id: str
-    state: State
+    state: FlowState
     duration_s: float
     exit_code: int
     result: dict[str, Any] | None = None
@@ -132,7 +132,7 @@ class StepRunner(Protocol):
 
 @dataclass(frozen=True)
 class Flow:
-    """A workflow: `body(parameters, run)` returns a `Result`.
+    """A workflow: `body(parameters, run)` returns a `FlowResult`.
 
     `title` names a run for people, from its parameters; `on_end` is told the outcome (and must
     not raise); `module` is where Prefect finds the flow as `module:name`.
@@ -142,9 +142,9 @@ class Flow:
     module: str
     summary: str
     parameters: type[BaseModel]
-    body: Callable[[Any, Run], Result]
+    body: Callable[[Any, Run], FlowResult]
     title: Callable[[Any], str]
-    on_end: Callable[[Outcome, Settings], None]
+    on_end: Callable[[FlowOutcome, Settings], None]
 
     def validate(
         self, values: Mapping[str, Any], settings: Settings, problems: Sequence[str] = ()
@@ -270,7 +270,7 @@ def retry_delays(settings: Settings) -> list[float]:
 
 
 @dataclass
-class Execution:
+class FlowExecution:
     """One run of a flow. `outcome` is None until the body has ended, and never changes after."""
 
     flow: Flow
@@ -278,7 +278,7 @@ class Execution:
     settings: Settings
     reporter: Reporter
     run_id: str
-    outcome: Outcome | None = None
+    outcome: FlowOutcome | None = None
     started: bool = False
     _notified: bool = field(default=False, repr=False)
 
@@ -287,7 +287,7 @@ class Execution:
         """The run's name for people."""
         return self.flow.title(self.parameters)
 
-    def run(self, steps: StepRunner | None = None) -> Result:
+    def run(self, steps: StepRunner | None = None) -> FlowResult:
         """Run the body, once; every end is recorded in `outcome` before it goes on its way.
 
         Raises:
@@ -306,7 +306,7 @@ class Execution:
                 self.outcome = self._failed(error, time.monotonic() - began)
                 raise
             values = dataclasses.asdict(result)  # type: ignore[call-overload]
-            self.outcome = self._ended(State.SUCCEEDED, began, EXIT_OK, result=values)
+            self.outcome = self._ended(FlowState.SUCCEEDED, began, EXIT_OK, result=values)
             if self.settings.notify_urls:
                 run.step("notify", self.notify_once)
             if result.web_url:
@@ -319,29 +319,31 @@ class Execution:
             self._notified = True
             self.flow.on_end(self.outcome, self.settings)
 
-    def refuse(self, error: BaseException) -> Outcome:
+    def refuse(self, error: BaseException) -> FlowOutcome:
         """Record an end that came before the body could start."""
         if self.outcome is None:
             self.outcome = self._failed(error, 0.0)
         return self.outcome
 
-    def _failed(self, error: BaseException, seconds: float) -> Outcome:
+    def _failed(self, error: BaseException, seconds: float) -> FlowOutcome:
         began = time.monotonic() - seconds
         if isinstance(error, WorkflowsError):
             facts = {k: redact(v) if isinstance(v, str) else v for k, v in error.as_dict().items()}
             return self._ended(
-                State.FAILED, began, error.exit_code, error=facts, message=redact(str(error))
+                FlowState.FAILED, began, error.exit_code, error=facts, message=redact(str(error))
             )
         text = redact(f"{type(error).__name__}: {error}")
         if is_termination(error):
             code = error.exit_code if isinstance(error, Terminated) else EXIT_TERMINATED
-            return self._ended(State.TERMINATED, began, code, message=redact(str(error) or text))
+            return self._ended(
+                FlowState.TERMINATED, began, code, message=redact(str(error) or text)
+            )
         facts = {"type": type(error).__name__, "what": text, "why": "", "fix": ""}
         facts["retryable"] = False
-        return self._ended(State.FAILED, began, EXIT_DEFECT, error=facts, message=text)
+        return self._ended(FlowState.FAILED, began, EXIT_DEFECT, error=facts, message=text)
 
-    def _ended(self, state: State, began: float, exit_code: int, **more: Any) -> Outcome:
-        return Outcome(
+    def _ended(self, state: FlowState, began: float, exit_code: int, **more: Any) -> FlowOutcome:
+        return FlowOutcome(
             workflow=self.flow.name,
             title=self.title,
             run_id=self.run_id,

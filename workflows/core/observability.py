@@ -1,6 +1,6 @@
 """Logs: text for people, one JSON object a line for Cloud Logging. Every line is redacted.
 
-`configure` is called once, by the command line (or by a flow that Prefect started).
+`configure_logs` is called once, by the command line (or by a flow that Prefect started).
 The JSON fields follow https://cloud.google.com/logging/docs/structured-logging.
 """
 
@@ -111,7 +111,7 @@ def adopt(*names: str) -> None:
                 theirs.handlers[:] = [adopted]
 
 
-def configure(settings: Settings, *, quiet: bool = False, brief: bool = False) -> None:
+def configure_logs(settings: Settings, *, quiet: bool = False, brief: bool = False) -> None:
     """Send logs of `workflows` to stderr and teach the redactor the settings' secrets.
 
     Calling it again replaces the earlier configuration. With `quiet` only errors are written;
@@ -126,7 +126,7 @@ def configure(settings: Settings, *, quiet: bool = False, brief: bool = False) -
         handler.setLevel(logging.WARNING)
 
 
-def configure_lightly(*, secrets: Iterable[str], quiet: bool, brief: bool) -> None:
+def configure_logs_lightly(*, secrets: Iterable[str], quiet: bool, brief: bool) -> None:
     """The same from the environment alone, for a command that cannot wait for pydantic.
 
     A LOG_LEVEL or LOG_FORMAT that does not exist counts as not set.

@@ -9,7 +9,8 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic_core import PydanticCustomError
 
 from workflows.core.errors import BranchRefused
-from workflows.core.git.names import as_field_error, check_branch_name
+from workflows.core.field_errors import as_field_error
+from workflows.core.git.branch_names import check_branch_name
 
 PEOPLES_BRANCHES = frozenset({"main", "master", "develop"})
 _IDENT_UNSAFE = re.compile(r"[<>\x00-\x1f\x7f]")

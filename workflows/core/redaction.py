@@ -116,3 +116,10 @@ _redactor = Redactor()
 remember = _redactor.remember
 redact = _redactor.redact
 holds_secret = _redactor.holds_secret
+
+
+def safely_quoted(text: str, limit: int = 80) -> str:
+    """A quoted, shortened form for messages, with no secret and nothing a terminal acts on."""
+    hidden = redact(text)
+    hidden = re.sub(r"((?>^[^/@]*:(?!//))|//)(?:(?<=//)[^/]*|(?<!//).*)@", r"\1[redacted]@", hidden)
+    return repr(hidden if len(hidden) <= limit else hidden[: limit - 1] + "…")

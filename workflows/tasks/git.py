@@ -24,9 +24,15 @@ from workflows.core.errors import (
     PushRejected,
     WorkflowsError,
 )
-from workflows.core.git.command import Git, spoken
-from workflows.core.git.commit_text import Person, commit_text, identity, message_for
-from workflows.core.git.names import GitUrl, check_branch_name
+from workflows.core.git.branch_names import check_branch_name
+from workflows.core.git.command import Git, readable_stderr
+from workflows.core.git.commit_text import (
+    CommitIdentity,
+    commit_message_for,
+    commit_text,
+    identity_variables,
+)
+from workflows.core.git.urls import GitUrl
 from workflows.core.observability import logger
 from workflows.core.redaction import redact
 
@@ -174,9 +180,9 @@ def change_branch(repository: Repository, name: str) -> None:
 def commit_changes(
     repository: Repository,
     *,
-    author: Person,
+    author: CommitIdentity,
     message: str | None = None,
-    co_authors: Sequence[Person] = (),
+    co_authors: Sequence[CommitIdentity] = (),
     paths: Sequence[str] | None = None,
 ) -> Commit:
     """Commit every change of the working tree, or only `paths` (ignored ones too if named).
@@ -198,12 +204,12 @@ def commit_changes(
         raise NothingToCommit(
             "there is nothing to commit", why="no file differs from the current commit"
         )
-    text = commit_text(message or message_for(changes), co_authors)
+    text = commit_text(message or commit_message_for(changes), co_authors)
     repository.git.run(
         *("commit", "--quiet", "--no-verify", "--cleanup=verbatim", "--file=-"),
         cwd=repository.folder,
         stdin=text.encode(),
-        env=identity(author),
+        env=identity_variables(author),
     )
     return Commit(current_commit(repository), text.splitlines()[0], len(changes))
 
@@ -236,7 +242,7 @@ def push_changes(
     done = repository.run("push", *flags, "origin", refspec, check=False)
     if done.exit_code:
         raise _push_failure(repository, branch, done)
-    for line in spoken(done.stderr).split("\n"):
+    for line in readable_stderr(done.stderr).split("\n"):
         if line.startswith("remote: ") and line[8:].strip():
             _log.info("%s", line[8:].strip())
     return commit_id
@@ -326,7 +332,7 @@ def _push_failure(repository: Repository, branch: str, done: Completed) -> Workf
     if not line:
         return repository.git.failure(done)
     reason = line.split("\t")[-1]
-    remote = [x for x in spoken(done.stderr).split("\n") if x.startswith("remote: ")]
+    remote = [x for x in readable_stderr(done.stderr).split("\n") if x.startswith("remote: ")]
     said = redact("\n".join([reason, *(x.removeprefix("remote: ") for x in remote)]))
     what = f"{repository.git.url.name} refused the push to {branch!r}"
     moved = r"fetch first|non-fast-forward|stale info|already exists|but expected|failed to update"

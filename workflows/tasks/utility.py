@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workflows.core.errors import PathRefused
-from workflows.core.flow import State
+from workflows.core.flow import FlowState
 from workflows.core.observability import logger
 from workflows.core.process import signals
 from workflows.core.redaction import redact
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from workflows.core.config.settings import Settings
-    from workflows.core.flow import Outcome
+    from workflows.core.flow import FlowOutcome
 
 _log = logger("utility")
 _NOTIFY_WHEN_STOPPED_S = 2.0  # after SIGTERM there are 5 s for everything
@@ -42,7 +42,7 @@ def scratch_folder(prefix: str = "workflows-") -> Iterator[Path]:
     def remove() -> None:
         _remove_tree(folder)
 
-    with signals.last_act(remove):
+    with signals.before_forced_exit(remove):
         try:
             yield folder
         finally:
@@ -75,7 +75,7 @@ def write_file(folder: Path, name: str, text: str) -> None:
         file.write(text)
 
 
-def notify(outcome: Outcome, settings: Settings) -> None:
+def notify(outcome: FlowOutcome, settings: Settings) -> None:
     """Send title, outcome, duration and link to every Apprise URL of the settings.
 
     A notification that fails, or takes longer than the settings allow, is logged and never
@@ -84,7 +84,7 @@ def notify(outcome: Outcome, settings: Settings) -> None:
     if not settings.notify_urls:
         return
     limit = settings.notify_timeout_s
-    if outcome.state is State.TERMINATED:
+    if outcome.state is FlowState.TERMINATED:
         limit = min(limit, _NOTIFY_WHEN_STOPPED_S)
     urls = [url.get_secret_value() for url in settings.notify_urls]
     title, body = notification_text(outcome)
@@ -100,7 +100,7 @@ def notify(outcome: Outcome, settings: Settings) -> None:
         _log.error("%s", failure)
 
 
-def notification_text(outcome: Outcome) -> tuple[str, str]:
+def notification_text(outcome: FlowOutcome) -> tuple[str, str]:
     """Title and body of the notification: redacted, and with no mention a chat would act on."""
     title = f"{outcome.workflow} {outcome.state.value}: {outcome.title}"
     lines = [f"{outcome.state.value.capitalize()} after {outcome.duration_s:.1f} s."]

@@ -18,7 +18,7 @@ from tests.change.support import (
 from tests.support import TOKEN
 from workflows.change.trees import trees, worktree
 from workflows.core.errors import NothingToCommit
-from workflows.core.git.commit_text import Person
+from workflows.core.git.commit_text import CommitIdentity
 from workflows.tasks import git
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from tests.support import Remote
     from workflows.core.config.settings import Settings
 
-ADA = Person("Ada Lovelace", "ada@example.com")
+ADA = CommitIdentity("Ada Lovelace", "ada@example.com")
 
 
 def test_git_that_looks_at_trees_has_no_credential_and_no_network(
@@ -146,7 +146,7 @@ def test_a_commit_is_as_commit_changes_makes_it_and_can_be_pushed(
         parent=repository.start,
         author=ADA,
         message="  Add a file  \n\n\n\nBecause of #1.   \n\n",
-        co_authors=[Person("Bo", "bo@example.com")],
+        co_authors=[CommitIdentity("Bo", "bo@example.com")],
     )
     pushed = git.push_changes(repository, "feature", options=["ci.skip"])
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from workflows.core import process
 from workflows.core.config import environment
 from workflows.core.errors import BranchNameInvalid
-from workflows.core.git.names import MAX_BRANCH_BYTES, check_branch_name
+from workflows.core.git.branch_names import MAX_BRANCH_BYTES, check_branch_name
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -6,7 +6,7 @@ import pytest
 
 from workflows.core.errors import BranchNotFound, ProcessFailed, RepositoryNotFound, WorkflowsError
 from workflows.core.git.command import Git
-from workflows.core.git.names import GitUrl
+from workflows.core.git.urls import GitUrl
 from workflows.core.process import Completed
 
 

@@ -108,7 +108,7 @@ def test_a_signal_that_raises_kills_the_group() -> None:
     finally:
         signal.signal(signal.SIGUSR1, before)
 
-    assert process.children.alive == set()
+    assert process.child_groups.alive == set()
     if said:  # the signal may be faster than the words
         assert gone(*pids_in("".join(said)))
 
@@ -153,7 +153,7 @@ def test_background_ends_with_its_block(tmp_path: Path) -> None:
         assert all(alive(pid) for pid in pids)
 
     assert gone(*pids)
-    assert process.children.alive == set()
+    assert process.child_groups.alive == set()
 
 
 def test_background_ends_what_a_dead_server_left(tmp_path: Path) -> None:

@@ -109,8 +109,8 @@ env = environment.for_child()
 log = pathlib.Path(LOG)
 
 def run():
-    with signals.terminable(), signals.last_act(lambda: say("first of the acts")):
-        with signals.last_act(lambda: say("last words")):
+    with signals.terminable(), signals.before_forced_exit(lambda: say("first of the acts")):
+        with signals.before_forced_exit(lambda: say("last words")):
             with process.background(["sh", "-c", script], env=env, log=log):
                 while not (log.exists() and log.read_text().endswith("\\n")):
                     time.sleep(0.01)
@@ -159,7 +159,7 @@ def test_the_code_of_a_forced_end_can_be_chosen() -> None:
     """`forced_end` turns the signal's number into the code of a forced end."""
     body = """
 signals.CLEAN_UP_S = 0.1
-with signals.terminable(), signals.forced_end(lambda number: number + 1):
+with signals.terminable(), signals.forced_exit_code(lambda number: number + 1):
     try:
         say("ready")
         time.sleep(60)
@@ -183,7 +183,7 @@ def tell(number):
     return 7
 def act():
     {words}
-with signals.terminable(), signals.forced_end(tell), signals.last_act(act):
+with signals.terminable(), signals.forced_exit_code(tell), signals.before_forced_exit(act):
     try:
         say("ready")
         time.sleep(60)
@@ -213,7 +213,7 @@ def test_what_is_decided_is_decided() -> None:
     """After `ignore` neither signal changes the exit code, in the block or after it."""
     body = """
 with signals.terminable():
-    signals.ignore()
+    signals.ignore_signals()
     os.kill(os.getpid(), signal.SIGTERM)
 os.kill(os.getpid(), signal.SIGINT)
 sys.exit(3)
@@ -275,11 +275,11 @@ def test_a_last_act_is_only_for_its_block() -> None:
     """An act is forgotten when its block ends, also by an exception."""
 
     def stopped() -> None:
-        with signals.last_act(lambda: None):
-            assert len(signals._last_acts) == 1
+        with signals.before_forced_exit(lambda: None):
+            assert len(signals._before_exit) == 1
             raise Terminated
 
     with pytest.raises(Terminated):
         stopped()
 
-    assert signals._last_acts == []
+    assert signals._before_exit == []

@@ -9,14 +9,14 @@ import pytest
 from tests.core.sandbox.untrusted import Place, make_place
 from workflows.core.config import environment
 from workflows.core.config.choices import Sandbox
-from workflows.core.sandbox import confinement
+from workflows.core.sandbox import run as sandbox_run
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
 def need_bubblewrap() -> None:
-    bwrap, why = confinement._working_bubblewrap(environment.for_child()["PATH"])
+    bwrap, why = sandbox_run._working_bubblewrap(environment.for_child()["PATH"])
     if bwrap is None:
         pytest.skip(f"no working bubblewrap: {why}")
 

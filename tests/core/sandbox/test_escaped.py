@@ -19,7 +19,7 @@ from workflows.core.config.choices import Sandbox
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from workflows.core.sandbox.confinement import Confined
+    from workflows.core.sandbox.run import SandboxResult
 
 SLEEPER = """sh -c 'touch "up$1"; exec sleep "$NAP"' sh"""
 WAIT = "until [ -e up ]; do sleep 0.01; done"
@@ -76,7 +76,7 @@ while True:
 
 
 def test_a_timeout_kills_what_ignores_it(place: Place) -> None:
-    """SIGTERM may be ignored, by the program and by what fled from it; the end comes."""
+    """SIGTERM may be ignored, by the program and by its escaped descendants; the end comes."""
     done = place.sh(
         f"trap '' TERM; setsid {SLEEPER} & {WAIT}; while :; do sleep \"$NAP\"; done", timeout_s=1
     )
@@ -95,7 +95,7 @@ def test_a_timeout_is_polite_first(open_place: Place) -> None:
 
 
 def test_sigterm_to_us_leaves_nothing(place: Place) -> None:
-    """`Terminated` goes on, in time, with the program and what fled from it dead."""
+    """`Terminated` goes on, in time, with the program and its escaped descendants dead."""
     body = """
 with signals.terminable():
     try:
@@ -165,7 +165,7 @@ def test_runs_side_by_side_do_not_end_each_other(tmp_path: Path) -> None:
     (tmp_path / "b").mkdir()
     first, second = (make_place(tmp_path / name, Sandbox.OFF) for name in ("a", "b"))
     daemon = "(setsid sh -c 'touch up; until [ -e other ]; do sleep 0.01; done; touch lived' &)"
-    ended: list[Confined] = []
+    ended: list[SandboxResult] = []
     thread = threading.Thread(
         target=lambda: ended.append(
             first.sh(f"{daemon}; until [ -e lived ]; do sleep 0.01; done; exit 5", timeout_s=15)
@@ -181,7 +181,7 @@ def test_runs_side_by_side_do_not_end_each_other(tmp_path: Path) -> None:
     assert [(done.exit_code, done.timed_out) for done in ended] == [(5, False)]
 
 
-def test_a_server_of_ours_is_spared(open_place: Place) -> None:
+def test_a_server_of_ours_goes_on(open_place: Place) -> None:
     """What runs in the background of this process, in a session of its own, goes on."""
     with process.background(["sleep", "60"], env=environment.for_child()) as ours:
         library = subprocess.Popen(["sleep", "60"], start_new_session=True)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from workflows.core.redaction import remember
 from workflows.core.sandbox import untrusted_output
-from workflows.core.sandbox.untrusted_output import Lines, transcript
+from workflows.core.sandbox.untrusted_output import OutputLines, transcript
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,7 +21,7 @@ PRINTABLE = st.text(st.characters(codec="ascii", exclude_categories=["Cc"]))
 
 
 def lines_of(*chunks: bytes) -> list[str]:
-    lines = Lines()
+    lines = OutputLines()
     return [line for chunk in chunks for line in lines.feed(chunk)] + lines.finish()
 
 

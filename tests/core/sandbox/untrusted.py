@@ -12,15 +12,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workflows.core.config import environment
-from workflows.core.sandbox import confinement
-from workflows.core.sandbox.confinement import Confined, run_confined, scrubbed
+from workflows.core.sandbox import run as sandbox_run
+from workflows.core.sandbox.run import SandboxResult, run_in_sandbox, sandbox_environment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from workflows.core.config.choices import Sandbox
 
-ROOT = Path(confinement.__file__).parents[3]
+ROOT = Path(sandbox_run.__file__).parents[3]
 SECRET = "tok-confined-93ab"
 _numbers = count(1)
 
@@ -41,13 +41,13 @@ class Place:
     def log(self) -> Path:
         return self.base / "log"
 
-    def run(self, *args: str, env: Mapping[str, str] | None = None, **others: Any) -> Confined:
+    def run(self, *args: str, env: Mapping[str, str] | None = None, **others: Any) -> SandboxResult:
         home = self.base / "home"
         given: dict[str, Any] = {"timeout_s": 30, "sandbox": self.sandbox, **others}
-        env = scrubbed({"NAP": self.nap}, home) if env is None else env
-        return run_confined(list(args), env=env, cwd=self.clone, home=home, log=self.log, **given)
+        env = sandbox_environment({"NAP": self.nap}, home) if env is None else env
+        return run_in_sandbox(list(args), env=env, cwd=self.clone, home=home, log=self.log, **given)
 
-    def sh(self, script: str, **others: Any) -> Confined:
+    def sh(self, script: str, **others: Any) -> SandboxResult:
         return self.run("sh", "-c", script, **others)
 
     def sleepers(self) -> list[str]:
@@ -78,7 +78,7 @@ from pathlib import Path
 from workflows.core import process
 from workflows.core.config import environment
 from workflows.core.process import signals
-from workflows.core.sandbox import confinement
+from workflows.core.sandbox import run as sandbox_run
 from workflows.core.errors import Terminated
 from workflows.core.config.choices import Sandbox
 
@@ -86,8 +86,8 @@ base, sandbox, *args = sys.argv[1:]
 base = Path(base)
 
 def run():
-    return confinement.run_confined(
-        args, env=confinement.scrubbed({"NAP": os.environ["NAP"]}, base / "home"),
+    return sandbox_run.run_in_sandbox(
+        args, env=sandbox_run.sandbox_environment({"NAP": os.environ["NAP"]}, base / "home"),
         cwd=base / "clone", home=base / "home", log=base / "log", timeout_s=60,
         sandbox=Sandbox(sandbox),
     )

@@ -11,7 +11,7 @@ import pytest
 
 from workflows.core import process
 from workflows.core.config import environment
-from workflows.core.flow import State
+from workflows.core.flow import FlowState
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,7 +42,7 @@ def test_a_person_finds_issue_note_and_diff(stack: Stack, tmp_path: Path) -> Non
     issue = stack.issue()
     stack.lab.person = stack.people["mona"]
     outcome = stack.resolve(issue)
-    assert outcome.state is State.SUCCEEDED, outcome.message
+    assert outcome.state is FlowState.SUCCEEDED, outcome.message
 
     page = text_of(f"{stack.url}/acme/shop/-/issues/{issue.iid}", tmp_path)
     assert "The price is 0" in page

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from workflows.core.git.commit_text import Person
+from workflows.core.git.commit_text import CommitIdentity
 from workflows.tasks import git
 
 if TYPE_CHECKING:
     from workflows.core.config.settings import Settings
 
 
-ADA = Person("Ada Lovelace", "ada@example.com")
+ADA = CommitIdentity("Ada Lovelace", "ada@example.com")
 
 
 def write(repository: git.Repository, name: str, text: str = "text\n") -> None:

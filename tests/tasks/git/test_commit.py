@@ -11,7 +11,7 @@ from workflows.core.errors import (
     BranchNotFound,
     NothingToCommit,
 )
-from workflows.core.git.commit_text import Person, message_for
+from workflows.core.git.commit_text import CommitIdentity, commit_message_for
 from workflows.tasks import git
 
 if TYPE_CHECKING:
@@ -52,7 +52,10 @@ def test_a_commit_has_author_and_co_authors(clone: git.Repository) -> None:
     write(clone, "a.txt")
 
     git.commit_changes(
-        clone, author=ADA, message="Add a\n\nWhy not.", co_authors=[Person("Bob", "b@example.com")]
+        clone,
+        author=ADA,
+        message="Add a\n\nWhy not.",
+        co_authors=[CommitIdentity("Bob", "b@example.com")],
     )
 
     shown = clone.run("log", "-1", "--format=%an <%ae>|%cn|%s|%(trailers:only,unfold)").stdout
@@ -74,7 +77,7 @@ def test_a_commit_has_author_and_co_authors(clone: git.Repository) -> None:
 )
 def test_a_message_is_built_from_the_changes(changes: list[tuple[str, str]], subject: str) -> None:
     """One or two files are named, more are counted, and names cannot speak to GitLab."""
-    assert message_for(changes).splitlines()[0] == subject
+    assert commit_message_for(changes).splitlines()[0] == subject
 
 
 def test_nothing_to_commit_is_said(clone: git.Repository) -> None:

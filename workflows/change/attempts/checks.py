@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from workflows.change.trees import seal, worktree
-from workflows.core.sandbox import confinement
+from workflows.core.sandbox import run as sandbox_run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -65,9 +65,9 @@ def run(  # noqa: PLR0913 - options are keyword-only
         worktree.export(repository, commit_id, folder)
         home.mkdir()
         with seal.guarded(repository):
-            done = confinement.run_confined(
+            done = sandbox_run.run_in_sandbox(
                 shlex.split(command),
-                env=confinement.scrubbed({"CI": "true"}, home),
+                env=sandbox_run.sandbox_environment({"CI": "true"}, home),
                 cwd=folder,
                 home=home,
                 log=log,

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from workflows.change.options import ChangeOptions
     from workflows.change.request import Request
     from workflows.core.flow import Run
-    from workflows.core.git.commit_text import Person
+    from workflows.core.git.commit_text import CommitIdentity
     from workflows.tasks.agents.agent import Agent, AgentReport
     from workflows.tasks.git import Commit, Repository
 
@@ -89,7 +89,7 @@ class Workshop:
     ask: Callable[[], Request]  # reads the guides: cheap once the base's files are exported
     options: ChangeOptions
     agent: Agent
-    author: Person
+    author: CommitIdentity
     scratch: Path
     log: Path
     deadline: float  # of time.monotonic()

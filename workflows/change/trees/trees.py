@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from workflows.change.trees import paths
 from workflows.change.trees.model import EXECUTABLE, FILE, SYMLINK, Change
 from workflows.core.errors import ChangeRefused, NothingToCommit
-from workflows.core.git.commit_text import commit_text, identity, message_for
+from workflows.core.git.commit_text import commit_message_for, commit_text, identity_variables
 from workflows.core.redaction import holds_secret
 from workflows.tasks.git import Commit
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from workflows.core.git.commit_text import Person
+    from workflows.core.git.commit_text import CommitIdentity
     from workflows.core.process import Completed
     from workflows.tasks.git import Repository
 
@@ -231,9 +231,9 @@ def commit_tree(  # noqa: PLR0913 - options are keyword-only
     tree: str,
     *,
     parent: str | None,
-    author: Person,
+    author: CommitIdentity,
     message: str | None = None,
-    co_authors: Sequence[Person] = (),
+    co_authors: Sequence[CommitIdentity] = (),
 ) -> Commit:
     """Commit a tree on top of `parent` (None: the first commit) and make it the current commit.
 
@@ -248,8 +248,8 @@ def commit_tree(  # noqa: PLR0913 - options are keyword-only
         raise NothingToCommit(
             "there is nothing to commit", why="no file differs from the current commit"
         )
-    text = commit_text(message or message_for(listed), co_authors)
-    who = identity(author)
+    text = commit_text(message or commit_message_for(listed), co_authors)
+    who = identity_variables(author)
     parents = ["-p", parent] if parent else []
     done = offline(repository, "commit-tree", *parents, tree, stdin=text.encode(), env=who)
     commit_id = done.stdout.strip()

@@ -20,7 +20,7 @@ from workflows.change.trees import paths, trees
 from workflows.change.trees.model import SUBMODULE
 from workflows.change.trees.trees import git_folder, offline
 from workflows.core.errors import ChangeRefused, ProcessFailed
-from workflows.core.git.command import spoken
+from workflows.core.git.command import readable_stderr
 from workflows.core.observability import logger
 from workflows.core.redaction import redact
 
@@ -228,7 +228,7 @@ def _exceptions(repository: Repository, base: str | None, survey: _Survey) -> li
 
 
 def _unreadable(done: Completed) -> ChangeRefused | ProcessFailed:
-    said = redact(spoken(done.stderr))
+    said = redact(readable_stderr(done.stderr))
     if "No space left on device" in said:
         return ProcessFailed("there is no space to read what the agent left", why=said)
     return ChangeRefused("git cannot read what the agent left", why=said, fix=_FIX)

@@ -62,7 +62,9 @@ def run(found: argparse.Namespace) -> int:
     """
     if _wants_more(found):
         return _through_flow(found)
-    observability.configure_lightly(secrets=environment.secrets(), quiet=found.quiet, brief=False)
+    observability.configure_logs_lightly(
+        secrets=environment.secrets(), quiet=found.quiet, brief=False
+    )
     from workflows.dag import run as running  # noqa: PLC0415 - `--help` does without it
     from workflows.dag.options import Options  # noqa: PLC0415
 

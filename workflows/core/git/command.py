@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from workflows.core.config.settings import Settings
-    from workflows.core.git.names import GitUrl
+    from workflows.core.git.urls import GitUrl
 
 _USERNAME_VARIABLE = "WORKFLOWS_GIT_USERNAME"
 _SECRET_VARIABLE = "WORKFLOWS_GIT_SECRET"  # noqa: S105 - the variable's name
@@ -145,7 +145,7 @@ class Git:
 
     def failure(self, done: process.Completed) -> WorkflowsError:
         """The error that a failed git command stands for."""
-        said = redact(spoken(done.stderr))
+        said = redact(readable_stderr(done.stderr))
         # What the server says in prose (`remote: …`) must not choose the class of our error.
         own = "\n".join(x for x in done.stderr.split("\n") if not x.startswith("remote:"))
         place = f"{self.url.host}/{self.url.path}".strip("/")
@@ -186,7 +186,7 @@ def _as_variables(config: Iterable[tuple[str, str]]) -> dict[str, str]:
     return variables | {"GIT_CONFIG_COUNT": str(count)}
 
 
-def spoken(stderr: str, limit: int = 12) -> str:
+def readable_stderr(stderr: str, limit: int = 12) -> str:
     """What a person should read of git's stderr: no progress, no hints, the last lines."""
     lines = [_printable(line.rsplit("\r", 1)[-1]).rstrip() for line in stderr.split("\n")]
     kept = [

@@ -14,7 +14,7 @@ _LISTED_FILES = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Person:
+class CommitIdentity:
     """A name and e-mail for a commit, without characters git's ident format cannot hold."""
 
     name: str
@@ -25,7 +25,7 @@ class Person:
         return f"{self.name} <{self.email}>"
 
 
-def identity(author: Person) -> dict[str, str]:
+def identity_variables(author: CommitIdentity) -> dict[str, str]:
     """The variables that make `author` the author and committer of what git writes."""
     return {
         f"GIT_{role}_{part}": value
@@ -34,7 +34,7 @@ def identity(author: Person) -> dict[str, str]:
     }
 
 
-def commit_text(message: str, co_authors: Sequence[Person] = ()) -> str:
+def commit_text(message: str, co_authors: Sequence[CommitIdentity] = ()) -> str:
     """The text of a commit: `message` with its white space in order, then the trailers.
 
     As `git stripspace` does it: no blanks at line ends, no two blank lines, one line end.
@@ -46,7 +46,7 @@ def commit_text(message: str, co_authors: Sequence[Person] = ()) -> str:
     return text + "\n"
 
 
-def message_for(changes: Sequence[tuple[str, str]]) -> str:
+def commit_message_for(changes: Sequence[tuple[str, str]]) -> str:
     """A commit message from (status letter, path) pairs, such as ("A", "hello.md").
 
     One or two files are named in the subject; more are counted there and listed below it.

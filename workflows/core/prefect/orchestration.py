@@ -25,7 +25,7 @@ from workflows.core.config import environment
 from workflows.core.config import settings as settings_module
 from workflows.core.config.choices import PrefectMode
 from workflows.core.errors import EXIT_TERMINATED, TransientError, WorkflowsError
-from workflows.core.flow import Execution, Outcome, State, is_termination, retry_delays
+from workflows.core.flow import FlowExecution, FlowOutcome, FlowState, is_termination, retry_delays
 from workflows.core.prefect import server as prefect_server
 from workflows.core.process import signals
 from workflows.core.progress import LogReporter
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     import prefect
 
     from workflows.core.config.settings import Settings
-    from workflows.core.flow import Flow, Progress, Result
+    from workflows.core.flow import Flow, FlowResult, Progress
 
 T = TypeVar("T")
 
@@ -52,19 +52,19 @@ _OWN_SERVER_S = 120.0  # a server that has to be started first; 20 s here
 class _Handed:
     """What our command line hands to the Prefect flow it is about to call, for one call."""
 
-    execution: Execution
+    execution: FlowExecution
     at_forced_end: Callable[[], int]
 
 
 _handed: contextvars.ContextVar[_Handed | None] = contextvars.ContextVar("handed", default=None)
-_running: dict[str, Execution] = {}  # by flow run id, for Prefect's hooks
+_running: dict[str, FlowExecution] = {}  # by flow run id, for Prefect's hooks
 
 
 class _TooLate(BaseException):
     """Prefect did not get to the body in time. No Exception: Prefect must not catch it."""
 
 
-def execute(execution: Execution, *, at_forced_end: Callable[[], int]) -> Outcome:
+def execute(execution: FlowExecution, *, at_forced_end: Callable[[], int]) -> FlowOutcome:
     """Run the flow once, under Prefect where that is asked for, and return its outcome.
 
     `at_forced_end` is called if Prefect holds the process back after the work is done; it says
@@ -107,7 +107,7 @@ def prefect_flow(flow: Flow) -> prefect.Flow[..., Any]:
     environment.set_default("DO_NOT_TRACK", "1")
     import prefect  # noqa: PLC0415 - 1.7 s, only for those who want it
 
-    def entry(**values: Any) -> Result:
+    def entry(**values: Any) -> FlowResult:
         handed = _handed.get()
         _handed.set(None)  # for this call only: the next one is somebody else's
         execution = handed.execution if handed else _started_by_prefect(flow, values)
@@ -172,10 +172,10 @@ def _wanted(settings: Settings) -> bool:
         return True
     if mode is PrefectMode.OFF or settings.prefect_api_url is None:
         return False
-    return prefect_server.answers(settings.prefect_api_url)
+    return prefect_server.is_reachable(settings.prefect_api_url)
 
 
-def _run_under_prefect(execution: Execution, at_forced_end: Callable[[], int]) -> None:
+def _run_under_prefect(execution: FlowExecution, at_forced_end: Callable[[], int]) -> None:
     flow = prefect_flow(execution.flow)
     token = _handed.set(_Handed(execution, at_forced_end))
     try:
@@ -186,7 +186,7 @@ def _run_under_prefect(execution: Execution, at_forced_end: Callable[[], int]) -
 
 
 @contextmanager
-def _begin_in_time(execution: Execution) -> Iterator[None]:
+def _begin_in_time(execution: FlowExecution) -> Iterator[None]:
     """Break Prefect off if the body has not started in time, again and again if need be.
 
     An alarm is the one thing that ends every kind of waiting Prefect does before a run: a retry
@@ -210,10 +210,10 @@ def _begin_in_time(execution: Execution) -> Iterator[None]:
         signal.signal(signal.SIGALRM, before)
 
 
-def _log_troubles(execution: Execution, error: BaseException) -> None:
+def _log_troubles(execution: FlowExecution, error: BaseException) -> None:
     """Say what Prefect made of the run, where that differs from what the run made of itself."""
     if execution.started:
-        succeeded = execution.outcome is not None and execution.outcome.state is State.SUCCEEDED
+        succeeded = execution.outcome is not None and execution.outcome.state is FlowState.SUCCEEDED
         if succeeded and not is_termination(error):
             _log.warning("the work is done, but Prefect failed: %s", redact(str(error)))
     elif is_termination(error):
@@ -311,7 +311,7 @@ class _PrefectSteps:
     def progress(self, title: str, total: int) -> AbstractContextManager[Progress]:
         from workflows.core.prefect import progress as prefect_progress  # noqa: PLC0415
 
-        return prefect_progress.shown(title, total)
+        return prefect_progress.show_progress(title, total)
 
     def link(self, key: str, url: str, text: str) -> None:
         from prefect.artifacts import create_link_artifact  # noqa: PLC0415
@@ -347,13 +347,13 @@ def _end_notifier(ours: Flow) -> Callable[..., None]:
             execution.notify_once()
             return
         settings = settings_module.load()
-        observability.configure(settings)
+        observability.configure_logs(settings)
         failed = bool(state.is_failed())
-        outcome = Outcome(
+        outcome = FlowOutcome(
             workflow=flow.name,
             title=flow_run.name,
             run_id=str(flow_run.id),
-            state=State.FAILED if failed else State.TERMINATED,
+            state=FlowState.FAILED if failed else FlowState.TERMINATED,
             duration_s=flow_run.estimated_run_time.total_seconds(),
             exit_code=WorkflowsError.exit_code if failed else EXIT_TERMINATED,
             message=redact(str(state.message or state.name)),
@@ -363,11 +363,11 @@ def _end_notifier(ours: Flow) -> Callable[..., None]:
     return notify_end
 
 
-def _started_by_prefect(flow: Flow, values: dict[str, Any]) -> Execution:
+def _started_by_prefect(flow: Flow, values: dict[str, Any]) -> FlowExecution:
     """An execution for a run that a Prefect worker, `serve` or another program started."""
     settings = settings_module.load()
-    observability.configure(settings)
-    return Execution(
+    observability.configure_logs(settings)
+    return FlowExecution(
         flow=flow,
         parameters=flow.validate(values, settings),
         settings=settings,

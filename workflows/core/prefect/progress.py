@@ -22,7 +22,7 @@ _EVERY_S = 1.0
 
 
 @contextmanager
-def shown(title: str, total: int) -> Iterator[Progress]:
+def show_progress(title: str, total: int) -> Iterator[Progress]:
     """Inside a flow run: show how many of `total` are done. What Prefect refuses is let go."""
     board = _Board(redact(title), max(total, 1))
     context = contextvars.copy_context()

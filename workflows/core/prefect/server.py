@@ -22,7 +22,7 @@ BATCH_SETTINGS = {
 }
 
 
-def answers(api_url: str) -> bool:
+def is_reachable(api_url: str) -> bool:
     """Ask for `/health`, for 3 s at most; a warning in the log where nobody answers.
 
     Any answer but 5xx counts: what an API says to a probe without a key does not matter.

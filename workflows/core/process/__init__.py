@@ -2,10 +2,10 @@
 
 from workflows.core.process.starting import (
     Completed,
-    Ended,
-    Running,
+    ProcessEnd,
+    ProcessGroup,
     background,
-    children,
+    child_groups,
     follow,
     kill_all,
     name_of,
@@ -16,10 +16,10 @@ from workflows.core.process.starting import (
 
 __all__ = [
     "Completed",
-    "Ended",
-    "Running",
+    "ProcessEnd",
+    "ProcessGroup",
     "background",
-    "children",
+    "child_groups",
     "follow",
     "kill_all",
     "name_of",

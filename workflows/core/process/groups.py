@@ -37,7 +37,7 @@ class ChildGroups:
                 self._changed.notify_all()
 
     @contextmanager
-    def at_rest(self) -> Iterator[frozenset[int]]:
+    def starts_paused(self) -> Iterator[frozenset[int]]:
         """The groups alive; none is started while the block lasts, so keep it short."""
         with self._changed:
             self._changed.wait_for(lambda: self._starting == 0, timeout=_WAIT_S)

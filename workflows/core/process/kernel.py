@@ -26,7 +26,7 @@ _adopting = 0
 _adopting_lock = threading.Lock()
 
 
-class Entry(NamedTuple):
+class ProcessEntry(NamedTuple):
     """One process of the table. `started` is in clock ticks since boot: with `pid`, an identity."""
 
     pid: int
@@ -75,31 +75,31 @@ def _prctl(option: int, value: int) -> bool:
 
 
 def descendants(
-    but: Callable[[Entry], bool] = lambda _: False, strangers: set[int] | None = None
-) -> list[Entry]:
+    exclude: Callable[[ProcessEntry], bool] = lambda _: False, unrelated: set[int] | None = None
+) -> list[ProcessEntry]:
     """Every process below this one; where `but` says so, neither it nor what is below it.
 
-    `strangers` are numbers not worth a look; who is found to be one is added, so that a second
-    look is fast. While orphans are adopted an empty answer without strangers is a proof: the
+    `unrelated` are numbers not worth a look; who is found to be one is added, so that a second
+    look is fast. While orphans are adopted an empty answer without unrelated is a proof: the
     topmost of a family is our child and stays in the table, at least as ended, until we reap it.
     """
-    strangers = set() if strangers is None else strangers
-    entries = list(_table(strangers))
-    children: dict[int, list[Entry]] = {}
+    unrelated = set() if unrelated is None else unrelated
+    entries = list(_table(unrelated))
+    children: dict[int, list[ProcessEntry]] = {}
     for entry in entries:
         children.setdefault(entry.parent, []).append(entry)
-    found: list[Entry] = []
+    found: list[ProcessEntry] = []
     below = children.get(os.getpid(), [])
     while below:
-        kept = [entry for entry in below if not but(entry)]
+        kept = [entry for entry in below if not exclude(entry)]
         found += kept
         below = [child for entry in kept for child in children.pop(entry.pid, [])]
-    strangers.update(entry.pid for entry in entries)
-    strangers.difference_update(entry.pid for entry in found)
+    unrelated.update(entry.pid for entry in entries)
+    unrelated.difference_update(entry.pid for entry in found)
     return found
 
 
-def entry(pid: int) -> Entry | None:
+def process_entry(pid: int) -> ProcessEntry | None:
     """The process of this number; None: there is none, or it cannot be told (not Linux)."""
     try:
         return _entry(Path(f"/proc/{pid}/stat").read_bytes())
@@ -107,7 +107,7 @@ def entry(pid: int) -> Entry | None:
         return None
 
 
-def _table(without: set[int]) -> Iterator[Entry]:
+def _table(without: set[int]) -> Iterator[ProcessEntry]:
     """All processes there are, each as it was when its line was read."""
     if not LINUX:
         return
@@ -118,8 +118,8 @@ def _table(without: set[int]) -> Iterator[Entry]:
                     yield _entry(Path(_PROC, name, "stat").read_bytes())
 
 
-def _entry(line: bytes) -> Entry:
+def _entry(line: bytes) -> ProcessEntry:
     """A line of `/proc/PID/stat`; the name of the program may hold any byte, also `)`."""
     pid, _, _ = line.partition(b" ")
     words = line.rpartition(b")")[2].split()
-    return Entry(int(pid), int(words[1]), int(words[3]), words[0] in b"ZX", int(words[19]))
+    return ProcessEntry(int(pid), int(words[1]), int(words[3]), words[0] in b"ZX", int(words[19]))

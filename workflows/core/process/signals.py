@@ -23,39 +23,39 @@ if TYPE_CHECKING:
     from types import FrameType
 
 CLEAN_UP_S = 3.5  # from the signal to the forced end; Cloud Run and our promise leave 5 s
-_LAST_WORDS_S = 0.5  # for saying the outcome
-_LAST_ACTS_S = 0.7  # for removing scratch folders
+_EXIT_CODE_S = 0.5  # for saying the outcome
+_BEFORE_EXIT_S = 0.7  # for removing scratch folders
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
-_last_acts: list[Callable[[], object]] = []
+_before_exit: list[Callable[[], object]] = []
 _forced: list[Callable[[int], int]] = []
 
 
 @contextmanager
-def last_act(act: Callable[[], object]) -> Iterator[None]:
-    """Have `act` called if the process is forced to end inside the block."""
-    _last_acts.append(act)
+def before_forced_exit(action: Callable[[], object]) -> Iterator[None]:
+    """Have `action` called if the process is forced to end inside the block."""
+    _before_exit.append(action)
     try:
         yield
     finally:
-        _last_acts.remove(act)
+        _before_exit.remove(action)
 
 
 def force_exit(exit_code: int) -> None:
     """End this process now: children killed, last acts done, no `finally`, no atexit."""
     try:
         process.kill_all()
-        acting = threading.Thread(target=_act, daemon=True)
+        acting = threading.Thread(target=_run_actions, daemon=True)
         acting.start()
-        acting.join(_LAST_ACTS_S)
+        acting.join(_BEFORE_EXIT_S)
     finally:
         os._exit(exit_code)
 
 
-def _act() -> None:
-    for act in reversed(_last_acts):
+def _run_actions() -> None:
+    for action in reversed(_before_exit):
         with suppress(Exception):
-            act()
+            action()
 
 
 def force_exit_after(seconds: float, exit_code: Callable[[], int], default: int) -> None:
@@ -68,7 +68,7 @@ def force_exit_after(seconds: float, exit_code: Callable[[], int], default: int)
         answer = [default]
         asking = threading.Thread(target=lambda: answer.append(exit_code()), daemon=True)
         asking.start()
-        asking.join(_LAST_WORDS_S)
+        asking.join(_EXIT_CODE_S)
         force_exit(answer[-1])
 
     timer = threading.Timer(seconds, end)
@@ -77,7 +77,7 @@ def force_exit_after(seconds: float, exit_code: Callable[[], int], default: int)
 
 
 @contextmanager
-def forced_end(exit_code: Callable[[int], int]) -> Iterator[None]:
+def forced_exit_code(exit_code: Callable[[int], int]) -> Iterator[None]:
     """Inside the block `exit_code` turns a signal's number into the code of a forced end."""
     _forced.append(exit_code)
     try:
@@ -86,7 +86,7 @@ def forced_end(exit_code: Callable[[int], int]) -> Iterator[None]:
         _forced.remove(exit_code)
 
 
-def ignore() -> None:
+def ignore_signals() -> None:
     """From now on neither signal changes how this process ends."""
     for number in _SIGNALS:
         signal.signal(number, signal.SIG_IGN)

@@ -35,8 +35,8 @@ MAX_OUTPUT_BYTES = 32 * 1024 * 1024
 _TERM_GRACE_S = 1.0  # from SIGTERM to SIGKILL; SIGTERM to us must be over within 5 s
 _CHUNK = 65_536
 
-children = ChildGroups()
-_groups = children.alive
+child_groups = ChildGroups()
+_groups = child_groups.alive
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +101,7 @@ def run(  # noqa: PLR0913 - one door, and every argument after `args` is keyword
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
+class ProcessEnd:
     """How a followed child ended; `exit_code` is negative for a signal."""
 
     exit_code: int
@@ -109,7 +109,7 @@ class Ended:
     duration_s: float
 
 
-class Running:
+class ProcessGroup:
     """The process group of a followed child, for any thread; does nothing once that has ended."""
 
     def __init__(self, group: int) -> None:
@@ -138,15 +138,15 @@ def follow(  # noqa: PLR0913 - one door, and every argument after `args` is keyw
     stdin: bytes | None,
     on_output: Callable[[bytes], object],
     on_end: Callable[[int], object],
-    on_start: Callable[[Running], object] | None = None,
-) -> Ended:
+    on_start: Callable[[ProcessGroup], object] | None = None,
+) -> ProcessEnd:
     """Run a program to its end or for `timeout_s` seconds; stdout and stderr go to `on_output`.
 
     `on_start` gets a handle by which other threads may signal the program's group.
 
     `on_end` gets the number of a program that has ended by itself, before it is reaped and before
     the rest of its output is read: whoever still holds the pipe may be ended there. Use
-    `core.sandbox.confinement` for a program that is not trusted.
+    `core.sandbox.run` for a program that is not trusted.
 
     Raises:
         ProgramMissing: there is no such executable.
@@ -158,14 +158,14 @@ def follow(  # noqa: PLR0913 - one door, and every argument after `args` is keyw
             _signal_group(child.pid, signal.SIGKILL)
             on_end(child.pid)
 
-        running = Running(child.pid)
+        running = ProcessGroup(child.pid)
         try:
             if on_start is not None:
                 on_start(running)
             in_time = pump(child, {"stdout": on_output}, stdin, started + timeout_s, end)
         finally:
             running.forget()
-    return Ended(child.returncode, not in_time, time.monotonic() - started)
+    return ProcessEnd(child.returncode, not in_time, time.monotonic() - started)
 
 
 @contextmanager
@@ -202,7 +202,7 @@ async def streaming(
     """
     import asyncio  # noqa: PLC0415 - 50 ms that only servers need
 
-    with children.starting():
+    with child_groups.starting():
         child = await asyncio.create_subprocess_exec(
             *args,
             stdin=subprocess.PIPE,
@@ -263,7 +263,7 @@ def _group(
     """A child leading its own session; whatever happens in the block, its group is gone after."""
     held = HeldSignals()
     try:
-        with children.starting():
+        with child_groups.starting():
             child = _start(args, env, cwd, stdin, output)
     except BaseException:
         held.release()

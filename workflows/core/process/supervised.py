@@ -1,7 +1,7 @@
 """A child process with a log file, which other threads may end: SIGTERM, a grace, SIGKILL.
 
 For programs the operator chose (the task runner's map, the jobs of the Cloud Run stand-in); what
-leaves the process group is not followed (`core.sandbox.confinement` does that).
+leaves the process group is not followed (`core.sandbox.run` does that).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _FOREVER = float("inf")
 
 
 @dataclass(frozen=True, slots=True)
-class Exit:
+class SupervisedEnd:
     """How a child ended. `exit_code` is negative for a signal, as in `subprocess`."""
 
     exit_code: int
@@ -31,14 +31,14 @@ class Exit:
     stopped: bool
 
 
-class Stop:
+class StopRequest:
     """Asks a child to end, from any thread, before it has started or while it runs."""
 
     def __init__(self, grace_s: float) -> None:
         self.grace_s = grace_s
         self.asked = threading.Event()
         self._lock = threading.Lock()
-        self._running: process.Running | None = None
+        self._running: process.ProcessGroup | None = None
         self._killer: threading.Timer | None = None
 
     def ask(self) -> None:
@@ -50,7 +50,7 @@ class Stop:
             if self._running:
                 self._begin(self._running)
 
-    def started(self, running: process.Running) -> None:
+    def started(self, running: process.ProcessGroup) -> None:
         """The child runs; it is stopped at once if that was asked before."""
         with self._lock:
             self._running = running
@@ -64,23 +64,23 @@ class Stop:
             if self._killer:
                 self._killer.cancel()
 
-    def _begin(self, running: process.Running) -> None:
+    def _begin(self, running: process.ProcessGroup) -> None:
         running.signal(signal.SIGTERM)
         self._killer = threading.Timer(self.grace_s, running.signal, (signal.SIGKILL,))
         self._killer.daemon = True
         self._killer.start()
 
 
-def attend(  # noqa: PLR0913 - every argument after `args` is keyword-only
+def run_supervised(  # noqa: PLR0913 - every argument after `args` is keyword-only
     args: Sequence[str],
     *,
     env: Mapping[str, str],
     folder: Path,
     log: Path,
     timeout_s: float | None,
-    stop: Stop,
+    stop: StopRequest,
     on_start: Callable[[int], object] = lambda _: None,
-) -> Exit:
+) -> SupervisedEnd:
     """Run a program in `folder` to its end; its output is added to the file `log` (64 MiB at most).
 
     After `timeout_s` seconds it is stopped as `stop` does it. `on_start` gets its process id.
@@ -96,7 +96,7 @@ def attend(  # noqa: PLR0913 - every argument after `args` is keyword-only
 
     timer = threading.Timer(timeout_s, time_out) if timeout_s is not None else None
 
-    def begin(running: process.Running) -> None:
+    def begin(running: process.ProcessGroup) -> None:
         on_start(running.pid)
         stop.started(running)
         if timer:
@@ -120,7 +120,7 @@ def attend(  # noqa: PLR0913 - every argument after `args` is keyword-only
             timer.cancel()
         stop.ended()
         os.close(number)
-    return Exit(ended.exit_code, late.is_set(), stop.asked.is_set() and not late.is_set())
+    return SupervisedEnd(ended.exit_code, late.is_set(), stop.asked.is_set() and not late.is_set())
 
 
 class _Bounded:
@@ -139,7 +139,7 @@ class _Bounded:
             os.write(self._number, b"\n[the rest is left out]\n")
 
 
-def tail(log: Path, size_bytes: int = 8 * 1024 * 1024) -> str:
+def log_tail(log: Path, size_bytes: int = 8 * 1024 * 1024) -> str:
     """The end of a log; empty where there is none."""
     try:
         with log.open("rb") as file:

@@ -121,7 +121,7 @@ def _readable(program: Path | None, env: Mapping[str, str]) -> set[Path]:
     return {path.resolve() for path in found if path.is_absolute() and _exists(path)}
 
 
-def find(program: str, *, env: Mapping[str, str], cwd: Path) -> Path | None:
+def find_program(program: str, *, env: Mapping[str, str], cwd: Path) -> Path | None:
     """The file that would be run in `cwd` with this PATH; None if there is none."""
     if os.sep in program:
         program = str(cwd / program)

@@ -1,4 +1,4 @@
-"""Processes that fled from an untrusted program (setsid, double fork, a daemon): found and ended.
+"""Ends the descendants of an untrusted program that escaped (setsid, double fork, a daemon).
 
 On Linux nothing that descends from us escapes: orphans become our children, and a session, once
 left, cannot be joined by others, so our own session and those of `core.process`'s children tell
@@ -24,7 +24,7 @@ _END_S = 2.0  # with the grace for SIGTERM, less than the 3.5 s after which our 
 _PAUSE_S = 0.0005
 
 
-class Strays:
+class EscapedDescendants:
     """What one untrusted run may leave behind.
 
     Spared with all below them: processes that were there before, those of our session (what a
@@ -46,35 +46,35 @@ class Strays:
         try:
             deadline = time.monotonic() + _END_S
             seen: set[int] = set()
-            strangers: set[int] = set()
+            unrelated: set[int] = set()
             while True:
-                proof = not strangers
-                strays = self._end_once(leader, strangers)
-                if not strays and proof:
+                proof = not unrelated
+                escaped = self._end_once(leader, unrelated)
+                if not escaped and proof:
                     return 0
                 if time.monotonic() > deadline:
-                    return len(strays)
-                if not strays:
-                    strangers.clear()
-                elif strays <= seen:  # they are dying; a new one is chased without a pause
+                    return len(escaped)
+                if not escaped:
+                    unrelated.clear()
+                elif escaped <= seen:  # they are dying; a new one is chased without a pause
                     time.sleep(_PAUSE_S)
-                seen |= strays
+                seen |= escaped
         finally:
             held.release()
 
-    def _end_once(self, leader: int, strangers: set[int]) -> set[int]:
+    def _end_once(self, leader: int, unrelated: set[int]) -> set[int]:
         """Kill and reap what there is now. The numbers of all that was seen."""
-        with process.children.at_rest() as groups:
+        with process.child_groups.starts_paused() as groups:
             others = groups - {leader}
 
-            def spared(entry: kernel.Entry) -> bool:
+            def is_excluded(entry: kernel.ProcessEntry) -> bool:
                 return (
                     entry.session == self._session
                     or entry.session in others
                     or (entry.pid, entry.started) in self._before
                 )
 
-            below = kernel.descendants(spared, strangers)
+            below = kernel.descendants(is_excluded, unrelated)
             found = [entry for entry in below if entry.pid != leader]
             for entry in found:
                 with suppress(ProcessLookupError, PermissionError):
@@ -86,14 +86,14 @@ class Strays:
 
 
 @contextmanager
-def none_left() -> Iterator[Strays]:
-    """Strays of the block are gone after it, however it ends."""
+def no_escaped_descendants() -> Iterator[EscapedDescendants]:
+    """What escaped in the block is ended after it, however it ends."""
     with kernel.adopting_orphans():
-        strays = Strays()
+        escaped = EscapedDescendants()
         try:
-            yield strays
+            yield escaped
         finally:
             try:
-                strays.end()
+                escaped.end()
             finally:  # a signal may have raised just before it was held
-                strays.end()
+                escaped.end()

@@ -1,6 +1,6 @@
 """Runs one program and ends as it ends: a parent for its orphans, and no way to more rights.
 
-Run as a script by `core.sandbox.confinement`, with the standard library alone. Orphans are
+Run as a script by `core.sandbox.run`, with the standard library alone. Orphans are
 its children while it lives, so that runs side by side are told apart, and are reaped; what is left
 when it ends goes to the process that started it. No new privileges: sudo has no effect. Linux only.
 Sources: prctl(2), credentials(7).

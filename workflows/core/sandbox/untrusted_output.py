@@ -30,7 +30,7 @@ _CONTROLS = re.compile(
 )
 
 
-class Lines:
+class OutputLines:
     """Bytes in, whole lines out: without control characters and secrets, tabs as spaces.
 
     A carriage return ends a line too (progress bars). Secrets are looked for across the lines of
@@ -79,7 +79,7 @@ class Transcript:
     """Where the lines go: a log file, whoever listens, and the last few for a message."""
 
     def __init__(self, log: int, on_line: Callable[[str], None] | None) -> None:
-        self._lines = Lines()
+        self._lines = OutputLines()
         self._log = log
         self._room = MAX_LOG_BYTES
         self._on_line = on_line

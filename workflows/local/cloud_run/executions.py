@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from workflows.core.config import environment
 from workflows.core.errors import WorkflowsError
-from workflows.core.process import supervised as children
+from workflows.core.process import supervised
 from workflows.local.cloud_run.model import CloudRunJob, ExecutionSpec, Json, now
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class CloudRunExecution:
         self.ended = threading.Event()
         self._grace_s = grace_s
         self._lock = threading.Lock()
-        self._stops: list[children.Stop] = []
+        self._stops: list[supervised.StopRequest] = []
 
     # --- what became of it -------------------------------------------------------------------
 
@@ -81,7 +81,7 @@ class CloudRunExecution:
 
     def log(self, index: int = 0) -> str:
         """What a task wrote, all attempts one after another."""
-        return children.tail(self._log_file(index))
+        return supervised.log_tail(self._log_file(index))
 
     def _log_file(self, index: int) -> Path:
         return self.folder / f"task-{index}.log"
@@ -113,7 +113,7 @@ class CloudRunExecution:
         self, task: ExecutionTask, argv: list[str], secret: Callable[[str, str], str]
     ) -> None:
         for attempt in range(self.spec.max_retries + 1):
-            stop = children.Stop(self._grace_s)
+            stop = supervised.StopRequest(self._grace_s)
             with self._lock:
                 self._stops.append(stop)
                 if self.cancelled.is_set():
@@ -139,8 +139,8 @@ class CloudRunExecution:
         attempt: int,
         argv: list[str],
         secret: Callable[[str, str], str],
-        stop: children.Stop,
-    ) -> children.Exit:
+        stop: supervised.StopRequest,
+    ) -> supervised.SupervisedEnd:
         folder = self.folder / f"task-{task.index}-attempt-{attempt}"
         folder.mkdir(parents=True)
         own = {
@@ -151,7 +151,7 @@ class CloudRunExecution:
             "CLOUD_RUN_TASK_COUNT": str(self.spec.task_count),
         }
         given = _resolved(self.spec.env, secret)
-        return children.attend(
+        return supervised.run_supervised(
             [*argv, *self.spec.args],
             env=environment.for_child(({"HOME": str(folder)} | given | own).items()),
             folder=folder,

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 from workflows.core import process
 from workflows.core.config import environment
 from workflows.core.errors import WorkflowsError
-from workflows.core.process import kernel
-from workflows.core.process import supervised as children
+from workflows.core.process import kernel, supervised
 from workflows.core.redaction import redact
 from workflows.task_runner.jobs import State
 
@@ -47,7 +46,7 @@ class Processes:
         self._jobs: Jobs
         self._changed = threading.Condition()
         self._waiting: deque[Job] = deque()
-        self._stops: dict[str, children.Stop] = {}
+        self._stops: dict[str, supervised.StopRequest] = {}
         self._threads: set[threading.Thread] = set()
         self._idle = 0
         self._closed = False
@@ -74,7 +73,7 @@ class Processes:
             return
         self._jobs.move(job, State.QUEUED)
         with self._changed:
-            self._stops[job.id] = children.Stop(self._grace_s)
+            self._stops[job.id] = supervised.StopRequest(self._grace_s)
             self._waiting.append(job)
             if self._idle < len(self._waiting) and len(self._threads) < self._workers:
                 thread = threading.Thread(target=self._work, name="job", daemon=True)
@@ -98,7 +97,7 @@ class Processes:
             with self._changed:
                 self._stops.pop(job.id, None)
 
-    def _carry_out(self, job: Job, stop: children.Stop) -> None:
+    def _carry_out(self, job: Job, stop: supervised.StopRequest) -> None:
         image = self._images.find(job.order.image)
         if image is None or not self._jobs.move(job, State.LOADING):
             self._jobs.move(job, State.CANCELLED, message="cancelled before it began")
@@ -110,14 +109,16 @@ class Processes:
             return
         self._end(job, image, ended)
 
-    def _run(self, job: Job, image: Image, stop: children.Stop) -> children.Exit:
+    def _run(
+        self, job: Job, image: Image, stop: supervised.StopRequest
+    ) -> supervised.SupervisedEnd:
         folder = self._folder / job.id / "work"
         folder.mkdir(parents=True)
         mine = {"WORKFLOWS_JOB_ID": job.id, "WORKFLOWS_JOB_NAME": job.order.name}
         env = environment.for_child(
             ({"HOME": str(folder)} | image.env | dict(job.order.env) | mine).items()
         )
-        return children.attend(
+        return supervised.run_supervised(
             [*image.argv, *job.order.args],
             env=env,
             folder=folder,
@@ -127,7 +128,7 @@ class Processes:
             on_start=lambda pid: self._jobs.note_remote(job, _identity(pid)),
         )
 
-    def _end(self, job: Job, image: Image, ended: children.Exit) -> None:
+    def _end(self, job: Job, image: Image, ended: supervised.SupervisedEnd) -> None:
         """Say how a job ended."""
         if ended.stopped and self._closed:
             message = "the Task Runner stopped while this job was not done"
@@ -148,7 +149,7 @@ class Processes:
         how = f"exit code {exit_code}"
         if exit_code < 0:
             how = f"ended by {signal.Signals(-exit_code).name}"
-        lines = children.tail(self._log_file(job), 4_096).strip().splitlines()
+        lines = supervised.log_tail(self._log_file(job), 4_096).strip().splitlines()
         return f"{how}: {redact(lines[-1])[:_QUOTED]}" if lines else how
 
     def cancel(self, job: Job) -> None:
@@ -171,7 +172,7 @@ class Processes:
 
     def log(self, job: Job) -> str:
         """Both output streams as they came, the last 8 MiB."""
-        return children.tail(self._log_file(job))
+        return supervised.log_tail(self._log_file(job))
 
     def _log_file(self, job: Job) -> Path:
         return self._folder / job.id / "log"
@@ -196,14 +197,14 @@ class Processes:
 
 def _identity(pid: int) -> str:
     """What tells a process from a later one of the same number; empty where that is not known."""
-    found = kernel.entry(pid)
+    found = kernel.process_entry(pid)
     return f"{pid} {found.started}" if found else ""
 
 
 def _end_leftover(identity: str) -> None:
     pid = int(identity.partition(" ")[0] or 0)
     if pid and _identity(pid) == identity:
-        process.Running(pid).signal(signal.SIGKILL)
+        process.ProcessGroup(pid).signal(signal.SIGKILL)
 
 
 def _shown(exit_code: int) -> int:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from workflows.core.config.settings import PROVIDERS
 from workflows.core.errors import ParametersInvalid
-from workflows.core.sandbox.confinement import run_confined
+from workflows.core.sandbox.run import run_in_sandbox
 from workflows.tasks.agents.agent import AgentReport
-from workflows.tasks.agents.environment import for_agent
+from workflows.tasks.agents.environment import agent_environment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -57,9 +57,9 @@ class CommandAgent:
         Raises:
             ProgramMissing: there is no such program.
         """
-        ended = run_confined(
+        ended = run_in_sandbox(
             self._command,
-            env=for_agent(self._settings, assignment.home, provider=self._provider),
+            env=agent_environment(self._settings, assignment.home, provider=self._provider),
             cwd=assignment.folder,
             home=assignment.home,
             log=assignment.log,

@@ -39,7 +39,7 @@ def test_what_is_no_flag_is_refused(word: str) -> None:
 
 
 def test_other_flags_may_be_added() -> None:
-    flags.check_extra(["--use_repomap=true", "--repomap_level=3", "--hide_output_blocks"])
+    flags.check_extra_flags(["--use_repomap=true", "--repomap_level=3", "--hide_output_blocks"])
 
 
 def test_ours_come_after_the_operators() -> None:
@@ -52,7 +52,7 @@ def test_ours_come_after_the_operators() -> None:
 def test_a_flag_that_help_does_not_name_is_refused(flag: str) -> None:
     """Neither abbreviations, which argparse would take, nor words it would ignore."""
     with pytest.raises(ParametersInvalid, match=flag.partition("=")[0]):
-        flags.check_known([flag], "usage: [--auto_commits bool] [--use_repomap bool]")
+        flags.check_known_flags([flag], "usage: [--auto_commits bool] [--use_repomap bool]")
 
 
 def test_an_unknown_provider_is_refused() -> None:

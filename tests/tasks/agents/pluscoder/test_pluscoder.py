@@ -42,8 +42,8 @@ def test_every_flag_we_pass_is_in_the_help_of_the_installed_version() -> None:
         timeout_s=60,
     )
 
-    known = flags.in_help(done.stdout)
-    ours = set(flags.names(flags.command_line("developer", "openai", "gpt-4o", ())))
+    known = flags.flags_in_help(done.stdout)
+    ours = set(flags.flag_names(flags.command_line("developer", "openai", "gpt-4o", ())))
     assert ours <= known
     assert set(flags.TAKEN) <= known
 

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 from workflows.core import process
 from workflows.core.config.settings import PROVIDERS
 from workflows.core.errors import AgentFailed, ParametersInvalid, ProgramMissing
-from workflows.core.sandbox.confinement import run_confined
+from workflows.core.sandbox.run import run_in_sandbox
 from workflows.tasks.agents.agent import AgentReport
-from workflows.tasks.agents.environment import for_agent
-from workflows.tasks.agents.pluscoder import flags, home, install
-from workflows.tasks.agents.pluscoder.set_aside import DROPPINGS, set_aside
+from workflows.tasks.agents.environment import agent_environment
+from workflows.tasks.agents.pluscoder import flags, install, settings_file
+from workflows.tasks.agents.pluscoder.clone_settings import LEFT_BEHIND, without_clone_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from workflows.core.config.settings import Settings
     from workflows.tasks.agents.agent import Assignment
 
-__all__ = ["DROPPINGS", "PlusCoder"]
+__all__ = ["LEFT_BEHIND", "PlusCoder"]
 
 _HELP_TIMEOUT_S = 60
 _KEYS = {
@@ -74,7 +74,7 @@ class PlusCoder:
             raise ParametersInvalid(
                 f"{provider!r} is no model provider", fix=f"one of {', '.join(PROVIDERS)}"
             )
-        flags.check_extra(extra_flags)
+        flags.check_extra_flags(extra_flags)
         self._settings = settings
         self._agent = agent
         self._model = model
@@ -118,7 +118,7 @@ class PlusCoder:
         """Run PlusCoder to its end in `assignment.folder`; see `tasks.agents.agent.Agent`.
 
         The clone's own settings for PlusCoder are out of the way meanwhile; what PlusCoder
-        leaves behind (`DROPPINGS`) is moved to `left-behind` in the home. It prints neither
+        leaves behind (`LEFT_BEHIND`) is moved to `left-behind` in the home. It prints neither
         tokens nor cost where nobody watches, so the report has none.
 
         Raises:
@@ -130,7 +130,7 @@ class PlusCoder:
         env = self._environment(program, assignment.home)
         arguments = flags.command_line(self._agent, self._provider, self._model, self._extra)
         if self._extra:
-            flags.check_known(self._extra, help_text(program, env, assignment.home))
+            flags.check_known_flags(self._extra, help_text(program, env, assignment.home))
         complaints: list[str] = []
 
         def listen(line: str) -> None:
@@ -138,9 +138,9 @@ class PlusCoder:
                 complaints.append(line.strip())
             on_line(line)
 
-        with set_aside(assignment.folder, assignment.home / "left-behind"):
-            home.write_settings(assignment.home, assignment.folder, assignment.prompt)
-            ended = run_confined(
+        with without_clone_settings(assignment.folder, assignment.home / "left-behind"):
+            settings_file.write_settings(assignment.home, assignment.folder, assignment.prompt)
+            ended = run_in_sandbox(
                 [str(program), *arguments],
                 env=env,
                 cwd=assignment.folder,
@@ -163,7 +163,7 @@ class PlusCoder:
         )
 
     def _environment(self, program: Path, agent_home: Path) -> dict[str, str]:
-        env = for_agent(self._settings, agent_home, provider=self._provider) | _QUIET
+        env = agent_environment(self._settings, agent_home, provider=self._provider) | _QUIET
         missing = [name for name in _KEYS[self._provider] if not env.get(name)]
         if missing:
             raise AgentFailed(

@@ -59,24 +59,24 @@ def command_line(agent: str, provider: str, model: str, extra: Iterable[str]) ->
     return [*extra, *SAFE, *chosen]
 
 
-def names(arguments: Iterable[str]) -> list[str]:
+def flag_names(arguments: Iterable[str]) -> list[str]:
     """The flags among arguments, without their values."""
     return [match[1] for one in arguments if (match := _FLAG.fullmatch(one))]
 
 
-def in_help(text: str) -> frozenset[str]:
+def flags_in_help(text: str) -> frozenset[str]:
     """The flags that a `--help` text names."""
     return frozenset(_IN_HELP.findall(text))
 
 
-def check_extra(extra: Sequence[str]) -> None:
+def check_extra_flags(extra: Sequence[str]) -> None:
     """Refuse flags of the operator's that would undo ours, in either form (`--x`, `--no-x`).
 
     Raises:
         ParametersInvalid: it is no flag (`--name` or `--name=value`), or one that is set here.
     """
     ours = command_line("", "", "", ())
-    taken = {_bare(name) for name in (*names(ours), *TAKEN)}
+    taken = {_bare(name) for name in (*flag_names(ours), *TAKEN)}
     for one in extra:
         match = _FLAG.fullmatch(one)
         if not match:
@@ -91,14 +91,14 @@ def check_extra(extra: Sequence[str]) -> None:
             )
 
 
-def check_known(extra: Sequence[str], help_text: str) -> None:
+def check_known_flags(extra: Sequence[str], help_text: str) -> None:
     """Refuse flags this PlusCoder does not have: it would ignore them in silence.
 
     Raises:
         ParametersInvalid: the first flag that `--help` does not name.
     """
-    known = in_help(help_text)
-    for name in names(extra):
+    known = flags_in_help(help_text)
+    for name in flag_names(extra):
         if name not in known:
             raise ParametersInvalid(
                 f"this PlusCoder has no flag {name}",

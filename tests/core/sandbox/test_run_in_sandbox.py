@@ -13,7 +13,7 @@ from workflows.core.config import environment
 from workflows.core.config.choices import Sandbox
 from workflows.core.errors import AgentFailed, ProgramMissing
 from workflows.core.redaction import remember
-from workflows.core.sandbox.confinement import scrubbed
+from workflows.core.sandbox.run import sandbox_environment
 
 # --- how it ends, and what it said ---------------------------------------------------------------
 
@@ -139,8 +139,8 @@ def test_scrubbed_leaves_out_what_opens_doors(
     monkeypatch.setenv("NO_PROXY", "a@b,localhost")
     monkeypatch.setenv("GITLAB_TOKEN", SECRET)
 
-    check = scrubbed({"CI": "1", "HOME": "/x"}, tmp_path)
-    agent = scrubbed({}, tmp_path, proxy_passwords=True)
+    check = sandbox_environment({"CI": "1", "HOME": "/x"}, tmp_path)
+    agent = sandbox_environment({}, tmp_path, proxy_passwords=True)
 
     assert (check["CI"], check["HOME"]) == ("1", str(tmp_path))
     assert (check["GIT_CONFIG_GLOBAL"], check["GIT_TERMINAL_PROMPT"]) == ("/dev/null", "0")

@@ -16,15 +16,15 @@ if TYPE_CHECKING:
 # A cloned repository's settings (test_command is a shell command), its variables, and a search
 # index that is unpickled: any of them would run what the repository says.
 OBEYED = (".env", ".pluscoder-config.yml", ".pluscoder", "pluscoder.log")
-DROPPINGS = (".pluscoder", "pluscoder.log")  # what PlusCoder itself leaves in the folder
+LEFT_BEHIND = (".pluscoder", "pluscoder.log")  # what PlusCoder itself leaves in the folder
 
 
 @contextmanager
-def set_aside(folder: Path, droppings: Path) -> Iterator[None]:
+def without_clone_settings(folder: Path, left_behind: Path) -> Iterator[None]:
     """Have none of `OBEYED` in `folder` inside the block, and each as it was after it.
 
     They are renamed to a folder beside, so that they come back as they were, links included.
-    What the block leaves under such a name goes to the folder `droppings`; only an `.env` or
+    What the block leaves under such a name goes to the folder `left_behind`; only an `.env` or
     settings file that was not there before is work like any other and stays.
     """
     aside = Path(tempfile.mkdtemp(prefix=".set-aside-", dir=folder.parent))
@@ -37,17 +37,17 @@ def set_aside(folder: Path, droppings: Path) -> Iterator[None]:
         held = HeldSignals()
         try:
             for name in OBEYED:
-                _put_back(folder / name, aside / name, droppings)
+                _put_back(folder / name, aside / name, left_behind)
             aside.rmdir()
         finally:
             held.release()
 
 
-def _put_back(place: Path, original: Path, droppings: Path) -> None:
+def _put_back(place: Path, original: Path, left_behind: Path) -> None:
     was_there = _exists(original)
-    if _exists(place) and (was_there or place.name in DROPPINGS):
-        droppings.mkdir(parents=True, exist_ok=True)
-        shutil.move(place, Path(tempfile.mkdtemp(dir=droppings)) / place.name)
+    if _exists(place) and (was_there or place.name in LEFT_BEHIND):
+        left_behind.mkdir(parents=True, exist_ok=True)
+        shutil.move(place, Path(tempfile.mkdtemp(dir=left_behind)) / place.name)
     if was_there:
         original.rename(place)
 

@@ -13,7 +13,7 @@ from tests.tasks.support import new_desk
 from workflows.core import process
 from workflows.core.config import environment
 from workflows.core.errors import ParametersInvalid
-from workflows.tasks.agents.pluscoder import home
+from workflows.tasks.agents.pluscoder import settings_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,7 +38,7 @@ def test_every_character_of_a_prompt_arrives(tmp_path: Path, folder: Path) -> No
     signs = "".join(map(chr, [*range(0xD800), *range(0xE000, 0x10000), 0x1F600, 0x10FFFF]))
     prompt = f"start {signs} - a: [b] {{c}} # d 'e' \"f\" \\n %g &h *i !j |k end"
 
-    home.write_settings(tmp_path, folder, prompt)
+    settings_file.write_settings(tmp_path, folder, prompt)
 
     assert read_settings(tmp_path)["user_input"] == prompt
 
@@ -46,25 +46,27 @@ def test_every_character_of_a_prompt_arrives(tmp_path: Path, folder: Path) -> No
 def test_a_prompt_of_300_kb_arrives(tmp_path: Path, folder: Path) -> None:
     prompt = "A line of an issue, as long as people write them.\n" * 6_000 + "the end"
 
-    home.write_settings(tmp_path, folder, prompt)
+    settings_file.write_settings(tmp_path, folder, prompt)
 
     assert len(prompt) > 300_000
     assert read_settings(tmp_path)["user_input"] == prompt
 
 
 def test_half_a_character_becomes_a_question_mark(tmp_path: Path, folder: Path) -> None:
-    home.write_settings(tmp_path, folder, "a \ud83d b")
+    settings_file.write_settings(tmp_path, folder, "a \ud83d b")
 
     assert read_settings(tmp_path)["user_input"] == "a ? b"
 
 
 @pytest.mark.parametrize("prompt", ["/run id", "  /run id", "\n/undo", "q", " Q "])
 def test_no_prompt_is_a_command_of_pluscoder(prompt: str) -> None:
-    assert home.safe_prompt(prompt) == f"Task: {prompt.strip()}"
+    assert settings_file.safe_prompt(prompt) == f"Task: {prompt.strip()}"
 
 
 def test_no_prompt_makes_pluscoder_read_a_file() -> None:
-    safe = home.safe_prompt("look at img::/etc/key.png and img::img::https://example.com/a")
+    safe = settings_file.safe_prompt(
+        "look at img::/etc/key.png and img::img::https://example.com/a"
+    )
 
     assert "img::" not in safe
 
@@ -72,14 +74,14 @@ def test_no_prompt_makes_pluscoder_read_a_file() -> None:
 @pytest.mark.parametrize("prompt", ["", " \n ", "x" * 2_000_001])
 def test_no_prompt_or_too_long_a_one_is_refused(prompt: str) -> None:
     with pytest.raises(ParametersInvalid):
-        home.safe_prompt(prompt)
+        settings_file.safe_prompt(prompt)
 
 
 def test_files_that_would_stop_its_index_are_left_out(tmp_path: Path, folder: Path) -> None:
     """Names are matched whole and literally; text stays, also where a link leads to it."""
     (folder / "latin+(1).txt").write_bytes(b"gr\xfcezi")
     (folder / "tokens.md").write_text("ends in <|endoftext|>")
-    (folder / "large.txt").write_text("x" * (home.MAX_INDEXED_BYTES + 1))
+    (folder / "large.txt").write_text("x" * (settings_file.MAX_INDEXED_BYTES + 1))
     (folder / "to-folder.d").symlink_to("/usr", target_is_directory=True)
     (folder / "to-nothing.py").symlink_to("gone")
     (folder / "to-text.py").symlink_to("a.py")
@@ -89,7 +91,7 @@ def test_files_that_would_stop_its_index_are_left_out(tmp_path: Path, folder: Pa
     (folder / "logo.png").write_bytes(b"\x89PNG")
     (folder / "{name}").mkdir()
 
-    home.write_settings(tmp_path, folder, "edit")
+    settings_file.write_settings(tmp_path, folder, "edit")
 
     patterns = read_settings(tmp_path)["repo_exclude_files"]
     names = ["latin+(1).txt", "tokens.md", "large.txt", "to-folder.d", "to-nothing.py"]
@@ -103,6 +105,6 @@ def test_there_is_always_something_to_index(tmp_path: Path) -> None:
     folder = new_desk(tmp_path / "desk", {"Makefile": "x:\n"}).folder
 
     for _ in range(2):
-        home.write_settings(tmp_path, folder, "edit")
+        settings_file.write_settings(tmp_path, folder, "edit")
 
     assert (folder / ".pluscoder" / "about.md").read_text()

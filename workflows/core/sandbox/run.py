@@ -30,9 +30,8 @@ from workflows.core.config.choices import Sandbox
 from workflows.core.errors import AgentFailed, ProgramMissing, WorkflowsError
 from workflows.core.observability import logger
 from workflows.core.process import kernel, signals
-from workflows.core.sandbox import bubblewrap
-from workflows.core.sandbox import subreaper as keeper
-from workflows.core.sandbox.escaped import none_left
+from workflows.core.sandbox import bubblewrap, subreaper
+from workflows.core.sandbox.escaped import no_escaped_descendants
 from workflows.core.sandbox.untrusted_output import transcript
 
 if TYPE_CHECKING:
@@ -41,7 +40,7 @@ if TYPE_CHECKING:
 BUBBLEWRAP = "bubblewrap"
 PROCESS_GROUP = "process group"
 _PROBE_S = 10
-_log = logger("confinement")
+_log = logger("sandbox")
 _FOLDERS = {
     "XDG_CONFIG_HOME": ".config",
     "XDG_CACHE_HOME": ".cache",
@@ -54,7 +53,7 @@ _PROXIES = ("http_proxy", "https_proxy", "all_proxy")
 
 
 @dataclass(frozen=True, slots=True)
-class Confined:
+class SandboxResult:
     """How an untrusted program ended.
 
     `exit_code` is 128 + number for a signal. `last_lines` is the end of stdout and stderr
@@ -69,7 +68,7 @@ class Confined:
     sandbox: str
 
 
-def run_confined(  # noqa: PLR0913 - one door, and every argument after `args` is keyword-only
+def run_in_sandbox(  # noqa: PLR0913 - one door, and every argument after `args` is keyword-only
     args: Sequence[str],
     *,
     env: Mapping[str, str],
@@ -82,7 +81,7 @@ def run_confined(  # noqa: PLR0913 - one door, and every argument after `args` i
     writable: Sequence[Path] = (),
     hidden: Sequence[Path] = (),
     on_line: Callable[[str], None] | None = None,
-) -> Confined:
+) -> SandboxResult:
     """Run a program to its end, or for `timeout_s` seconds, and leave nothing of it running.
 
     Its environment is `env` with HOME, XDG_* and TMPDIR in the folder `home`, and PATH if it has
@@ -101,7 +100,7 @@ def run_confined(  # noqa: PLR0913 - one door, and every argument after `args` i
     """
     cwd, home = cwd.resolve(strict=True), home.resolve(strict=True)
     complete = {"PATH": environment.for_child()["PATH"], **env, **own_folders(home)}
-    program = bubblewrap.find(args[0], env=complete, cwd=cwd)
+    program = bubblewrap.find_program(args[0], env=complete, cwd=cwd)
     if program is None:
         raise ProgramMissing(
             f"{args[0]} is not installed",
@@ -119,9 +118,13 @@ def run_confined(  # noqa: PLR0913 - one door, and every argument after `args` i
         )
         command = [bwrap, *seen, "--", *args]
     else:
-        command = _kept(args, complete)
+        command = _under_subreaper(args, complete)
     _close_ourselves()
-    with transcript(log, on_line) as said, none_left() as strays, signals.last_act(strays.end):
+    with (
+        transcript(log, on_line) as said,
+        no_escaped_descendants() as escaped,
+        signals.before_forced_exit(escaped.end),
+    ):
         ended = process.follow(
             command,
             env=complete,
@@ -129,17 +132,17 @@ def run_confined(  # noqa: PLR0913 - one door, and every argument after `args` i
             timeout_s=timeout_s,
             stdin=stdin,
             on_output=said.add,
-            on_end=strays.end,
+            on_end=escaped.end,
         )
         said.finish()
-        left = strays.end()
+        left = escaped.end()
     if left:
         raise AgentFailed(
             f"{left} processes that {process.name_of(args)} started cannot be ended",
             why="they run as another user, or multiply faster than they can be killed",
             fix="end them by hand, and install bubblewrap",
         )
-    return Confined(
+    return SandboxResult(
         exit_code=ended.exit_code if ended.exit_code >= 0 else 128 - ended.exit_code,
         timed_out=ended.timed_out,
         duration_s=ended.duration_s,
@@ -157,7 +160,7 @@ def own_folders(home: Path) -> dict[str, str]:
     return found
 
 
-def scrubbed(
+def sandbox_environment(
     extra: Mapping[str, str], home: Path, *, proxy_passwords: bool = False
 ) -> dict[str, str]:
     """An environment for an untrusted program: what any child of ours gets, less what opens doors.
@@ -182,12 +185,12 @@ def _close_ourselves() -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
 
 
-def _kept(args: Sequence[str], env: Mapping[str, str]) -> list[str]:
-    """The command under a keeper of its own, where there can be one (Linux)."""
+def _under_subreaper(args: Sequence[str], env: Mapping[str, str]) -> list[str]:
+    """The command under a subreaper of its own, where there can be one (Linux)."""
     if not kernel.LINUX:
         return list(args)
     ctype = "keep-ctype" if "LC_CTYPE" in env else "drop-ctype"
-    return [sys.executable, "-I", "-S", str(keeper.__file__), ctype, *args]
+    return [sys.executable, "-I", "-S", str(subreaper.__file__), ctype, *args]
 
 
 def _bubblewrap(sandbox: Sandbox) -> str | None:
@@ -213,7 +216,7 @@ def _working_bubblewrap(path: str) -> tuple[str | None, str]:
     """The first `bwrap` on `path` if it can run `true` with our options; else why not."""
     env = {"PATH": path}
     root = Path("/")
-    bwrap = bubblewrap.find("bwrap", env=env, cwd=root)
+    bwrap = bubblewrap.find_program("bwrap", env=env, cwd=root)
     if bwrap is None:
         return None, "there is no bwrap on PATH"
     probe = [str(bwrap), *bubblewrap.options(env=env, cwd=root), "--", "true"]

@@ -11,7 +11,9 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import PydanticCustomError
 
 from workflows.core.errors import UrlRefused
-from workflows.core.git.names import GitUrl, as_field_error, check_branch_name
+from workflows.core.field_errors import as_field_error
+from workflows.core.git.branch_names import check_branch_name
+from workflows.core.git.urls import GitUrl
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.tasks.support import SHOP, Desk, new_desk
-from workflows.tasks.agents.pluscoder.set_aside import OBEYED, set_aside
+from workflows.tasks.agents.pluscoder.clone_settings import OBEYED, without_clone_settings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,7 +29,7 @@ def desk(tmp_path: Path) -> Desk:
 
 
 def test_none_of_them_is_there_meanwhile(desk: Desk) -> None:
-    with set_aside(desk.folder, desk.home / "left"):
+    with without_clone_settings(desk.folder, desk.home / "left"):
         present = {path.name for path in desk.folder.iterdir()}
 
     assert not present & set(OBEYED)
@@ -38,7 +38,7 @@ def test_none_of_them_is_there_meanwhile(desk: Desk) -> None:
 def test_they_come_back_exactly_as_they_were(desk: Desk) -> None:
     before = [(desk.folder / name).lstat() for name in OBEYED]
 
-    with set_aside(desk.folder, desk.home / "left"):
+    with without_clone_settings(desk.folder, desk.home / "left"):
         pass
 
     after = [(desk.folder / name).lstat() for name in OBEYED]
@@ -53,7 +53,7 @@ def test_they_come_back_exactly_as_they_were(desk: Desk) -> None:
 
 
 def test_they_come_back_whatever_happens(desk: Desk) -> None:
-    with pytest.raises(KeyboardInterrupt), set_aside(desk.folder, desk.home / "left"):
+    with pytest.raises(KeyboardInterrupt), without_clone_settings(desk.folder, desk.home / "left"):
         raise KeyboardInterrupt
 
     assert desk.git("status", "--porcelain") == ""
@@ -62,7 +62,7 @@ def test_they_come_back_whatever_happens(desk: Desk) -> None:
 def test_what_was_written_in_their_place_is_kept_elsewhere(desk: Desk) -> None:
     """Files, folders and links alike; twice over, none replaces another."""
     for number in (1, 2):
-        with set_aside(desk.folder, desk.home / "left"):
+        with without_clone_settings(desk.folder, desk.home / "left"):
             (desk.folder / ".env").mkdir()
             (desk.folder / ".pluscoder-config.yml").symlink_to("gone")
             (desk.folder / ".pluscoder").write_text(f"run {number}")
@@ -77,7 +77,7 @@ def test_droppings_leave_a_clone_that_had_none(tmp_path: Path) -> None:
     desk.commit_all()
 
     for _ in range(2):
-        with set_aside(desk.folder, desk.home / "left"):
+        with without_clone_settings(desk.folder, desk.home / "left"):
             (desk.folder / ".pluscoder").mkdir()
             (desk.folder / "pluscoder.log").write_text("said")
 
@@ -89,7 +89,7 @@ def test_a_new_settings_file_is_work_like_any_other(tmp_path: Path) -> None:
     desk = new_desk(tmp_path / "desk", SHOP)
     desk.commit_all()
 
-    with set_aside(desk.folder, desk.home / "left"):
+    with without_clone_settings(desk.folder, desk.home / "left"):
         (desk.folder / ".env").write_text("asked for\n")
 
     assert desk.git("status", "--porcelain") == "?? .env\n"

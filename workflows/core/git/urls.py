@@ -1,79 +1,27 @@
-"""Names people give us for git: repository URLs and branch names. Pure; checked once, at the door.
+"""The URL of a git repository as people write it: checked once, and taken apart. Pure.
 
-Branch rules: git-check-ref-format(1), plus what GitLab refuses
-(https://docs.gitlab.com/user/project/repository/branches/), plus invisible characters.
-URL forms: the "GIT URLS" section of git-clone(1), less the transports that run programs.
+Forms: the "GIT URLS" section of git-clone(1), without the transports that run programs.
 """
 
 from __future__ import annotations
 
 import re
-import unicodedata
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote, urlsplit
 
-from workflows.core.errors import BranchNameInvalid, InputError, UrlRefused
-from workflows.core.redaction import redact
+from workflows.core.errors import UrlRefused
+from workflows.core.field_errors import as_field_error
+from workflows.core.redaction import safely_quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
     from pydantic_core import CoreSchema
 
-T = TypeVar("T")
-
-MAX_BRANCH_BYTES = 244  # refs/heads/ + name + .lock still fits into one 255-byte file name
-_HEX_OBJECT_ID = re.compile(r"[0-9a-f]{40}([-/].*)?|[0-9a-f]{64}", re.IGNORECASE | re.DOTALL)
 _BLANK = re.compile(r"[\x00-\x20\x7f]")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _TOKEN_LIKE = re.compile(r"gl[a-z]{2,6}-|gh[a-z]_|github_pat_|.{20}")
 _ENCODE = "/, @, # and ? in a password are written as %2F, %40, %23 and %3F"
-_INVISIBLE = {"Cc", "Cf", "Cs", "Zl", "Zp", "Zs"}
-
-_BRANCH_RULES: tuple[tuple[Callable[[str], object], str], ...] = (
-    (lambda n: not n, "it is empty"),
-    (lambda n: " " in n, "it contains a space"),
-    (
-        lambda n: any(unicodedata.category(c) in _INVISIBLE for c in n),
-        "it contains an invisible or control character",
-    ),
-    (
-        lambda n: len(n.encode(errors="replace")) > MAX_BRANCH_BYTES,
-        f"it is longer than {MAX_BRANCH_BYTES} bytes",
-    ),
-    (lambda n: n.startswith("-"), "it starts with '-'"),
-    (lambda n: re.search(r"[~^:?*\[\\]", n), "it contains one of ~ ^ : ? * [ \\"),
-    (lambda n: ".." in n, "it contains '..'"),
-    (lambda n: "@{" in n or n == "@", "it contains '@{' or is '@'"),
-    (lambda n: n.startswith("/") or n.endswith("/") or "//" in n, "a part between '/' is empty"),
-    (lambda n: n.endswith("."), "it ends with '.'"),
-    (lambda n: any(p.startswith(".") for p in n.split("/")), "a part starts with '.'"),
-    (lambda n: any(p.endswith(".lock") for p in n.split("/")), "a part ends with '.lock'"),
-    (lambda n: n == "HEAD", "HEAD is not a branch"),
-    (
-        lambda n: n.startswith(("refs/heads/", "refs/remotes/", "refs/tags/")),
-        "GitLab refuses names that start like a full ref",
-    ),
-    (_HEX_OBJECT_ID.fullmatch, "GitLab refuses names that look like a commit id"),
-)
-
-
-def check_branch_name(name: str) -> str:
-    """Return `name` if git and GitLab accept it as a branch name.
-
-    Raises:
-        BranchNameInvalid: it breaks a rule; the first one broken is named.
-    """
-    for broken, reason in _BRANCH_RULES:
-        if broken(name):
-            raise BranchNameInvalid(
-                f"{_shown(name)} cannot be a branch name",
-                why=reason,
-                fix="use letters, digits, '-', '_' and '/', such as feature/login",
-            )
-    return name
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +109,7 @@ class GitUrl:
     def _local(cls, text: str, path: str, *, allow_local: bool) -> GitUrl:
         if not allow_local:
             raise UrlRefused(
-                f"{_shown(text)} is not accepted as a repository URL",
+                f"{safely_quoted(text)} is not accepted as a repository URL",
                 why="it is a path on this machine, or no URL at all",
                 fix="give an https:// or ssh URL, or set WORKFLOWS_ALLOW_LOCAL_REPOSITORIES=true",
             )
@@ -209,33 +157,13 @@ class GitUrl:
         return {"type": "string", "format": "git-url"}
 
 
-def as_field_error(check: Callable[[str], T], value: object) -> T:
-    """Run a check inside pydantic validation: our error becomes the field's message."""
-    from pydantic_core import PydanticCustomError  # noqa: PLC0415 - this module stays light
-
-    if not isinstance(value, str):
-        raise PydanticCustomError("text_expected", "should be text")
-    try:
-        return check(value)
-    except InputError as error:
-        reason = f"{error.what}: {error.why} ({error.fix})" if error.fix else error.what
-        raise PydanticCustomError("refused", "{reason}", {"reason": reason}) from None
-
-
 def _clean_path(path: str) -> str:
     return unquote(path).strip("/").removesuffix(".git").strip("/")
 
 
-def _shown(text: str, limit: int = 80) -> str:
-    """A quoted, shortened form for messages, with no secret and nothing a terminal acts on."""
-    hidden = redact(text)
-    hidden = re.sub(r"((?>^[^/@]*:(?!//))|//)(?:(?<=//)[^/]*|(?<!//).*)@", r"\1[redacted]@", hidden)
-    return repr(hidden if len(hidden) <= limit else hidden[: limit - 1] + "…")
-
-
 def _refused(text: str, why: str) -> UrlRefused:
     return UrlRefused(
-        f"{_shown(text)} is not accepted as a repository URL",
+        f"{safely_quoted(text)} is not accepted as a repository URL",
         why=why,
         fix="give a URL such as https://gitlab.example.com/group/project.git",
     )

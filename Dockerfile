@@ -27,9 +27,12 @@ RUN /opt/workflows/bin/python -m pip install --require-hashes --only-binary :all
     && /opt/workflows/bin/python -m compileall -q /opt/workflows/lib \
     && /opt/workflows/bin/python -m pip uninstall -y pip
 COPY workflows /opt/workflows/app/workflows
-# found from any folder, and without a build of a wheel
+# found from any folder, and without a build of a wheel; VERSION is what `--version` says
+ARG VERSION=0+unknown
 RUN site=$(/opt/workflows/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))') \
     && echo /opt/workflows/app >"$site/workflows.pth" \
+    && mkdir "$site/workflows-$VERSION.dist-info" \
+    && printf 'Metadata-Version: 2.1\nName: workflows\nVersion: %s\n' "$VERSION" >"$site/workflows-$VERSION.dist-info/METADATA" \
     && /opt/workflows/bin/python -m compileall -q /opt/workflows/app
 
 FROM base AS build-agent

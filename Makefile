@@ -33,8 +33,8 @@ endif
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help create-env lock pluscoder lock-pluscoder test test-slow test-versions format check docs-check demo bench ui clean FORCE
-.PHONY: help create-env lock pluscoder lock-pluscoder test test-versions format check docs-check demo bench ui clean FORCE \
+.PHONY: help create-env lock pluscoder lock-pluscoder test test-wheel test-slow test-versions format check \
+	docs-check dist release demo bench ui clean FORCE \
 	lock-infra infra-init infra-plan infra-apply infra-destroy infra-check build-and-push deploy-jobs \
 	verify-deployment publish docker-build docker-run image-check
 
@@ -68,6 +68,9 @@ lock-pluscoder: $(if $(wildcard $(BIN)/uv),,$(READY)) ## Resolve anew what PlusC
 test: $(READY) $(PLUSCODER) ## Run the tests (ARGS="-k git -x")
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
+test-wheel: $(READY) $(PLUSCODER) ## Run the tests against the built wheel, as CI does (COVERAGE=1: with branches)
+	@COVERAGE="$(COVERAGE)" tools/wheel_suite.sh $(BIN)/python -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+
 test-slow: $(READY) ## Run the tests that take long: 10,000 messages, the Pub/Sub emulator's retries
 	$(BIN)/python -m pytest -m slow $(ARGS)
 
@@ -83,10 +86,18 @@ check: $(READY) ## Format, lint, types, import directions and docs, without chan
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m mypy
 	$(BIN)/lint-imports
+	$(BIN)/deptry workflows
+	$(BIN)/deptry tests tools benchmarks --ignore DEP002,DEP004
 	@$(MAKE) --no-print-directory docs-check
 
 docs-check: $(READY) # part of check: generated parts of the docs are up to date
 	$(BIN)/python tools/docs.py --check
+
+dist: $(READY) ## Build the wheel and the source archive into dist/
+	$(BIN)/python -m build --no-isolation --outdir dist .
+
+release: $(READY) ## Make a release: changelog, tag, artefacts; pushes nothing (VERSION=1.2.3)
+	@$(BIN)/python -m tools.release "$(VERSION)"
 
 demo: $(READY) $(PLUSCODER) ## Turn an issue into a merge request on this machine, offline (KEEP=1: stay up)
 	$(BIN)/workflows demo $(if $(KEEP),--keep) $(ARGS)

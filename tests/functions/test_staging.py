@@ -50,8 +50,8 @@ def test_the_command_says_where(tmp_path: Path) -> None:
     args = [sys.executable, "-S", "-m", "workflows.functions.staging"]
     env = {"PATH": "/usr/bin:/bin"}
 
-    done = process.run([*args, str(tmp_path)], env=env, cwd=ROOT, timeout_s=30)
-    wrong = process.run(args, env=env, cwd=ROOT, timeout_s=30, check=False)
+    done = process.run([*args, str(tmp_path)], env=env, cwd=staging.PACKAGE.parent, timeout_s=30)
+    wrong = process.run(args, env=env, cwd=staging.PACKAGE.parent, timeout_s=30, check=False)
 
     assert f"{tmp_path}/gitlab_webhook" in done.stdout.splitlines()
     assert wrong.exit_code == 2

@@ -11,7 +11,7 @@ need docker "https://docs.docker.com/get-started/get-docker/"
 docker info >/dev/null 2>&1 || stop "docker-$action: the docker daemon does not answer; start it"
 
 case $action in
-    build) exec docker build --target "$target" --tag "workflows-local/$target" . ;;
+    build) exec docker build --build-arg "VERSION=$(git describe --tags --always 2>/dev/null || echo 0+unknown)" --target "$target" --tag "workflows-local/$target" . ;;
     run)
         docker image inspect "workflows-local/$target" >/dev/null 2>&1 ||
             stop "docker-run: there is no image of $target yet; run: make docker-build TARGET=$target"

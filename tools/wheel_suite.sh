@@ -1,0 +1,39 @@
+#!/bin/sh
+# Runs the tests against the wheel, as it would be installed, and not against this checkout.
+#   wheel_suite.sh PYTHON [ARGUMENT OF PYTEST...]     PYTHON has what requirements.txt locks
+# COVERAGE=1 measures branches on the way and prints the report.
+set -eu
+cd "$(dirname "$0")/.."
+python=$1
+shift
+root=$(pwd -P)
+work=$root/build/wheel
+
+rm -rf "$work"
+mkdir -p "$work/suite"
+"$python" -m build --wheel --no-isolation --outdir "$work/dist" . >"$work/build.log" 2>&1 ||
+    { cat "$work/build.log" >&2; exit 1; }
+
+# An environment with the wheel in it and the locked packages beside it. A path in a .pth file
+# does not make Python read the .pth files below that path, so the checkout stays out of sight.
+"$python" -m venv --without-pip "$work/env"
+packages() { "$1" -c 'import sysconfig; print(sysconfig.get_path("purelib"))'; }
+packages "$root/$python" >"$(packages "$work/env/bin/python")/locked.pth"
+"$python" -m pip --python "$work/env/bin/python" install -q --no-deps --no-index "$work"/dist/*.whl
+
+# The checkout without the package.
+git ls-files -co --exclude-standard | grep -v '^workflows/' | while read -r file; do
+    [ -f "$file" ] && mkdir -p "$work/suite/$(dirname "$file")" && cp -p "$file" "$work/suite/$file"
+done
+[ ! -e .venv-pluscoder ] || ln -s "$root/.venv-pluscoder" "$work/suite/.venv-pluscoder"
+
+cd "$work/suite"
+"$work/env/bin/python" -I -c 'import workflows; print(workflows.__file__, workflows.__version__)'
+if [ -z "${COVERAGE:-}" ]; then
+    exec "$work/env/bin/python" -m pytest "$@"
+fi
+status=0
+"$work/env/bin/python" -m coverage run -m pytest "$@" || status=$?
+"$work/env/bin/python" -m coverage combine -q
+"$work/env/bin/python" -m coverage report --skip-covered --sort=cover || status=$?
+exit "$status"

@@ -17,8 +17,8 @@ from pydantic_core import PydanticCustomError
 from workflows.change import delivery
 from workflows.change.options import ChangeOptions
 from workflows.change.request import Request, request_id
-from workflows.change.words import prompt
-from workflows.change.words.text import one_line, slug
+from workflows.change.wording import prompt
+from workflows.change.wording.safe_text import one_line, slug
 from workflows.core.flow import Flow, Run
 from workflows.core.git.commit_text import CommitIdentity
 from workflows.core.git.urls import GitUrl
@@ -86,7 +86,7 @@ def body(parameters: Parameters, run: Run) -> Result:
         WorkflowsError: whatever the git steps raise.
     """
     identity = request_id("push_feature", parameters.source_branch, parameters.feature_request)
-    job = delivery.Job(
+    job = delivery.ChangeJob(
         url=parameters.git_url,
         branch=parameters.feature_branch or _branch_for(parameters.feature_request, identity),
         source_branch=parameters.source_branch,
@@ -118,12 +118,12 @@ def _request(
     parameters: Parameters,
     identity: str,
     guides: list[tuple[str, str]],
-    _again: bool,  # noqa: FBT001 - the protocol of delivery.Job
+    _again: bool,  # noqa: FBT001 - the protocol of delivery.ChangeJob
 ) -> Request:
     person = _PERSON.fullmatch(parameters.author)
     return Request(
         id=identity,
-        prompt=prompt.for_feature(parameters.feature_request, guides),
+        prompt=prompt.feature_prompt(parameters.feature_request, guides),
         subject=one_line(parameters.feature_request, 72) or "Carry out a feature request",
         co_authors=(CommitIdentity(person[1], person[2]),) if person else (),
     )

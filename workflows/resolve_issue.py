@@ -1,7 +1,7 @@
 """resolve_issue: from a GitLab issue to a checked merge request, once, however often it is asked.
 
 Branch, note and merge request derive from the project and the issue, so a second delivery and a
-run after a crash find what is there. `change.claim.marker.decide` is the table of what to do then.
+run after a crash find what is there. `change.claim.marker.decide_claim` says what to do then.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from workflows.change import delivery, issue_case
+from workflows.change import delivery, issue_context
 from workflows.change.attempts import rounds
 from workflows.change.claim import claim
-from workflows.change.claim.claim import Claim, Standing
-from workflows.change.claim.marker import Marker, Next, Phase
+from workflows.change.claim.claim import Claim, ClaimRefused
+from workflows.change.claim.marker import ClaimDecision, Marker, Phase
 from workflows.change.issue_options import IssueOptions
 from workflows.change.trees import trees
-from workflows.change.words import wording
+from workflows.change.wording import gitlab_text
 from workflows.core.errors import ClaimLost, PermanentError, WorkflowsError
 from workflows.core.flow import Flow, Run, is_termination
 from workflows.core.git.urls import GitUrl
@@ -30,9 +30,9 @@ from workflows.tasks import utility
 from workflows.tasks.gitlab import GitLab, MergeRequest, MergeRequestWish
 
 if TYPE_CHECKING:
-    from workflows.change.attempts.rounds import Made
-    from workflows.change.delivery import Delivered
-    from workflows.change.issue_case import Case
+    from workflows.change.attempts.rounds import Change
+    from workflows.change.delivery import Pushed
+    from workflows.change.issue_context import IssueContext
 
 _log = logger("resolve_issue")
 _SHOWN_DIFF = 200_000
@@ -86,51 +86,55 @@ def body(parameters: Parameters, run: Run) -> Result:
         WorkflowsError: whatever the git and GitLab steps raise.
     """
     with GitLab.connect(run.settings) as gitlab:
-        case = run.step("read issue", issue_case.read, gitlab, parameters, run.settings)
-        if case.issue.state != "opened":
-            return Result(Outcome.ISSUE_CLOSED.value, case.issue.web_url, case.issue.web_url)
+        issue = run.step("read issue", issue_context.read_issue, gitlab, parameters, run.settings)
+        if issue.issue.state != "opened":
+            return Result(Outcome.ISSUE_CLOSED.value, issue.issue.web_url, issue.issue.web_url)
         if parameters.dry_run:
-            return _dry_run(case, parameters, run)
-        words = _Words(case, run)
-        wish = _wish(case, parameters, run)
-        taken = run.step("claim issue", claim.take, gitlab, wish, words.working, words.failed)
-        if isinstance(taken, Standing):
-            return _leave(gitlab, taken, case)
+            return _dry_run(issue, parameters, run)
+        notes = _StatusNotes(issue, run)
+        wish = _claim_request(issue, parameters, run)
+        taken = run.step(
+            "claim issue", claim.claim_issue, gitlab, wish, notes.working, notes.failed
+        )
+        if isinstance(taken, ClaimRefused):
+            return _leave(gitlab, taken, issue)
         with taken:
             try:
-                return _work(gitlab, taken, case, parameters, run)
+                return _work(gitlab, taken, issue, parameters, run)
             except ClaimLost as lost:
                 _log.warning("%s", lost.what)
                 outcome = Outcome.RUNNING_ELSEWHERE.value
-                return Result(outcome, case.issue.web_url, case.issue.web_url)
+                return Result(outcome, issue.issue.web_url, issue.issue.web_url)
             except BaseException as error:
-                words.say_why(taken, error)
+                notes.say_why(taken, error)
                 raise
 
 
 @dataclass(frozen=True, slots=True)
-class _Words:
+class _StatusNotes:
     """What the status note says in this run."""
 
-    case: Case
+    issue: IssueContext
     run: Run
 
     def working(self, marker: Marker) -> str:
-        branch_url = f"{self.case.project.web_url}/-/tree/{marker.branch}"
-        return wording.working(marker, self.run.settings.run_url, branch_url)
+        branch_url = f"{self.issue.project.web_url}/-/tree/{marker.branch}"
+        return gitlab_text.working_note(marker, self.run.settings.run_url, branch_url)
 
     def failed(self, error: BaseException) -> str:
-        return wording.failed(_known(error), self.run.run_id, self.run.settings.run_url)
+        return gitlab_text.failed_note(_known(error), self.run.run_id, self.run.settings.run_url)
 
     def say_why(self, taken: Claim, error: BaseException) -> None:
         """Tell the issue how the run ended; never raises, or `error` would be lost."""
         run_id, url = self.run.run_id, self.run.settings.run_url
         try:
             if is_termination(error):
-                text = wording.interrupted(run_id, url, str(error))
+                text = gitlab_text.interrupted_note(run_id, url, str(error))
                 taken.end(Phase.INTERRUPTED, text)
             elif isinstance(error, WorkflowsError) and error.retryable:
-                taken.end(Phase.INTERRUPTED, wording.interrupted(run_id, url, redact(error.what)))
+                taken.end(
+                    Phase.INTERRUPTED, gitlab_text.interrupted_note(run_id, url, redact(error.what))
+                )
             else:
                 taken.end(Phase.FAILED, self.failed(error))
         except WorkflowsError as second:
@@ -146,68 +150,70 @@ def _known(error: BaseException) -> WorkflowsError:
     )
 
 
-def _wish(case: Case, parameters: Parameters, run: Run) -> claim.Wish:
-    return claim.Wish(
-        project_id=case.project.id,
-        iid=case.issue.iid,
-        own_id=case.me.id,
+def _claim_request(issue: IssueContext, parameters: Parameters, run: Run) -> claim.ClaimRequest:
+    return claim.ClaimRequest(
+        project_id=issue.project.id,
+        iid=issue.issue.iid,
+        own_id=issue.me.id,
         owner=f"{run.run_id}/{uuid.uuid4().hex[:8]}",
         run=run.run_id,
-        branch=case.branch,
-        ref=case.target,
-        request=case.request_id,
+        branch=issue.branch,
+        ref=issue.target,
+        request=issue.request_id,
         asked=parameters.asked_at,
-        asked_at=case.asked.isoformat(),
+        asked_at=issue.asked.isoformat(),
         lease_s=run.settings.lease_s,
-        refusal=case.refusal(),
+        refusal=issue.refusal(),
     )
 
 
-def _leave(gitlab: GitLab, standing: Standing, case: Case) -> Result:
+def _leave(gitlab: GitLab, refused: ClaimRefused, issue: IssueContext) -> Result:
     """There is nothing to do for this run; a person's closing of the merge request is noted.
 
     Raises:
         IssueBusy: there is, but not while another run works.
     """
-    if standing.next is Next.LATER:
-        raise claim.busy(case.issue.iid)
+    if refused.decision is ClaimDecision.LATER:
+        raise claim.issue_busy(issue.issue.iid)
     outcome = {
-        Next.LEAVE: Outcome.RUNNING_ELSEWHERE,
-        Next.DONE: Outcome.ALREADY_DONE,
-        Next.FAILED: Outcome.ALREADY_FAILED,
-        Next.CLOSED: Outcome.CLOSED_BY_PERSON,
-    }[standing.next]
-    merge_request = standing.merge_request
-    if standing.next is Next.CLOSED and merge_request is not None:
-        claim.say(
+        ClaimDecision.LEAVE: Outcome.RUNNING_ELSEWHERE,
+        ClaimDecision.DONE: Outcome.ALREADY_DONE,
+        ClaimDecision.FAILED: Outcome.ALREADY_FAILED,
+        ClaimDecision.CLOSED: Outcome.CLOSED_BY_PERSON,
+    }[refused.decision]
+    merge_request = refused.merge_request
+    if refused.decision is ClaimDecision.CLOSED and merge_request is not None:
+        claim.update_status_note(
             gitlab,
-            case.project.id,
-            case.issue.iid,
-            case.me.id,
-            standing.marker,
-            wording.closed(f"!{merge_request.iid}"),
+            issue.project.id,
+            issue.issue.iid,
+            issue.me.id,
+            refused.marker,
+            gitlab_text.closed_note(f"!{merge_request.iid}"),
         )
-    link = merge_request.web_url if merge_request else case.issue.web_url
-    head = standing.marker.head if standing.marker else None
-    return Result(outcome.value, case.issue.web_url, link, standing.branch, head)
+    link = merge_request.web_url if merge_request else issue.issue.web_url
+    head = refused.marker.head if refused.marker else None
+    return Result(outcome.value, issue.issue.web_url, link, refused.branch, head)
 
 
-def _work(gitlab: GitLab, taken: Claim, case: Case, parameters: Parameters, run: Run) -> Result:
+def _work(
+    gitlab: GitLab, taken: Claim, issue: IssueContext, parameters: Parameters, run: Run
+) -> Result:
     """From the claim to the merge request."""
 
-    def before_push(made: Made) -> None:
-        taken.keep(head=made.commit.id, evidence=wording.evidence_of(made))
+    def before_push(made: Change) -> None:
+        taken.keep(head=made.commit.id, evidence=gitlab_text.evidence_facts(made))
 
-    job = _job(case, parameters, taken.marker, before_push)
+    job = _job(issue, parameters, taken.marker, before_push)
     with utility.scratch_folder() as scratch:
         done = delivery.deliver(job, run, scratch)
     taken.check()
     merge_request = run.step(
-        "open merge request", _merge_request, gitlab, taken, case, parameters, done
+        "open merge request", _merge_request, gitlab, taken, issue, parameters, done
     )
     evidence = taken.marker.evidence
-    text = wording.done(
-        f"!{merge_request.iid}", merge_request.web_url, wording.evidence_block(evidence)
+    text = gitlab_text.done_note(
+        f"!{merge_request.iid}", merge_request.web_url, gitlab_text.evidence_block(evidence)
     )
     run.step(
         "write note",
@@ -219,58 +225,62 @@ def _work(gitlab: GitLab, taken: Claim, case: Case, parameters: Parameters, run:
     )
     return Result(
         outcome=Outcome.MERGE_REQUEST.value,
-        issue=case.issue.web_url,
+        issue=issue.issue.web_url,
         web_url=merge_request.web_url,
         branch=done.branch,
         commit_id=done.commit_id,
         attempts=done.made.attempts if done.made else None,
         agent_s=done.made.agent_s if done.made else None,
         check_s=done.made.check_s if done.made else None,
-        check_passed=wording.passed(evidence),
+        check_passed=gitlab_text.evidence_passed(evidence),
     )
 
 
 def _job(
-    case: Case, parameters: Parameters, marker: Marker | None, before_push: Any
-) -> delivery.Job:
-    return delivery.Job(
-        url=GitUrl.parse(case.project.clone_url),
-        branch=marker.branch if marker else case.branch,
+    issue: IssueContext, parameters: Parameters, marker: Marker | None, before_push: Any
+) -> delivery.ChangeJob:
+    return delivery.ChangeJob(
+        url=GitUrl.parse(issue.project.clone_url),
+        branch=marker.branch if marker else issue.branch,
         source_branch=parameters.target_branch,
-        request_id=case.request_id,
-        ask=case.request,
-        author=case.author,
+        request_id=issue.request_id,
+        ask=issue.request,
+        author=issue.author,
         options=parameters,
         before_push=before_push,
         made_at=marker.base if marker else None,
-        pipeline=case.project.ci_config_path,
+        pipeline=issue.project.ci_config_path,
     )
 
 
 def _merge_request(
-    gitlab: GitLab, taken: Claim, case: Case, parameters: Parameters, done: Delivered
+    gitlab: GitLab, taken: Claim, issue: IssueContext, parameters: Parameters, done: Pushed
 ) -> MergeRequest:
     """Open the merge request, or bring ours up to date without touching what people wrote."""
     evidence = taken.marker.evidence
-    failing = wording.passed(evidence) is False
-    reviewers = case.reviewer_ids
-    there = gitlab.find_merge_request(case.project.id, done.branch)  # people may change the target
-    report = wording.report(done.made, evidence)
+    failing = gitlab_text.evidence_passed(evidence) is False
+    reviewers = issue.reviewer_ids
+    there = gitlab.find_merge_request(issue.project.id, done.branch)  # people may change the target
+    report = gitlab_text.merge_request_report(done.made, evidence)
     if there is not None and there.state == "opened":
         return gitlab.update_merge_request(
-            case.project.id,
+            issue.project.id,
             there.iid,
-            description=wording.with_report(there.description, report) if done.made else None,
+            description=gitlab_text.replace_report(there.description, report)
+            if done.made
+            else None,
             draft=True if failing else None,
         )
-    if case.asker is not None:
-        others = (one for one in reviewers if one != case.asker.id)
-        reviewers = (case.asker.id, *others)
+    if issue.asker is not None:
+        others = (one for one in reviewers if one != issue.asker.id)
+        reviewers = (issue.asker.id, *others)
     wish = MergeRequestWish(
         source_branch=done.branch,
-        target_branch=case.target,
-        title=wording.merge_request_title(case.issue.title),
-        description=wording.description(report, case.issue.iid, closes=parameters.closes),
+        target_branch=issue.target,
+        title=gitlab_text.merge_request_title(issue.issue.title),
+        description=gitlab_text.merge_request_description(
+            report, issue.issue.iid, closes=parameters.closes
+        ),
         draft=True,
         labels=parameters.labels,
         assignee_ids=(),
@@ -278,33 +288,34 @@ def _merge_request(
         remove_source_branch=parameters.remove_source_branch,
         squash=parameters.squash,
     )
-    return gitlab.open_merge_request(case.project.id, wish)[0]
+    return gitlab.open_merge_request(issue.project.id, wish)[0]
 
 
-def _dry_run(case: Case, parameters: Parameters, run: Run) -> Result:
+def _dry_run(issue: IssueContext, parameters: Parameters, run: Run) -> Result:
     """Everything up to the push, in a scratch folder."""
-    job = _job(case, parameters, None, lambda _: None)
+    job = _job(issue, parameters, None, lambda _: None)
     deadline = time.monotonic() + parameters.timeout_s
     with utility.scratch_folder() as scratch:
-        workshop, done = delivery.prepare(job, run, scratch, deadline)
-        made = None if done else rounds.make(workshop)
-        repository = workshop.repository
-        request = made.request if made else run.step("read guides", workshop.ask)
+        context, done = delivery.prepare(job, run, scratch, deadline)
+        made = None if done else rounds.make_change(context)
+        repository = context.repository
+        request = made.request if made else run.step("read guides", context.ask)
         diff = (
-            trees.diff_text(repository, workshop.base, made.tree, limit_bytes=_SHOWN_DIFF)
+            trees.diff_text(repository, context.base, made.tree, limit_bytes=_SHOWN_DIFF)
             if made
             else ""
         )
+    title = gitlab_text.merge_request_title(issue.issue.title)
     steps = [
-        f"read issue {case.issue.iid} with {issue_case.shown(case.comments)}",
-        f"the branch {job.branch} from {case.target}"
+        f"read issue {issue.issue.iid} with {issue_context.comment_count(issue.comments)}",
+        f"the branch {job.branch} from {issue.target}"
         + (", which has this request" if done else ""),
-        f"a draft merge request {wording.merge_request_title(case.issue.title)} into {case.target}",
+        f"a draft merge request {title} into {issue.target}",
     ]
     return Result(
         outcome=Outcome.DRY_RUN.value,
-        issue=case.issue.web_url,
-        web_url=case.issue.web_url,
+        issue=issue.issue.web_url,
+        web_url=issue.issue.web_url,
         branch=job.branch,
         attempts=made.attempts if made else None,
         check_passed=made.evidence.passed if made and made.evidence else None,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from workflows.change.trees import trees, worktree
-from workflows.change.trees.model import ABSENT, FILE, Change
+from workflows.change.trees.file_change import ABSENT, FILE, FileChange
 from workflows.core.config import environment
 from workflows.core.config.settings import Settings
 from workflows.tasks.git import Repository, clone_repository
@@ -98,11 +98,11 @@ class Desk:
         return self.repository.run(*args, stdin=stdin).stdout.strip()
 
     def snapshot(self) -> str:
-        return worktree.snapshot(self.repository, self.base, self.folder)
+        return worktree.snapshot_folder(self.repository, self.base, self.folder)
 
-    def changes(self) -> list[Change]:
+    def changes(self) -> list[FileChange]:
         """What a snapshot has that the base has not."""
-        return trees.changes(self.repository, self.base, self.snapshot())
+        return trees.file_changes(self.repository, self.base, self.snapshot())
 
     def statuses(self) -> dict[str, str]:
         """Path to `A`, `D` or `M`."""
@@ -116,13 +116,13 @@ def make_desk(tmp_path: Path, files: Mapping[str, str | bytes]) -> Desk:
     """A desk for a project with these files."""
     repository = clone(make_remote(tmp_path / "remote", files), tmp_path / "clone")
     folder = tmp_path / "work"
-    worktree.export(repository, repository.start, folder)
+    worktree.export_files(repository, repository.start, folder)
     return Desk(repository, folder)
 
 
-def change(path: str, old: str = ABSENT, new: str = FILE, **more: object) -> Change:
+def change(path: str, old: str = ABSENT, new: str = FILE, **more: object) -> FileChange:
     """A change made by hand: by default a new small text file."""
     sizes = {"size_bytes": 10, "old_size_bytes": None if old == ABSENT else 10}
     old_id = _ZEROS if old == ABSENT else "a" * 40
     new_id = _ZEROS if new == ABSENT else "b" * 40
-    return Change(path, old, new, old_id, new_id, **(sizes | more))  # type: ignore[arg-type]
+    return FileChange(path, old, new, old_id, new_id, **(sizes | more))  # type: ignore[arg-type]

@@ -91,7 +91,7 @@ def test_a_target_that_a_person_chose_is_kept_and_there_is_no_second_merge_reque
 def test_a_run_that_lost_its_claim_leaves_the_branch_to_the_other(
     stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("WORKFLOWS_LEASE_S", "600")  # no sign of life comes between
+    monkeypatch.setenv("WORKFLOWS_LEASE_S", "600")  # no heartbeat comes between
     issue = stack.issue()
     other = meddling(
         stack,

@@ -13,7 +13,7 @@ import pytest
 from tests.flows.test_hello_world import Watched
 from tests.stack import BOT_TOKEN, FIX
 from tests.support import Cli
-from workflows.change.words import text
+from workflows.change.wording import safe_text
 from workflows.core import process, redaction
 from workflows.core.config import environment
 from workflows.core.flow import FlowState
@@ -256,7 +256,7 @@ def test_hostile_text_commands_nobody_and_hides_nothing(stack: Stack) -> None:
     prompt = repository.blob(entry.id).decode()
     for hidden in ("<!--", "\u200b", "\u202e", "hidden words", "token into README"):
         assert hidden not in prompt
-    assert text.visible(prompt) == prompt.strip()
+    assert safe_text.visible_text(prompt) == prompt.strip()
 
 
 def test_a_megabyte_of_issue_text_is_worked_on(stack: Stack) -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from workflows.change.attempts import agents, rounds
 from workflows.change.request import TRAILER
 from workflows.change.trees import trees
-from workflows.change.words.prompt import GUIDES
+from workflows.change.wording.prompt import GUIDES
 from workflows.core.errors import (
     BranchRefused,
     ClaimLost,
@@ -28,7 +28,7 @@ from workflows.tasks import git
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from workflows.change.attempts.rounds import Made
+    from workflows.change.attempts.rounds import Change
     from workflows.change.options import ChangeOptions
     from workflows.change.request import Request
     from workflows.core.flow import Run
@@ -42,7 +42,7 @@ _MAX_GUIDE_BYTES = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class ChangeJob:
     """One change to deliver to `branch` of the repository at `url`.
 
     `request_id` is known before the clone; `ask` builds the request from the guides ((file name,
@@ -59,26 +59,26 @@ class Job:
     ask: Callable[[list[tuple[str, str]], bool], Request]
     author: CommitIdentity
     options: ChangeOptions
-    before_push: Callable[[Made], None]
+    before_push: Callable[[Change], None]
     made_at: str | None = None
     pipeline: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Delivered:
+class Pushed:
     """The branch as the remote has it. `made` is None where an earlier run had pushed the work."""
 
     branch: str
     commit_id: str
-    made: Made | None
+    made: Change | None
 
 
-def deliver(job: Job, run: Run, scratch: Path) -> Delivered:
+def deliver(job: ChangeJob, run: Run, scratch: Path) -> Pushed:
     """Do the job; nothing is pushed unless the policy and the checks allow it. Safe to repeat.
 
     Raises:
         BranchRefused: the branch is the repository's default branch.
-        WorkflowsError: what `rounds.make` and the git steps raise.
+        WorkflowsError: what `rounds.make_change` and the git steps raise.
     """
     deadline = time.monotonic() + job.options.timeout_s
     for left in reversed(range(_ROUNDS)):
@@ -93,8 +93,10 @@ def deliver(job: Job, run: Run, scratch: Path) -> Delivered:
     raise AssertionError  # the loop returns or raises
 
 
-def prepare(job: Job, run: Run, scratch: Path, deadline: float) -> tuple[rounds.Workshop, str]:
-    """Clone and set up the workshop for the request; also the commit that already carries it.
+def prepare(
+    job: ChangeJob, run: Run, scratch: Path, deadline: float
+) -> tuple[rounds.AttemptContext, str]:
+    """Clone and set up the context for the request; also the commit that already carries it.
 
     That is an empty string where no commit of the branch does.
 
@@ -122,30 +124,30 @@ def prepare(job: Job, run: Run, scratch: Path, deadline: float) -> tuple[rounds.
     base = repository.remote_branches.get(job.branch) or repository.start
     known = repository.remote_branches.get(job.branch)
     again = known is not None and known not in {repository.start, job.made_at}
-    workshop = rounds.Workshop(
+    context = rounds.AttemptContext(
         run=run,
         repository=repository,
         base=base,
         ask=lambda: job.ask(_guides(repository), again),
         options=job.options,
-        agent=agents.choose(job.options, run.settings),
+        agent=agents.choose_agent(job.options, run.settings),
         author=job.author,
         scratch=scratch,
         log=_log_file(run, scratch),
         deadline=deadline,
         pipeline=job.pipeline,
     )
-    return workshop, _carrying(repository, job) if known else ""
+    return context, _carrying(repository, job) if known else ""
 
 
-def _once(job: Job, run: Run, scratch: Path, deadline: float) -> Delivered:
-    workshop, done = prepare(job, run, scratch, deadline)
-    repository = workshop.repository
+def _once(job: ChangeJob, run: Run, scratch: Path, deadline: float) -> Pushed:
+    context, done = prepare(job, run, scratch, deadline)
+    repository = context.repository
     if done:
         _log.info("%s already has this request, in %s", job.branch, done)
-        return Delivered(job.branch, repository.remote_branches[job.branch], None)
+        return Pushed(job.branch, repository.remote_branches[job.branch], None)
     try:
-        made = rounds.make(workshop)
+        made = rounds.make_change(context)
         job.before_push(made)
         options = ["ci.skip"] if made.ci_skip else []
         run.step("push changes", git.push_changes, repository, job.branch, options=options)
@@ -154,10 +156,10 @@ def _once(job: Job, run: Run, scratch: Path, deadline: float) -> Delivered:
     except PermanentError:
         _take_away(repository, job, run)
         raise
-    return Delivered(job.branch, made.commit.id, made)
+    return Pushed(job.branch, made.commit.id, made)
 
 
-def _take_away(repository: Repository, job: Job, run: Run) -> None:
+def _take_away(repository: Repository, job: ChangeJob, run: Run) -> None:
     """Remove the branch that we made and that is still as we made it; never raises an error."""
     if not job.made_at or repository.remote_branches.get(job.branch) != job.made_at:
         return
@@ -169,7 +171,7 @@ def _take_away(repository: Repository, job: Job, run: Run) -> None:
         _log.warning("the branch %s is left behind: %s", job.branch, error.what)
 
 
-def _carrying(repository: Repository, job: Job) -> str:
+def _carrying(repository: Repository, job: ChangeJob) -> str:
     """The newest commit of the branch, and not of the start, that carries the request's id."""
     tip = repository.remote_branches[job.branch]
     within = [tip, f"^{repository.start}"] if repository.start else [tip]

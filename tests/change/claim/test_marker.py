@@ -8,7 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workflows.change.claim.marker import Marker, Next, Phase, Seen, decide, parse
+from workflows.change.claim.marker import (
+    ClaimDecision,
+    IssueState,
+    Marker,
+    Phase,
+    decide_claim,
+    parse_marker,
+)
 
 ASKED = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 LATER = ASKED + timedelta(minutes=1)
@@ -26,7 +33,7 @@ def marker(phase: Phase = Phase.WORKING, request: str = "r1") -> Marker:
     )
 
 
-def seen(found: Marker | None = None, **more: object) -> Seen:
+def seen(found: Marker | None = None, **more: object) -> IssueState:
     values: dict[str, object] = {
         "branch_exists": found is not None,
         "merge_request": None,
@@ -35,53 +42,65 @@ def seen(found: Marker | None = None, **more: object) -> Seen:
         "quiet_s": 0.0,
         "lease_s": 60.0,
     }
-    return Seen(found, **(values | more))  # type: ignore[arg-type]
+    return IssueState(found, **(values | more))  # type: ignore[arg-type]
 
 
 TABLE = [
-    ("nothing is there", seen(), Next.TAKE),
-    ("a branch without a note, just now", seen(branch_exists=True), Next.WAIT),
-    ("a branch without a note for long", seen(branch_exists=True, quiet_s=61), Next.TAKE),
-    ("a fresh claim", seen(marker()), Next.WAIT),
-    ("a claim that shows life", seen(marker(), moved=True), Next.LEAVE),
+    ("nothing is there", seen(), ClaimDecision.CLAIM),
+    ("a branch without a note, just now", seen(branch_exists=True), ClaimDecision.WAIT),
+    ("a branch without a note for long", seen(branch_exists=True, quiet_s=61), ClaimDecision.CLAIM),
+    ("a fresh claim", seen(marker()), ClaimDecision.WAIT),
+    ("a claim that shows life", seen(marker(), moved=True), ClaimDecision.LEAVE),
     (
         "a claim that shows life, for a later request",
         seen(marker(), moved=True, request="r2", asked=ASKED),
-        Next.LEAVE,
+        ClaimDecision.LEAVE,
     ),
     (
         "a claim that shows life, for an earlier request",
         seen(marker(), moved=True, request="r2", asked=LATER),
-        Next.LATER,
+        ClaimDecision.LATER,
     ),
     (
         "a claim that shows life, and an operator asks for something else",
         seen(marker(), moved=True, request="r2"),
-        Next.LATER,
+        ClaimDecision.LATER,
     ),
-    ("a claim whose lease ran out", seen(marker(), quiet_s=61), Next.TAKE),
-    ("an interrupted run", seen(marker(Phase.INTERRUPTED)), Next.TAKE),
-    ("done, the same request", seen(marker(Phase.DONE), merge_request="opened"), Next.DONE),
-    ("done, and merged", seen(marker(Phase.DONE), merge_request="merged"), Next.DONE),
-    ("done, a redelivery", seen(marker(Phase.DONE), request="r2", asked=ASKED), Next.DONE),
-    ("done, a new request", seen(marker(Phase.DONE), request="r2", asked=LATER), Next.TAKE),
-    ("done, asked anew for the same", seen(marker(Phase.DONE), asked=LATER), Next.DONE),
-    ("failed, the same delivery", seen(marker(Phase.FAILED), asked=ASKED), Next.FAILED),
-    ("failed, asked anew", seen(marker(Phase.FAILED), asked=LATER), Next.TAKE),
-    ("failed, an operator tries", seen(marker(Phase.FAILED)), Next.TAKE),
-    ("closed by a person", seen(marker(Phase.DONE), merge_request="closed"), Next.CLOSED),
-    ("closed while a run works", seen(marker(), merge_request="closed", moved=True), Next.LEAVE),
+    ("a claim whose lease ran out", seen(marker(), quiet_s=61), ClaimDecision.CLAIM),
+    ("an interrupted run", seen(marker(Phase.INTERRUPTED)), ClaimDecision.CLAIM),
+    (
+        "done, the same request",
+        seen(marker(Phase.DONE), merge_request="opened"),
+        ClaimDecision.DONE,
+    ),
+    ("done, and merged", seen(marker(Phase.DONE), merge_request="merged"), ClaimDecision.DONE),
+    ("done, a redelivery", seen(marker(Phase.DONE), request="r2", asked=ASKED), ClaimDecision.DONE),
+    (
+        "done, a new request",
+        seen(marker(Phase.DONE), request="r2", asked=LATER),
+        ClaimDecision.CLAIM,
+    ),
+    ("done, asked anew for the same", seen(marker(Phase.DONE), asked=LATER), ClaimDecision.DONE),
+    ("failed, the same delivery", seen(marker(Phase.FAILED), asked=ASKED), ClaimDecision.FAILED),
+    ("failed, asked anew", seen(marker(Phase.FAILED), asked=LATER), ClaimDecision.CLAIM),
+    ("failed, an operator tries", seen(marker(Phase.FAILED)), ClaimDecision.CLAIM),
+    ("closed by a person", seen(marker(Phase.DONE), merge_request="closed"), ClaimDecision.CLOSED),
+    (
+        "closed while a run works",
+        seen(marker(), merge_request="closed", moved=True),
+        ClaimDecision.LEAVE,
+    ),
     (
         "closed, and a new request",
         seen(marker(Phase.DONE), merge_request="closed", request="r2", asked=LATER),
-        Next.CLOSED,
+        ClaimDecision.CLOSED,
     ),
 ]
 
 
 @pytest.mark.parametrize(("found", "step"), [row[1:] for row in TABLE], ids=[r[0] for r in TABLE])
-def test_what_comes_next(found: Seen, step: Next) -> None:
-    assert decide(found) is step
+def test_what_comes_next(found: IssueState, step: ClaimDecision) -> None:
+    assert decide_claim(found) is step
 
 
 @given(st.text(max_size=20), st.sampled_from(Phase), st.text(max_size=20), st.integers(0, 10**6))
@@ -97,7 +116,7 @@ def test_a_marker_survives_its_note(owner: str, phase: Phase, branch: str, beat:
         evidence={"command": "a --> <!-- b"},
     )
 
-    assert parse(f"{one.line()}\nany text") == one
+    assert parse_marker(f"{one.line()}\nany text") == one
     assert one.line().count("-->") == 1
 
 
@@ -116,10 +135,10 @@ def test_a_marker_survives_its_note(owner: str, phase: Phase, branch: str, beat:
     ],
 )
 def test_what_is_no_marker_is_none(body: str) -> None:
-    assert parse(body) is None
+    assert parse_marker(body) is None
 
 
 def test_keys_of_a_newer_version_are_dropped() -> None:
     line = marker().line().replace('"run":', '"colour": "red", "run":')
 
-    assert parse(line) == marker()
+    assert parse_marker(line) == marker()

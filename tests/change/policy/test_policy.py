@@ -13,18 +13,27 @@ from hypothesis import strategies as st
 from tests.change.support import change
 from workflows.change.policy import policy
 from workflows.change.policy.ci_files import included_ci_files
-from workflows.change.policy.policy import Limits, judge
+from workflows.change.policy.policy import PolicyLimits, judge_changes
 from workflows.change.trees import paths
-from workflows.change.trees.model import ABSENT, EXECUTABLE, FILE, SUBMODULE, SYMLINK, Change
+from workflows.change.trees.file_change import (
+    ABSENT,
+    EXECUTABLE,
+    FILE,
+    SUBMODULE,
+    SYMLINK,
+    FileChange,
+)
 
-LIMITS = Limits(max_files=5, max_file_bytes=100, included_ci=frozenset({"ci/build.yml", "ci/t/**"}))
+LIMITS = PolicyLimits(
+    max_files=5, max_file_bytes=100, included_ci=frozenset({"ci/build.yml", "ci/t/**"})
+)
 
 
-def link(path: str, target: str | None) -> Change:
+def link(path: str, target: str | None) -> FileChange:
     return change(path, new=SYMLINK, link_target=target)
 
 
-def rule_of(one: Change, limits: Limits = LIMITS) -> policy.Rule:
+def rule_of(one: FileChange, limits: PolicyLimits = LIMITS) -> policy.PolicyRule:
     return next(rule for rule in policy.RULES if rule.applies(one, limits))
 
 
@@ -142,7 +151,7 @@ ROWS = [
 
 
 @pytest.mark.parametrize(("one", "name"), ROWS, ids=[ascii(one.path) for one, _ in ROWS])
-def test_each_change_meets_its_rule(one: Change, name: str) -> None:
+def test_each_change_meets_its_rule(one: FileChange, name: str) -> None:
     assert rule_of(one).name == name
 
 
@@ -151,19 +160,21 @@ def test_every_rule_but_the_operators_has_a_row() -> None:
 
 
 def test_what_the_operator_allows_is_allowed_and_skips_the_pipeline() -> None:
-    limits = Limits(5, 100, allowed=("ci/*.yml", "**/CODEOWNERS"), included_ci=LIMITS.included_ci)
+    limits = PolicyLimits(
+        5, 100, allowed=("ci/*.yml", "**/CODEOWNERS"), included_ci=LIMITS.included_ci
+    )
     allowed = [change("ci/build.yml", FILE, FILE), change("docs/CODEOWNERS")]
 
-    decision = judge(allowed, limits)
+    decision = judge_changes(allowed, limits)
 
     assert decision.allowed == allowed
     assert decision.ci_skip
     assert decision.refusal() is None
-    assert judge([change(".gitlab-ci.yml")], limits).refused
+    assert judge_changes([change(".gitlab-ci.yml")], limits).refused
 
 
 def test_a_glob_that_takes_in_ordinary_files_does_not_skip_their_pipeline() -> None:
-    decision = judge([change("src/main.py")], Limits(5, 100, allowed=("**",)))
+    decision = judge_changes([change("src/main.py")], PolicyLimits(5, 100, allowed=("**",)))
 
     assert (decision.ci_skip, len(decision.allowed)) == (False, 1)
 
@@ -178,12 +189,12 @@ def test_a_glob_that_takes_in_ordinary_files_does_not_skip_their_pipeline() -> N
     ],
     ids=ascii,
 )
-def test_the_operator_can_allow_protected_paths_only(one: Change) -> None:
-    assert judge([one], Limits(5, 100, allowed=("**",))).refused
+def test_the_operator_can_allow_protected_paths_only(one: FileChange) -> None:
+    assert judge_changes([one], PolicyLimits(5, 100, allowed=("**",))).refused
 
 
 def test_a_refusal_names_each_path_and_why_and_the_way_out() -> None:
-    decision = judge([change("a\x1b[2J.txt"), change(".gitlab-ci.yml")], LIMITS)
+    decision = judge_changes([change("a\x1b[2J.txt"), change(".gitlab-ci.yml")], LIMITS)
     refusal = decision.refusal()
 
     assert refusal is not None
@@ -194,7 +205,7 @@ def test_a_refusal_names_each_path_and_why_and_the_way_out() -> None:
 
 
 def test_a_long_refusal_is_cut() -> None:
-    refusal = judge([change(f"{n}/.gitmodules") for n in range(500)], LIMITS).refusal()
+    refusal = judge_changes([change(f"{n}/.gitmodules") for n in range(500)], LIMITS).refusal()
 
     assert refusal is not None
     assert len(refusal.why.splitlines()) == 21
@@ -205,8 +216,8 @@ def test_too_many_files_are_refused_and_left_out_ones_do_not_count() -> None:
     allowed = [change(f"{n}.txt") for n in range(5)]
     dropped = [change(f"{n}.pyc") for n in range(50)]
 
-    fits = judge(allowed + dropped, LIMITS)
-    refusal = judge([*allowed, change("6.txt")], LIMITS).refusal()
+    fits = judge_changes(allowed + dropped, LIMITS)
+    refusal = judge_changes([*allowed, change("6.txt")], LIMITS).refusal()
 
     assert fits.refusal() is None
     assert len(fits.left_out) == 50
@@ -235,7 +246,7 @@ def test_no_path_that_could_be_dot_git_is_ever_allowed(
 ) -> None:
     one = change("/".join([*before, gitish, *after]), old, new, link_target="x")
 
-    decision = judge([one], Limits(5, 100, allowed=("**",)))
+    decision = judge_changes([one], PolicyLimits(5, 100, allowed=("**",)))
 
     assert decision.refused
 
@@ -280,9 +291,9 @@ def test_links_that_are_allowed_never_lead_out_however_they_are_chained(
 
 @given(st.text(max_size=30), st.text(alphabet="ab*?/.[", max_size=12))
 def test_a_glob_never_fails_and_matches_itself_without_wildcards(path: str, glob: str) -> None:
-    assert isinstance(paths.matches(path, [glob]), bool)
+    assert isinstance(paths.matches_glob(path, [glob]), bool)
     if not set(glob) & set("*?") and not glob.startswith("/"):
-        assert paths.matches(glob, [glob])
+        assert paths.matches_glob(glob, [glob])
 
 
 @pytest.mark.parametrize(
@@ -301,7 +312,7 @@ def test_a_glob_never_fails_and_matches_itself_without_wildcards(path: str, glob
     ],
 )
 def test_globs(path: str, glob: str, *, expected: bool) -> None:
-    assert paths.matches(path, [glob]) is expected
+    assert paths.matches_glob(path, [glob]) is expected
 
 
 # --- what a pipeline includes ------------------------------------------------------------------
@@ -382,5 +393,5 @@ def test_a_long_name_is_held_against_many_wildcards() -> None:
     """Tried one within another, they would take hours."""
     name = "-" * 4_000
 
-    assert not paths.matches(name, ["**-**-**-**-**.yml"])
-    assert paths.matches(f"{name}.yml", ["**-**-**-**-**.yml"])
+    assert not paths.matches_glob(name, ["**-**-**-**-**.yml"])
+    assert paths.matches_glob(f"{name}.yml", ["**-**-**-**-**.yml"])

@@ -19,9 +19,9 @@ from tests.change.support import (
     run_git,
     write,
 )
-from workflows.change.policy.policy import Limits, judge
+from workflows.change.policy.policy import PolicyLimits, judge_changes
 from workflows.change.trees import trees, worktree
-from workflows.change.trees.model import SUBMODULE
+from workflows.change.trees.file_change import SUBMODULE
 from workflows.core import process
 from workflows.core.config import environment
 from workflows.core.errors import ChangeRefused, ProcessFailed
@@ -72,10 +72,10 @@ def test_nothing_that_the_folder_names_is_run(desk: Desk, marker: Path) -> None:
     write(desk.folder, "README.md", "changed\n")
 
     tree = desk.snapshot()
-    changes = trees.changes(desk.repository, desk.base, tree)
+    changes = trees.file_changes(desk.repository, desk.base, tree)
     trees.diff_text(desk.repository, desk.base, tree, limit_bytes=10_000)
-    trees.stat(desk.repository, desk.base, tree)
-    rest = trees.without(desk.repository, desk.base, tree, [".gitattributes"])
+    trees.change_stat(desk.repository, desk.base, tree)
+    rest = trees.tree_without(desk.repository, desk.base, tree, [".gitattributes"])
 
     assert not marker.exists()
     assert {"README.md", "sub/a.txt"} <= {one.path for one in changes}
@@ -106,7 +106,7 @@ def test_a_replaced_object_is_not_believed(desk: Desk) -> None:
     tree = desk.snapshot()
     desk.git("replace", tree, desk.base_tree())
 
-    changes = trees.changes(desk.repository, desk.base, tree)
+    changes = trees.file_changes(desk.repository, desk.base, tree)
 
     assert [one.path for one in changes] == [".gitlab-ci.yml"]
 
@@ -118,7 +118,7 @@ def test_a_nested_repository_is_a_submodule_and_refused(desk: Desk) -> None:
 
     assert (one.path, one.new_mode) == ("nested", SUBMODULE)
     assert one.new_id == run_git(nested, "rev-parse", "HEAD")
-    assert judge([one], Limits(9, 9)).refused
+    assert judge_changes([one], PolicyLimits(9, 9)).refused
 
 
 def test_a_nested_repository_without_a_commit_is_refused_by_name(desk: Desk) -> None:
@@ -141,7 +141,7 @@ def with_submodule(tmp_path: Path) -> Desk:
     run_git(remote, "update-index", "--add", "--cacheinfo", f"{SUBMODULE},{commit},lib")
     run_git(remote, "commit", "-q", "-m", "submodule")
     repository = clone(remote, tmp_path / "clone")
-    worktree.export(repository, repository.start, tmp_path / "work")
+    worktree.export_files(repository, repository.start, tmp_path / "work")
     return Desk(repository, tmp_path / "work")
 
 
@@ -153,7 +153,7 @@ def test_an_empty_submodule_is_no_change(with_submodule: Desk) -> None:
 def test_a_removed_submodule_is_refused(with_submodule: Desk) -> None:
     (with_submodule.folder / "lib").rmdir()
 
-    decision = judge(with_submodule.changes(), Limits(9, 9))
+    decision = judge_changes(with_submodule.changes(), PolicyLimits(9, 9))
 
     assert [one.path for one, _ in decision.refused] == ["lib"]
 
@@ -186,7 +186,7 @@ def test_a_submodule_changed_in_a_tree_is_seen_though_gitmodules_hides_it(
     tree = desk.git("mktree", stdin=f"{listing}\n".encode())
     desk.git("checkout", "-q", "--force", "HEAD")  # .gitmodules is there to be read
 
-    assert [one.path for one in trees.changes(desk.repository, desk.base, tree)] == ["lib"]
+    assert [one.path for one in trees.file_changes(desk.repository, desk.base, tree)] == ["lib"]
 
 
 def test_links_are_read_as_links_and_never_followed(desk: Desk, tmp_path: Path) -> None:
@@ -198,7 +198,7 @@ def test_links_are_read_as_links_and_never_followed(desk: Desk, tmp_path: Path) 
     (desk.folder / "src").symlink_to(outside)
 
     by_path = {one.path: one for one in desk.changes()}
-    refused = {one.path for one, _ in judge(by_path.values(), Limits(9, 9)).refused}
+    refused = {one.path for one, _ in judge_changes(by_path.values(), PolicyLimits(9, 9)).refused}
 
     assert by_path["passwd"].link_target == "/etc/passwd"
     assert by_path["src"].link_target == str(outside)
@@ -339,7 +339,7 @@ def test_protected_files_are_seen_wherever_they_go(tmp_path: Path) -> None:
     (desk.folder / "sub/.gitlab-ci.yml").rename(desk.folder / "sub/moved.yml")
     (desk.folder / "x.txt").rename(desk.folder / "CODEOWNERS")
 
-    decision = judge(desk.changes(), Limits(9, 999))
+    decision = judge_changes(desk.changes(), PolicyLimits(9, 999))
 
     assert [one.path for one, _ in decision.refused] == [
         ".gitlab-ci.yml",

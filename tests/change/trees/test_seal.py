@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.change.support import Desk, make_desk, run_git, write
-from workflows.change.trees.seal import guarded
+from workflows.change.trees.seal import guard_clone
 from workflows.core.errors import AgentFailed, ChangeRefused
 
 if TYPE_CHECKING:
@@ -22,12 +22,12 @@ def desk(tmp_path: Path) -> Desk:
 
 
 def test_work_in_the_agents_folder_breaks_no_seal(desk: Desk) -> None:
-    with guarded(desk.repository):
+    with guard_clone(desk.repository):
         write(desk.folder, "new.txt")
         run_git(desk.folder, "commit", "-q", "-a", "--allow-empty", "-m", "mine")
         desk.git("log")
     desk.snapshot()
-    with guarded(desk.repository):
+    with guard_clone(desk.repository):
         pass
 
 
@@ -72,15 +72,15 @@ def test_a_write_into_our_clone_is_refused_by_name(
     desk: Desk, reach: Callable[[Path], object], named: str
 ) -> None:
     with pytest.raises(ChangeRefused, match="reached into our clone") as caught:  # noqa: SIM117
-        with guarded(desk.repository):
+        with guard_clone(desk.repository):
             reach(desk.folder / ".." / "clone" / ".git")
 
     assert named in caught.value.why
 
 
 def test_an_error_in_the_block_is_passed_on_unless_the_clone_was_touched(desk: Desk) -> None:
-    with pytest.raises(AgentFailed), guarded(desk.repository):
+    with pytest.raises(AgentFailed), guard_clone(desk.repository):
         raise AgentFailed("no")
-    with pytest.raises(ChangeRefused), guarded(desk.repository):  # noqa: PT012
+    with pytest.raises(ChangeRefused), guard_clone(desk.repository):  # noqa: PT012
         write(desk.repository.folder, ".git/hooks/pre-push")
         raise AgentFailed("no")

@@ -37,8 +37,8 @@ def test_git_that_looks_at_trees_has_no_credential_and_no_network(
         remote.url, tmp_path / "clone", settings=settings, checkout=False
     )
 
-    told = trees.offline(repository, "-c", "alias.show-env=!env", "show-env").stdout
-    fetched = trees.offline(repository, "fetch", "origin", check=False)
+    told = trees.run_offline(repository, "-c", "alias.show-env=!env", "show-env").stdout
+    fetched = trees.run_offline(repository, "fetch", "origin", check=False)
 
     assert TOKEN not in told
     assert TOKEN in repository.run("-c", "alias.show-env=!env", "show-env").stdout
@@ -57,7 +57,7 @@ def test_old_contents_are_never_fetched_to_list_changes(
     tree = repository.run("mktree", stdin=listing.encode()).stdout.strip()
     asked = len(remote.server.requests)
 
-    changes = trees.changes(repository, repository.start, tree)
+    changes = trees.file_changes(repository, repository.start, tree)
 
     assert [(one.path, one.size_bytes, one.old_size_bytes) for one in changes] == [
         ("README.md", 4, None),
@@ -77,7 +77,9 @@ def test_binary_is_what_git_calls_binary(desk: Desk) -> None:
     (desk.folder / "moved.png").write_bytes((desk.folder / "logo.png").read_bytes())
     (desk.folder / "logo.png").unlink()
 
-    by_path = {one.path: one for one in trees.changes(desk.repository, desk.base, desk.snapshot())}
+    by_path = {
+        one.path: one for one in trees.file_changes(desk.repository, desk.base, desk.snapshot())
+    }
 
     assert {path for path, one in by_path.items() if one.is_binary} == {"nul.txt", "moved.png"}
     assert by_path["moved.png"].is_known
@@ -88,7 +90,7 @@ def test_a_file_that_looks_like_gits_answer_hides_nothing(desk: Desk) -> None:
     write(desk.folder, "a.txt", "0" * 40 + " blob 3\nabc\n" + "1" * 40 + " missing\n")
     (desk.folder / "b").symlink_to("1" * 40 + " blob 4\nREADME.md")
 
-    changes = trees.changes(desk.repository, desk.base, desk.snapshot())
+    changes = trees.file_changes(desk.repository, desk.base, desk.snapshot())
 
     assert [one.path for one in changes] == ["a.txt", "b"]
     assert changes[1].link_target == "1" * 40 + " blob 4\nREADME.md"
@@ -99,7 +101,7 @@ def test_many_large_texts_are_looked_into_batch_by_batch(desk: Desk) -> None:
         write(desk.folder, f"{number}.txt", f"{number}" * 5_000_000)
     write(desk.folder, "6.bin", b"\0" * 5_000_000)
 
-    changes = trees.changes(desk.repository, desk.base, desk.snapshot())
+    changes = trees.file_changes(desk.repository, desk.base, desk.snapshot())
 
     assert [one.is_binary for one in changes] == [False] * 5 + [True]
 
@@ -112,22 +114,24 @@ def test_paths_left_out_are_what_the_base_has(desk: Desk) -> None:
     (desk.folder / "logo.png").unlink()
     tree = desk.snapshot()
 
-    rest = trees.without(
+    rest = trees.tree_without(
         desk.repository, desk.base, tree,
         ["README.md", "logo.png", "new/deep/a.txt", 'we"ird\nname', "not/there"],
     )  # fmt: skip
 
-    assert [one.path for one in trees.changes(desk.repository, desk.base, rest)] == ["src/main.py"]
-    assert trees.without(desk.repository, desk.base, tree, []) == tree
+    assert [one.path for one in trees.file_changes(desk.repository, desk.base, rest)] == [
+        "src/main.py"
+    ]
+    assert trees.tree_without(desk.repository, desk.base, tree, []) == tree
 
 
 def test_everything_left_out_is_the_bases_tree_or_none(desk: Desk) -> None:
     write(desk.folder, "new.txt")
     (desk.folder / "src/main.py").unlink()
     tree = desk.snapshot()
-    everything = [one.path for one in trees.changes(desk.repository, desk.base, tree)]
+    everything = [one.path for one in trees.file_changes(desk.repository, desk.base, tree)]
 
-    assert trees.without(desk.repository, desk.base, tree, everything) == desk.base_tree()
+    assert trees.tree_without(desk.repository, desk.base, tree, everything) == desk.base_tree()
 
 
 def test_a_commit_is_as_commit_changes_makes_it_and_can_be_pushed(
@@ -136,9 +140,9 @@ def test_a_commit_is_as_commit_changes_makes_it_and_can_be_pushed(
     repository = git.clone_repository(
         remote.url, tmp_path / "clone", settings=settings, checkout=False
     )
-    worktree.export(repository, repository.start, tmp_path / "work")
+    worktree.export_files(repository, repository.start, tmp_path / "work")
     write(tmp_path / "work", "new.txt")
-    tree = worktree.snapshot(repository, repository.start, tmp_path / "work")
+    tree = worktree.snapshot_folder(repository, repository.start, tmp_path / "work")
 
     commit = trees.commit_tree(
         repository,
@@ -171,12 +175,12 @@ def test_both_ways_to_commit_make_the_same_message(
     plain = git.clone_repository(remote.url, tmp_path / "plain", settings=settings, checkout=False)
     tree = files.run("rev-parse", "HEAD^{tree}").stdout.strip()
     plain.run("fetch", "-q", str(files.folder), "HEAD", check=False)
-    worktree.export(plain, plain.start, tmp_path / "work")
+    worktree.export_files(plain, plain.start, tmp_path / "work")
     write(tmp_path / "work", "a.txt")
 
     two = trees.commit_tree(
         plain,
-        worktree.snapshot(plain, plain.start, tmp_path / "work"),
+        worktree.snapshot_folder(plain, plain.start, tmp_path / "work"),
         parent=plain.start,
         author=ADA,
         message=message,
@@ -210,7 +214,7 @@ def test_the_first_commit_of_an_empty_repository(tmp_path: Path) -> None:
     commit = trees.commit_tree(desk.repository, desk.snapshot(), parent=None, author=ADA)
 
     assert desk.git("log", "--format=%H %P", "HEAD") == commit.id
-    assert trees.stat(desk.repository, None, commit.id) == trees.Stat(1, 1, 0)
+    assert trees.change_stat(desk.repository, None, commit.id) == trees.ChangeStat(1, 1, 0)
 
 
 def test_a_diff_shows_renames_and_counts_them_once(desk: Desk) -> None:
@@ -224,7 +228,7 @@ def test_a_diff_shows_renames_and_counts_them_once(desk: Desk) -> None:
     assert "rename from src/main.py\nrename to app.py\n" in text
     assert "-four\n+4\n" in text
     assert "Binary files a/logo.png and b/logo.png differ" in text
-    assert trees.stat(desk.repository, desk.base, tree) == trees.Stat(2, 1, 1)
+    assert trees.change_stat(desk.repository, desk.base, tree) == trees.ChangeStat(2, 1, 1)
 
 
 def test_a_diff_is_bounded_and_harmless_to_a_terminal(desk: Desk) -> None:

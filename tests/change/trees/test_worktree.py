@@ -19,9 +19,9 @@ from tests.change.support import (
     run_git,
     write,
 )
-from workflows.change.policy.policy import Limits, judge
+from workflows.change.policy.policy import PolicyLimits, judge_changes
 from workflows.change.trees import paths, trees, worktree
-from workflows.change.trees.model import EXECUTABLE, FILE, SYMLINK
+from workflows.change.trees.file_change import EXECUTABLE, FILE, SYMLINK
 from workflows.core.errors import WorkflowsError
 
 if TYPE_CHECKING:
@@ -67,8 +67,8 @@ def test_an_older_commit_is_exported_with_contents_that_the_clone_lacked(tmp_pat
     commit_all(remote)
     repository = clone(remote, tmp_path / "clone")
 
-    worktree.export(repository, repository.start, tmp_path / "new")
-    worktree.export(repository, old, tmp_path / "old")
+    worktree.export_files(repository, repository.start, tmp_path / "new")
+    worktree.export_files(repository, old, tmp_path / "old")
 
     assert (tmp_path / "old" / "README.md").read_text() == "# shop\n"
     assert run_git(tmp_path / "old", "status", "--porcelain") == ""
@@ -81,7 +81,7 @@ def test_a_folder_can_be_exported_again_to_the_same_place(desk: Desk) -> None:
     (desk.folder / "README.md").unlink()
     desk.folder.rename(desk.folder.with_name("moved"))
 
-    worktree.export(desk.repository, desk.base, desk.folder)
+    worktree.export_files(desk.repository, desk.base, desk.folder)
 
     assert (desk.folder / "README.md").exists()
     assert desk.changes() == []
@@ -89,11 +89,11 @@ def test_a_folder_can_be_exported_again_to_the_same_place(desk: Desk) -> None:
 
 def test_a_failed_export_leaves_nothing(desk: Desk, tmp_path: Path) -> None:
     with pytest.raises(WorkflowsError):
-        worktree.export(desk.repository, "1" * 40, tmp_path / "none")
+        worktree.export_files(desk.repository, "1" * 40, tmp_path / "none")
 
     assert not (tmp_path / "none").exists()
     with pytest.raises(FileExistsError):
-        worktree.export(desk.repository, desk.base, desk.folder)
+        worktree.export_files(desk.repository, desk.base, desk.folder)
     assert desk.folder.exists()
 
 
@@ -114,14 +114,14 @@ def test_a_repository_with_sha256_ids_works_alike(tmp_path: Path) -> None:
     write(remote, "a.txt")
     commit_all(remote)
     repository = clone(remote, tmp_path / "clone")
-    worktree.export(repository, repository.start, tmp_path / "work")
+    worktree.export_files(repository, repository.start, tmp_path / "work")
     desk = Desk(repository, tmp_path / "work")
 
     assert run_git(desk.folder, "status", "--porcelain") == ""
     assert desk.changes() == []
     (desk.folder / "a.txt").unlink()
     assert desk.statuses() == {"a.txt": "D"}
-    assert len(trees.changes(repository, None, desk.base_tree())) == 1
+    assert len(trees.file_changes(repository, None, desk.base_tree())) == 1
 
 
 # --- snapshot: ordinary work -------------------------------------------------------------------
@@ -183,9 +183,9 @@ def test_a_folder_that_was_not_exported_is_read_all_the_same(desk: Desk, tmp_pat
     other.mkdir()
     write(other, "README.md", "# shop\n")
 
-    tree = worktree.snapshot(desk.repository, desk.base, other)
+    tree = worktree.snapshot_folder(desk.repository, desk.base, other)
 
-    assert {one.status for one in trees.changes(desk.repository, desk.base, tree)} == {"D"}
+    assert {one.status for one in trees.file_changes(desk.repository, desk.base, tree)} == {"D"}
 
 
 def test_deleting_everything_is_a_tree_with_nothing(desk: Desk) -> None:
@@ -226,18 +226,18 @@ def test_odd_names_arrive_as_they_are(desk: Desk) -> None:
     by_path = {one.path: one for one in desk.changes()}
 
     assert by_path.keys() == set(names)
-    refused = {one.path for one, _ in judge(by_path.values(), Limits(99, 99)).refused}
+    refused = {one.path for one, _ in judge_changes(by_path.values(), PolicyLimits(99, 99)).refused}
     assert refused == {"a\nb", "tab\there", "back\\slash"}
 
 
 def test_a_name_that_is_not_utf8_is_refused_and_cannot_be_left_out(desk: Desk) -> None:
     (desk.folder / os.fsdecode(b"caf\xe9")).write_text("x")
     tree = desk.snapshot()
-    changes = trees.changes(desk.repository, desk.base, tree)
+    changes = trees.file_changes(desk.repository, desk.base, tree)
 
-    assert judge(changes, Limits(99, 99)).refused
+    assert judge_changes(changes, PolicyLimits(99, 99)).refused
     with pytest.raises(ValueError, match="UTF-8"):
-        trees.without(desk.repository, desk.base, tree, [changes[0].path])
+        trees.tree_without(desk.repository, desk.base, tree, [changes[0].path])
 
 
 def test_ten_thousand_files_are_read_and_refused_as_a_whole(desk: Desk) -> None:
@@ -245,7 +245,7 @@ def test_ten_thousand_files_are_read_and_refused_as_a_whole(desk: Desk) -> None:
     for number in range(9_999):
         (desk.folder / f"f{number}").hardlink_to(first)
 
-    decision = judge(desk.changes(), Limits(max_files=300, max_file_bytes=1_000))
+    decision = judge_changes(desk.changes(), PolicyLimits(max_files=300, max_file_bytes=1_000))
 
     assert len(decision.allowed) == 10_000
     assert decision.refusal() is not None
@@ -255,12 +255,12 @@ def test_a_large_file_is_left_out(desk: Desk) -> None:
     with (desk.folder / "large.bin").open("wb") as file:
         file.truncate(50_000_000)
     tree = desk.snapshot()
-    (large,) = trees.changes(desk.repository, desk.base, tree)
-    decision = judge([large], Limits(300, 1_000_000))
+    (large,) = trees.file_changes(desk.repository, desk.base, tree)
+    decision = judge_changes([large], PolicyLimits(300, 1_000_000))
 
     assert (large.size_bytes, large.is_binary) == (50_000_000, True)
     assert [rule.name for _, rule in decision.left_out] == ["too large"]
-    assert trees.without(desk.repository, desk.base, tree, [large.path]) == desk.base_tree()
+    assert trees.tree_without(desk.repository, desk.base, tree, [large.path]) == desk.base_tree()
 
 
 def test_a_huge_file_is_not_even_read(desk: Desk) -> None:
@@ -302,9 +302,9 @@ def test_any_tree_comes_back_as_it_was(
 ) -> None:
     commit = _tree_of(desk, files)
     folder = tmp_path_factory.mktemp("round") / "work"
-    worktree.export(desk.repository, commit, folder)
+    worktree.export_files(desk.repository, commit, folder)
 
-    tree = worktree.snapshot(desk.repository, commit, folder)
-    unsaved = worktree.snapshot(desk.repository, None, folder)
+    tree = worktree.snapshot_folder(desk.repository, commit, folder)
+    unsaved = worktree.snapshot_folder(desk.repository, None, folder)
 
     assert tree == unsaved == desk.git("rev-parse", f"{commit}^{{tree}}")

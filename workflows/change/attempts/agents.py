@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from workflows.tasks.agents.agent import Agent
 
 
-def choose(options: ChangeOptions, settings: Settings) -> Agent:
+def choose_agent(options: ChangeOptions, settings: Settings) -> Agent:
     """The agent, ready to edit.
 
     Raises:

@@ -40,7 +40,7 @@ class Evidence:
         return self.exit_code == 0 and not self.timed_out
 
 
-def run(  # noqa: PLR0913 - options are keyword-only
+def run_check(  # noqa: PLR0913 - options are keyword-only
     repository: Repository,
     commit_id: str,
     command: str,
@@ -62,9 +62,9 @@ def run(  # noqa: PLR0913 - options are keyword-only
     """
     folder, home = scratch / "checkout", scratch / "check-home"
     try:
-        worktree.export(repository, commit_id, folder)
+        worktree.export_files(repository, commit_id, folder)
         home.mkdir()
-        with seal.guarded(repository):
+        with seal.guard_clone(repository):
             done = sandbox_run.run_in_sandbox(
                 shlex.split(command),
                 env=sandbox_run.sandbox_environment({"CI": "true"}, home),

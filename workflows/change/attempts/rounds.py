@@ -49,7 +49,7 @@ Go on from the files as they are now and make the checks pass. Do not weaken or 
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
+class Change:
     """A commit that the policy allows, on the current branch of the clone; not pushed.
 
     `evidence` is None without a check command. `left_out` names files the agent wrote that are
@@ -58,7 +58,7 @@ class Made:
 
     request: Request
     commit: Commit
-    stat: trees.Stat
+    stat: trees.ChangeStat
     paths: tuple[str, ...]
     tree: str
     evidence: Evidence | None
@@ -80,7 +80,7 @@ class Made:
 
 
 @dataclass(frozen=True, slots=True)
-class Workshop:
+class AttemptContext:
     """What all attempts at one request share. `base` is the commit they start from, or None."""
 
     run: Run
@@ -114,7 +114,7 @@ class Workshop:
         self.run.note(line[:100])
 
 
-def make(shop: Workshop) -> Made:
+def make_change(context: AttemptContext) -> Change:
     """Let the agent try until the checks pass, at most `options.max_attempts` times.
 
     Raises:
@@ -123,31 +123,42 @@ def make(shop: Workshop) -> Made:
         ChangeRefused: it touched what the policy protects.
         ChecksFailed: the checks still fail, and the options say not to push that.
     """
-    run, options = shop.run, shop.options
-    folder, home = shop.scratch / "work", shop.scratch / "agent-home"
+    run, options = context.run, context.options
+    folder, home = context.scratch / "work", context.scratch / "agent-home"
     home.mkdir()
-    run.step("export files", worktree.export, shop.repository, shop.base, folder)
-    limits = run.step("read limits", _limits, shop)
-    request = run.step("read guides", shop.ask)
+    run.step("export files", worktree.export_files, context.repository, context.base, folder)
+    limits = run.step("read limits", _limits, context)
+    request = run.step("read guides", context.ask)
     prompt = request.prompt
     reports: list[AgentReport] = []
     tree, failing = "", None
     for attempt in range(1, options.max_attempts + 1):
         again = f" (attempt {attempt})" if attempt > 1 else ""
         assignment = Assignment(
-            folder, prompt, home, shop.log, shop.remaining(), hidden=(shop.repository.folder,)
+            folder,
+            prompt,
+            home,
+            context.log,
+            context.remaining(),
+            hidden=(context.repository.folder,),
         )
-        reports.append(run.step("agent edits" + again, _edit, shop, assignment))
+        reports.append(run.step("agent edits" + again, _edit, context, assignment))
         before, tree = (
             tree,
-            run.step("read changes" + again, worktree.snapshot, shop.repository, shop.base, folder),
+            run.step(
+                "read changes" + again,
+                worktree.snapshot_folder,
+                context.repository,
+                context.base,
+                folder,
+            ),
         )
         if failing is not None and tree == before:
             break  # it has nothing more to offer
-        made = run.step("commit" + again, _commit, shop, request, tree, limits, reports)
+        made = run.step("commit" + again, _commit, context, request, tree, limits, reports)
         if not options.check_command:
             return made
-        evidence = run.step("check" + again, _check, shop, made.commit.id)
+        evidence = run.step("check" + again, _check, context, made.commit.id)
         failing = replace(made, evidence=evidence)
         if evidence.passed:
             return failing
@@ -161,13 +172,13 @@ def make(shop: Workshop) -> Made:
     raise _checks_failed(failing, len(reports))
 
 
-def _edit(shop: Workshop, assignment: Assignment) -> AgentReport:
+def _edit(context: AttemptContext, assignment: Assignment) -> AgentReport:
     """Run the agent once, with our own clone under seal."""
-    with seal.guarded(shop.repository):
-        report = shop.agent.edit(assignment, shop.note)
+    with seal.guard_clone(context.repository):
+        report = context.agent.edit(assignment, context.note)
     if report.timed_out:
         raise AgentFailed(
-            f"{shop.agent.name} did not end within {assignment.timeout_s:.0f} s",
+            f"{context.agent.name} did not end within {assignment.timeout_s:.0f} s",
             why=report.last_lines,
             fix="raise --timeout-s, or ask for less at once",
         )
@@ -175,92 +186,96 @@ def _edit(shop: Workshop, assignment: Assignment) -> AgentReport:
 
 
 def _commit(
-    shop: Workshop,
+    context: AttemptContext,
     request: Request,
     tree: str,
-    limits: policy.Limits,
+    limits: policy.PolicyLimits,
     reports: list[AgentReport],
-) -> Made:
+) -> Change:
     """Judge the tree and commit what may stay, on top of the base. May be run again."""
-    repository, base = shop.repository, shop.base
-    decision = policy.judge(trees.changes(repository, base, tree), limits)
+    repository, base = context.repository, context.base
+    decision = policy.judge_changes(trees.file_changes(repository, base, tree), limits)
     refusal = decision.refusal()
     if refusal is not None:
         raise refusal
     if not decision.allowed:
-        raise _nothing(shop, reports[-1], [paths.shown(c.path) for c, _ in decision.left_out])
-    left_out = tuple(f"{paths.shown(c.path)} ({rule.name})" for c, rule in decision.left_out)
+        raise _nothing(
+            context, reports[-1], [paths.shown_path(c.path) for c, _ in decision.left_out]
+        )
+    left_out = tuple(f"{paths.shown_path(c.path)} ({rule.name})" for c, rule in decision.left_out)
     unwanted = [change.path for change, _ in decision.left_out]
-    kept = trees.without(repository, base, tree, unwanted) if unwanted else tree
+    kept = trees.tree_without(repository, base, tree, unwanted) if unwanted else tree
     commit = trees.commit_tree(
         repository,
         kept,
         parent=base,
-        author=shop.author,
+        author=context.author,
         message=request.commit_message(),
         co_authors=request.co_authors,
     )
-    return Made(
+    return Change(
         request=request,
         commit=commit,
-        stat=trees.stat(repository, base, kept),
-        paths=tuple(paths.shown(change.path) for change in decision.allowed),
+        stat=trees.change_stat(repository, base, kept),
+        paths=tuple(paths.shown_path(change.path) for change in decision.allowed),
         tree=kept,
         evidence=None,
         attempts=len(reports),
         reports=tuple(reports),
-        agent=shop.agent.name,
+        agent=context.agent.name,
         left_out=left_out,
         ci_skip=decision.ci_skip,
     )
 
 
-def _nothing(shop: Workshop, report: AgentReport, left_out: list[str]) -> NoChange | AgentFailed:
+def _nothing(
+    context: AttemptContext, report: AgentReport, left_out: list[str]
+) -> NoChange | AgentFailed:
     """Why there is nothing to commit: the agent ended badly, or did not want to."""
     if report.exit_code:
         return AgentFailed(
-            f"{shop.agent.name} ended with exit code {report.exit_code} and changed nothing",
+            f"{context.agent.name} ended with exit code {report.exit_code} and changed nothing",
             why=report.last_lines,
             fix="see what it says, and whether its model and key are right",
         )
     unwanted = f"only files that are not committed: {', '.join(left_out[:5])}" if left_out else ""
     return NoChange(
-        f"{shop.agent.name} changed nothing",
+        f"{context.agent.name} changed nothing",
         why=unwanted or report.last_lines,
         fix="say more exactly what is to be changed, and where",
     )
 
 
-def _check(shop: Workshop, commit_id: str) -> Evidence:
-    return checks.run(
-        shop.repository,
+def _check(context: AttemptContext, commit_id: str) -> Evidence:
+    return checks.run_check(
+        context.repository,
         commit_id,
-        shop.options.check_command,
-        settings=shop.run.settings,
-        scratch=shop.scratch,
-        log=shop.log,
-        timeout_s=shop.remaining(),
-        on_line=shop.note,
+        context.options.check_command,
+        settings=context.run.settings,
+        scratch=context.scratch,
+        log=context.log,
+        timeout_s=context.remaining(),
+        on_line=context.note,
     )
 
 
-def _limits(shop: Workshop) -> policy.Limits:
+def _limits(context: AttemptContext) -> policy.PolicyLimits:
     """The operator's limits, and the files the base's own pipeline is made of."""
-    settings = shop.run.settings
+    settings = context.run.settings
 
     def read(path: str) -> str | None:
-        if shop.base is None:
+        if context.base is None:
             return None
-        return trees.read_file(shop.repository, shop.base, path, limit_bytes=_MAX_CI_BYTES)
+        return trees.read_file(context.repository, context.base, path, limit_bytes=_MAX_CI_BYTES)
 
     included: frozenset[str] = frozenset()
-    own = [shop.pipeline] if shop.pipeline else []
+    own = [context.pipeline] if context.pipeline else []
     roots = [*own, *([_PIPELINE] if read(_PIPELINE) is not None else [])]
     if roots:
         from workflows.change.policy.ci_files import included_ci_files  # noqa: PLC0415
 
         included = frozenset().union(*(included_ci_files(read, root) for root in roots))
-    return policy.Limits(
+    return policy.PolicyLimits(
         max_files=settings.max_changed_files,
         max_file_bytes=settings.max_file_bytes,
         allowed=settings.protected_paths_allowed,
@@ -278,7 +293,7 @@ def _feedback(prompt: str, evidence: Evidence) -> str:
     )
 
 
-def _checks_failed(made: Made, attempts: int) -> ChecksFailed:
+def _checks_failed(made: Change, attempts: int) -> ChecksFailed:
     assert made.evidence is not None  # noqa: S101 - only called for failing evidence
     end = "ran out of time" if made.evidence.timed_out else f"exit code {made.evidence.exit_code}"
     noun = "attempt" if attempts == 1 else "attempts"

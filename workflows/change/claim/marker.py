@@ -31,7 +31,7 @@ class Phase(StrEnum):
 class Marker:
     """What a run leaves for the next one.
 
-    `owner` is one process, `run` its run id for people. `beat` counts its signs of life;
+    `owner` is one process, `run` its run id for people. `beat` counts its heartbeats;
     `lease_s` is how long the claim holds without one. `base` is the commit the branch was made
     at. `evidence` is how the checks ended on `head`, so that a run that goes on after a crash can
     still say it. `asked_at` is ISO 8601.
@@ -74,7 +74,7 @@ class Marker:
         return self.request == request or self.is_late(asked)
 
 
-def parse(body: str) -> Marker | None:
+def parse_marker(body: str) -> Marker | None:
     """The marker at the top of a note's body; None where there is none that makes sense.
 
     Unknown keys (of a newer version) are dropped.
@@ -94,10 +94,10 @@ def parse(body: str) -> Marker | None:
         return None
 
 
-class Next(StrEnum):
+class ClaimDecision(StrEnum):
     """What a run that finds the issue in some state does."""
 
-    TAKE = "take"  # nobody works on it: claim it
+    CLAIM = "claim"  # nobody works on it: claim it
     WAIT = "wait"  # somebody may: look again
     LEAVE = "leave"  # somebody does, for this very request or a later one
     LATER = "later"  # somebody does, for another request: this one has to come again
@@ -107,7 +107,7 @@ class Next(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class IssueState:
     """What a run sees. `quiet_s` is how long the claim showed no life, `moved` that it just did.
 
     `merge_request` is its state (opened, closed, merged, locked) or None. `asked` is the time of
@@ -124,7 +124,7 @@ class Seen:
     moved: bool = False
 
 
-def decide(seen: Seen) -> Next:
+def decide_claim(seen: IssueState) -> ClaimDecision:
     """The one table of what comes next, in the order the rules are tried."""
     marker = seen.marker
     working = marker is not None and marker.phase is Phase.WORKING
@@ -132,15 +132,15 @@ def decide(seen: Seen) -> Next:
     unannounced = marker is None and seen.branch_exists  # its run may be about to write the note
     ended = marker is not None and not working and marker.phase is not Phase.INTERRUPTED
     rules = (
-        (working and seen.moved, Next.LEAVE if _covered(seen) else Next.LATER),
-        ((working or unannounced) and seen.quiet_s < lease, Next.WAIT),
-        (seen.merge_request == "closed", Next.CLOSED),
-        (ended and _handled(seen), Next.FAILED if _failed(marker) else Next.DONE),
+        (working and seen.moved, ClaimDecision.LEAVE if _covered(seen) else ClaimDecision.LATER),
+        ((working or unannounced) and seen.quiet_s < lease, ClaimDecision.WAIT),
+        (seen.merge_request == "closed", ClaimDecision.CLOSED),
+        (ended and _handled(seen), ClaimDecision.FAILED if _failed(marker) else ClaimDecision.DONE),
     )
-    return next((step for holds, step in rules if holds), Next.TAKE)
+    return next((step for holds, step in rules if holds), ClaimDecision.CLAIM)
 
 
-def _handled(seen: Seen) -> bool:
+def _handled(seen: IssueState) -> bool:
     """Whether the run that ended has dealt with this request, or with a later one."""
     marker = seen.marker
     if marker is None:
@@ -148,7 +148,7 @@ def _handled(seen: Seen) -> bool:
     return marker.is_late(seen.asked) or (not _failed(marker) and marker.request == seen.request)
 
 
-def _covered(seen: Seen) -> bool:
+def _covered(seen: IssueState) -> bool:
     return seen.marker is not None and seen.marker.covers(seen.request, seen.asked)
 
 

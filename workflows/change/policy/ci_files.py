@@ -33,8 +33,8 @@ def included_ci_files(
     """`root` and every local file that it includes, files included by those as well.
 
     `read` gives a file's text by its path, None if there is none. Paths have no leading slash.
-    Wildcards stay as they are, and a variable becomes one: match with `paths.matches`. What such
-    a pattern stands for is not opened. What cannot be understood is taken for the end of a file.
+    Wildcards stay as they are, and a variable becomes one: match with `paths.matches_glob`. The
+    files that such a pattern matches are not read. What cannot be parsed ends its file.
     """
     found: set[str] = set()
     waiting = [root.lstrip("/")]

@@ -25,7 +25,7 @@ _MAYBE_FOLDERS, _FOLDERS = "**/", "…**/"  # what `**/` becomes: none, or any n
 _STARS = {"*", "**", _MAYBE_FOLDERS}
 
 
-def plain(component: str) -> str:
+def plain_name(component: str) -> str:
     """One name as the most careless file system reads it: what it ignores is gone, case too.
 
     HFS+ skips invisible characters; NTFS skips dots and spaces at the end and what follows `:`.
@@ -38,7 +38,7 @@ def is_git_name(component: str) -> bool:
     """Whether some file system takes this name for `.git`."""
     if component.isascii() and component[:4].lower() not in {".git", "git~"}:
         return False  # most names, many thousands of them
-    name = plain(component)
+    name = plain_name(component)
     return name == ".git" or _SHORT_NAME.fullmatch(name) is not None
 
 
@@ -69,7 +69,7 @@ def link_stays_inside(path: str, target: str | None) -> bool:
     return ups <= path.count("/") and not any(p == ".." or is_git_name(p) for p in parts[ups:])
 
 
-def matches(path: str, patterns: Iterable[str], *, any_case: bool = False) -> bool:
+def matches_glob(path: str, patterns: Iterable[str], *, any_case: bool = False) -> bool:
     """Whether a glob matches the whole path.
 
     `*` and `?` stay within one name, `**` does not; nothing else has a meaning. A slash in front
@@ -134,7 +134,7 @@ def _after(at: int, piece: str, character: str) -> set[int]:
     return {at + 1} if piece == character else set()
 
 
-def shown(path: str) -> str:
+def shown_path(path: str) -> str:
     """A path for people: redacted, shortened, and nothing in it that a terminal acts on."""
     text = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in path)
     text = redact(text)

@@ -23,7 +23,7 @@ _NAMED = 5
 
 
 @contextmanager
-def guarded(repository: Repository) -> Iterator[None]:
+def guard_clone(repository: Repository) -> Iterator[None]:
     """Run a block in which nothing of ours may use the clone, and refuse if something did.
 
     Also after a block that failed, because the clone may be used again.
@@ -31,16 +31,16 @@ def guarded(repository: Repository) -> Iterator[None]:
     Raises:
         ChangeRefused: a file of the clone is not what it was.
     """
-    before = seal(repository)
+    before = seal_clone(repository)
     try:
         yield
     except Exception:
-        verify(repository, before)
+        verify_seal(repository, before)
         raise
-    verify(repository, before)
+    verify_seal(repository, before)
 
 
-def seal(repository: Repository) -> dict[str, str]:
+def seal_clone(repository: Repository) -> dict[str, str]:
     """What identifies each file of the clone now, by path.
 
     The contents where they steer git (all of `.git` but the objects); elsewhere inode, size,
@@ -63,13 +63,13 @@ def seal(repository: Repository) -> dict[str, str]:
     return found
 
 
-def verify(repository: Repository, before: Mapping[str, str]) -> None:
-    """Compare the clone with what `seal` returned.
+def verify_seal(repository: Repository, before: Mapping[str, str]) -> None:
+    """Compare the clone with what `seal_clone` returned.
 
     Raises:
         ChangeRefused: they differ, or the clone is gone; the first few differences are named.
     """
-    after = seal(repository)
+    after = seal_clone(repository)
     changed = sorted(p for p in before.keys() | after.keys() if before.get(p) != after.get(p))
     if changed:
         prefix = f"{repository.folder}/"

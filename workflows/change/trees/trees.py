@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from workflows.change.trees import paths
-from workflows.change.trees.model import EXECUTABLE, FILE, SYMLINK, Change
+from workflows.change.trees.file_change import EXECUTABLE, FILE, SYMLINK, FileChange
 from workflows.core.errors import ChangeRefused, NothingToCommit
 from workflows.core.git.commit_text import commit_message_for, commit_text, identity_variables
 from workflows.core.redaction import holds_secret
@@ -48,7 +48,7 @@ _STEERING = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u
 
 
 @dataclass(frozen=True, slots=True)
-class Stat:
+class ChangeStat:
     """How much a change is; renamed files count once, binary ones have no lines."""
 
     files: int
@@ -56,7 +56,7 @@ class Stat:
     deleted: int
 
 
-def offline(
+def run_offline(
     repository: Repository,
     *args: str,
     stdin: bytes | None = None,
@@ -80,7 +80,7 @@ def git_folder(repository: Repository) -> Path:
     return repository.folder.absolute() / ".git"
 
 
-def changes(repository: Repository, base: str | None, tree: str) -> list[Change]:
+def file_changes(repository: Repository, base: str | None, tree: str) -> list[FileChange]:
     """What differs between a commit (None: nothing yet) and a tree, in git's order.
 
     Raises:
@@ -98,8 +98,8 @@ def changes(repository: Repository, base: str | None, tree: str) -> list[Change]
 
 
 def _described(
-    one: Change, sizes: Mapping[str, int], seen: Mapping[str, str], known: Collection[str]
-) -> Change:
+    one: FileChange, sizes: Mapping[str, int], seen: Mapping[str, str], known: Collection[str]
+) -> FileChange:
     text = seen.get(one.new_id)
     is_link = one.new_mode == SYMLINK
     unread = text is None and sizes.get(one.new_id, 0) > 0
@@ -115,9 +115,9 @@ def _described(
     )
 
 
-def _raw(repository: Repository, base: str | None, tree: str) -> list[Change]:
+def _raw(repository: Repository, base: str | None, tree: str) -> list[FileChange]:
     # submodules: what .gitmodules says of `ignore` would hide them
-    done = offline(
+    done = run_offline(
         repository,
         *("diff-tree", "-r", "--raw", "-z", "--no-renames", "--no-abbrev"),
         *("--ignore-submodules=none", base or _NO_TREE[len(tree)], tree, "--"),
@@ -133,10 +133,10 @@ def _raw(repository: Repository, base: str | None, tree: str) -> list[Change]:
     return [_change(entry, path) for entry, path in pairs]
 
 
-def _change(entry: str, path: str) -> Change:
+def _change(entry: str, path: str) -> FileChange:
     """From `:MODE MODE ID ID STATUS` (git-diff-tree(1), RAW OUTPUT FORMAT)."""
     old_mode, new_mode, old_id, new_id, _ = entry.removeprefix(":").split(" ")
-    return Change(path, old_mode, new_mode, old_id, new_id)
+    return FileChange(path, old_mode, new_mode, old_id, new_id)
 
 
 def _sizes(repository: Repository, new: Iterable[str], old: Iterable[str]) -> dict[str, int]:
@@ -146,7 +146,7 @@ def _sizes(repository: Repository, new: Iterable[str], old: Iterable[str]) -> di
     if not asked:
         return {}
     # git ends at the first blob that it would have to fetch
-    done = offline(repository, "cat-file", "--batch-check", stdin=asked, check=False)
+    done = run_offline(repository, "cat-file", "--batch-check", stdin=asked, check=False)
     answers = [line.split(" ") for line in done.stdout.splitlines()]
     sizes = {answer[0]: int(answer[2]) for answer in answers if answer[1] == "blob"}
     if not new_ids.keys() <= sizes.keys():
@@ -154,7 +154,7 @@ def _sizes(repository: Repository, new: Iterable[str], old: Iterable[str]) -> di
     return sizes
 
 
-def _wanted(raw: Iterable[Change], sizes: Mapping[str, int]) -> dict[str, int]:
+def _wanted(raw: Iterable[FileChange], sizes: Mapping[str, int]) -> dict[str, int]:
     """The blobs to look into, with their sizes: new ones that are not too large."""
     limits = {SYMLINK: _LONGEST_LINK, FILE: _LOOKED_INTO_BYTES, EXECUTABLE: _LOOKED_INTO_BYTES}
     found = ((one.new_id, limits.get(one.new_mode, -1)) for one in raw)
@@ -166,7 +166,7 @@ def _look(repository: Repository, wanted: Mapping[str, int]) -> dict[str, str]:
     contents: dict[str, str] = {}
     for batch in _batches(wanted):
         mark = secrets.token_hex(16)  # nobody could have written this into a blob
-        done = offline(
+        done = run_offline(
             repository,
             *("cat-file", f"--batch={mark} %(objectname)"),
             stdin="".join(f"{i}\n" for i in batch).encode(),
@@ -192,7 +192,9 @@ def _batches(sizes: Mapping[str, int]) -> Iterator[list[str]]:
         yield batch
 
 
-def without(repository: Repository, base: str | None, tree: str, left_out: Iterable[str]) -> str:
+def tree_without(
+    repository: Repository, base: str | None, tree: str, left_out: Iterable[str]
+) -> str:
     """The tree in which these paths are again what they are in the base; new ones are gone.
 
     Raises:
@@ -207,8 +209,8 @@ def without(repository: Repository, base: str | None, tree: str, left_out: Itera
         if one.path in names
     ]
     with temporary_index(repository) as env:
-        offline(repository, "read-tree", tree, env=env)
-        offline(
+        run_offline(repository, "read-tree", tree, env=env)
+        run_offline(
             repository, "update-index", "-z", "--index-info", stdin="".join(lines).encode(), env=env
         )
         return write_tree(repository, env)
@@ -223,7 +225,7 @@ def temporary_index(repository: Repository) -> Iterator[dict[str, str]]:
 
 def write_tree(repository: Repository, env: Mapping[str, str]) -> str:
     """The id of the tree that an index holds; what it names need not be on this disk."""
-    return offline(repository, "write-tree", "--missing-ok", env=env).stdout.strip()
+    return run_offline(repository, "write-tree", "--missing-ok", env=env).stdout.strip()
 
 
 def commit_tree(  # noqa: PLR0913 - options are keyword-only
@@ -251,9 +253,9 @@ def commit_tree(  # noqa: PLR0913 - options are keyword-only
     text = commit_text(message or commit_message_for(listed), co_authors)
     who = identity_variables(author)
     parents = ["-p", parent] if parent else []
-    done = offline(repository, "commit-tree", *parents, tree, stdin=text.encode(), env=who)
+    done = run_offline(repository, "commit-tree", *parents, tree, stdin=text.encode(), env=who)
     commit_id = done.stdout.strip()
-    offline(repository, "update-ref", "HEAD", commit_id, env=who)
+    run_offline(repository, "update-ref", "HEAD", commit_id, env=who)
     return Commit(commit_id, text.splitlines()[0], len(listed))
 
 
@@ -273,12 +275,12 @@ def diff_text(repository: Repository, base: str | None, tree: str, *, limit_byte
     return f"{kept}\n[… {len(data) - len(kept.encode())} bytes left out …]\n"
 
 
-def stat(repository: Repository, base: str | None, tree: str) -> Stat:
+def change_stat(repository: Repository, base: str | None, tree: str) -> ChangeStat:
     """The number of files and lines of a change; fetches as `diff_text`."""
     lines = _diff(repository, base, tree, "--numstat").stdout.splitlines()
     counts = [line.split("\t")[:2] for line in lines]
     added, deleted = (sum(int(c[i]) for c in counts if c[i].isdigit()) for i in (0, 1))
-    return Stat(len(counts), added, deleted)
+    return ChangeStat(len(counts), added, deleted)
 
 
 def _diff(repository: Repository, base: str | None, tree: str, *options: str) -> Completed:

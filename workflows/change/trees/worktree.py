@@ -17,8 +17,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from workflows.change.trees import paths, trees
-from workflows.change.trees.model import SUBMODULE
-from workflows.change.trees.trees import git_folder, offline
+from workflows.change.trees.file_change import SUBMODULE
+from workflows.change.trees.trees import git_folder, run_offline
 from workflows.core.errors import ChangeRefused, ProcessFailed
 from workflows.core.git.command import readable_stderr
 from workflows.core.observability import logger
@@ -40,7 +40,7 @@ _MOST_EXCEPTIONS = 200
 _FIX = "run it again; if it comes back, see the agent's log for what made this"
 
 
-def export(repository: Repository, commit: str | None, into: Path) -> None:
+def export_files(repository: Repository, commit: str | None, into: Path) -> None:
     """Write a commit's files to the new folder `into`, which is a git repository of its own.
 
     There HEAD is that very commit (a full id), without its history, on the branch `work`, and
@@ -66,7 +66,7 @@ def export(repository: Repository, commit: str | None, into: Path) -> None:
             env=_reading(repository, into) | {"GIT_INDEX_FILE": str(index)},
         )
         packs = _write_skeleton(repository, commit, into)
-        offline(
+        run_offline(
             repository,
             # deltas that there are go along, new ones are not looked for
             *("pack-objects", "-q", "--revs", "--window=0", str(packs / "pack")),
@@ -78,13 +78,13 @@ def export(repository: Repository, commit: str | None, into: Path) -> None:
         raise
 
 
-def snapshot(repository: Repository, base: str | None, folder: Path) -> str:
+def snapshot_folder(repository: Repository, base: str | None, folder: Path) -> str:
     """The id of the tree that `folder` holds now, as `git add --all` on top of `base` makes it.
 
     Ignored files stay out, other repositories inside become submodules, FIFOs, sockets and
     devices are passed over. Submodules that `base` has, once filled in, and files of more than
-    256 MiB stay as `base` has them; a warning names them. Fast where `export` wrote the folder;
-    run again, it gives the same tree.
+    256 MiB stay as `base` has them; a warning names them. Fast where `export_files` wrote the
+    folder; run again, it gives the same tree.
 
     Raises:
         ChangeRefused: git cannot read it all, or cannot have such a name; or the folder itself
@@ -98,9 +98,9 @@ def snapshot(repository: Repository, base: str | None, folder: Path) -> str:
             # with its time, by which git knows what changed within the same second
             shutil.copy2(saved, env["GIT_INDEX_FILE"])
         elif base:
-            offline(repository, "read-tree", base, env=env)
+            run_offline(repository, "read-tree", base, env=env)
         pathspec = ["--", ".", *(f":(top,exclude,literal){path}" for path in exceptions)]
-        done = offline(
+        done = run_offline(
             repository,
             *("add", "--all", *(pathspec if exceptions else [])),
             env=env,
@@ -216,13 +216,13 @@ def _exceptions(repository: Repository, base: str | None, survey: _Survey) -> li
     found = list(survey.huge)
     inside = {path for path in survey.repositories if path}
     if base and inside:
-        listed = offline(repository, "ls-tree", "-r", "-z", base).stdout.split("\0")
+        listed = run_offline(repository, "ls-tree", "-r", "-z", base).stdout.split("\0")
         entries = (line.partition("\t") for line in listed)
         found += [p for head, _, p in entries if head.startswith(SUBMODULE) and p in inside]
     if len(found) > _MOST_EXCEPTIONS:
         raise _refused(f"there are {len(found)} files of more than 256 MiB", found[0])
     if found:
-        shown = ", ".join(paths.shown(path) for path in found[:5])
+        shown = ", ".join(paths.shown_path(path) for path in found[:5])
         _log.warning("left as they were, filled-in submodules or huge files: %s", shown)
     return found
 
@@ -235,4 +235,4 @@ def _unreadable(done: Completed) -> ChangeRefused | ProcessFailed:
 
 
 def _refused(what: str, path: str) -> ChangeRefused:
-    return ChangeRefused(what, why=paths.shown(path) or "the folder itself", fix=_FIX)
+    return ChangeRefused(what, why=paths.shown_path(path) or "the folder itself", fix=_FIX)

@@ -87,7 +87,7 @@ class Settings(DagSettings):
         ge=1,
         le=3_600,
         validation_alias="WORKFLOWS_LEASE_S",
-        description="How long the claim on an issue holds without a sign of life from its run, in "
+        description="How long the claim on an issue holds without a heartbeat from its run, in "
         "seconds.",
     )
     pluscoder: str | None = Field(

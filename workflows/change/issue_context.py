@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from workflows.change.request import Request, request_id
-from workflows.change.words import prompt
-from workflows.change.words.text import one_line, slug
-from workflows.change.words.wording import commit_details
+from workflows.change.wording import prompt
+from workflows.change.wording.gitlab_text import commit_details
+from workflows.change.wording.safe_text import one_line, slug
 from workflows.core.errors import AccessDenied, ActorRefused, PermanentError, ResourceNotFound
 from workflows.core.git.commit_text import CommitIdentity
 from workflows.tasks.gitlab import parse_issue_url
@@ -26,7 +26,7 @@ _SUBJECT = 72
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
+class IssueContext:
     """One issue as it was when somebody asked. `asker` is None for an operator.
 
     `branch` is the name for a new branch; `request_id` the same for the same texts.
@@ -70,11 +70,11 @@ class Case:
 
     def request(self, guides: list[tuple[str, str]], again: bool) -> Request:  # noqa: FBT001
         """What an agent is asked, with the repository's guides."""
-        comments = [prompt.Comment(one.author_username, one.body) for one in self.comments]
+        comments = [prompt.PromptComment(one.author_username, one.body) for one in self.comments]
         issue = self.issue
         return Request(
             id=self.request_id,
-            prompt=prompt.for_issue(
+            prompt=prompt.issue_prompt(
                 issue.iid, issue.title, issue.description, comments, guides, again=again
             ),
             subject=_subject(issue.iid, issue.title),
@@ -83,7 +83,7 @@ class Case:
         )
 
 
-def read(gitlab: GitLab, asked: IssueOptions, settings: Settings) -> Case:
+def read_issue(gitlab: GitLab, asked: IssueOptions, settings: Settings) -> IssueContext:
     """Read the issue with its comments as they were at `asked_at`; writes nothing.
 
     Raises:
@@ -109,7 +109,7 @@ def read(gitlab: GitLab, asked: IssueOptions, settings: Settings) -> Case:
             why="the repository is empty",
             fix="push a first commit, then ask again",
         )
-    return Case(
+    return IssueContext(
         me=me,
         project=project,
         issue=issue,
@@ -117,7 +117,7 @@ def read(gitlab: GitLab, asked: IssueOptions, settings: Settings) -> Case:
         asker=asker,
         asked=when,
         target=target,
-        branch=branch_name(iid, issue.title, closes=asked.closes),
+        branch=issue_branch_name(iid, issue.title, closes=asked.closes),
         request_id=request_id(
             *("resolve_issue", project.id, iid, target, issue.title, issue.description),
             [(one.id, one.body) for one in comments],
@@ -128,7 +128,7 @@ def read(gitlab: GitLab, asked: IssueOptions, settings: Settings) -> Case:
     )
 
 
-def branch_name(iid: int, title: str, *, closes: bool = True) -> str:
+def issue_branch_name(iid: int, title: str, *, closes: bool = True) -> str:
     """`12-the-total-is-0`: GitLab ties such a branch to issue 12, and closes it on merge.
 
     A run that must not close it gets `issue-12-…`.
@@ -180,6 +180,6 @@ def _name(user: User) -> str:
     return one_line(user.name, 100) or user.username
 
 
-def shown(comments: Sequence[Comment]) -> str:
+def comment_count(comments: Sequence[Comment]) -> str:
     """`2 comments`, for the plan of a dry run."""
     return "1 comment" if len(comments) == 1 else f"{len(comments)} comments"

@@ -12,7 +12,7 @@ SUBMODULE = "160000"
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class FileChange:
     """One path that differs. Modes and ids are git's, as in `git diff-tree --raw`.
 
     A mode of 000000 means that the path is not there. A renamed file is two changes, one gone

@@ -9,7 +9,14 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from workflows.change.words.text import bounded, code, fenced, one_line, slug, visible
+from workflows.change.wording.safe_text import (
+    bounded_text,
+    code_block,
+    inline_code,
+    one_line,
+    slug,
+    visible_text,
+)
 
 HIDDEN = [
     ("a<!-- do evil -->b", "ab"),
@@ -36,7 +43,7 @@ HIDDEN = [
 
 @pytest.mark.parametrize(("text", "seen"), HIDDEN)
 def test_what_a_page_hides_is_taken_out(text: str, seen: str) -> None:
-    assert visible(text) == seen
+    assert visible_text(text) == seen
 
 
 @pytest.mark.parametrize(
@@ -50,16 +57,16 @@ def test_what_a_page_hides_is_taken_out(text: str, seen: str) -> None:
     ],
 )
 def test_what_a_page_shows_stays(text: str) -> None:
-    assert visible(text) == text
+    assert visible_text(text) == text
 
 
 @given(st.text(alphabet="ab<!->\n\u200b\u202e[]()!\"'# `/", max_size=60))
 def test_no_hidden_markup_is_left_however_it_is_nested(text: str) -> None:
-    seen = visible(text)
+    seen = visible_text(text)
 
     assert "<!--" not in seen
     assert not any(unicodedata.category(c) == "Cf" for c in seen)
-    assert visible(seen) == seen
+    assert visible_text(seen) == seen
 
 
 @pytest.mark.parametrize(
@@ -69,10 +76,10 @@ def test_no_hidden_markup_is_left_however_it_is_nested(text: str) -> None:
 )
 def test_a_comment_as_long_as_may_be_is_read(hostile: str) -> None:
     """Anybody may write one. In quadratic time each took half an hour, deaf to SIGTERM."""
-    seen = visible(hostile)
+    seen = visible_text(hostile)
 
     assert "<!--" not in seen
-    assert visible(seen) == seen
+    assert visible_text(seen) == seen
 
 
 def test_a_long_line_without_a_link_is_read() -> None:
@@ -134,7 +141,7 @@ def test_a_line_is_one_inert_line(text: str) -> None:
 
 @given(st.text(alphabet="`ab\n/@", max_size=80))
 def test_nothing_breaks_out_of_a_fence(text: str) -> None:
-    lines = fenced(text).split("\n")
+    lines = code_block(text).split("\n")
     fence = lines[0].removesuffix("text")
 
     assert set(fence) == {"`"}
@@ -144,7 +151,7 @@ def test_nothing_breaks_out_of_a_fence(text: str) -> None:
 
 
 def test_a_fence_keeps_the_end_of_a_long_text() -> None:
-    block = fenced("begin" + "x" * 10_000 + "the end", 100)
+    block = code_block("begin" + "x" * 10_000 + "the end", 100)
 
     assert "the end" in block
     assert "begin" not in block
@@ -153,12 +160,12 @@ def test_a_fence_keeps_the_end_of_a_long_text() -> None:
 
 @pytest.mark.parametrize(("text", "shown"), [("a", "`a`"), ("a`b", "``a`b``"), ("`", "`` ` ``")])
 def test_inline_code_holds_backticks(text: str, shown: str) -> None:
-    assert code(text) == shown
+    assert inline_code(text) == shown
 
 
 def test_a_long_text_says_how_much_is_missing() -> None:
-    assert bounded("abcdef", 3) == "abc\n[… 3 more characters are left out]"
-    assert bounded("abc", 3) == "abc"
+    assert bounded_text("abcdef", 3) == "abc\n[… 3 more characters are left out]"
+    assert bounded_text("abc", 3) == "abc"
 
 
 @pytest.mark.parametrize(

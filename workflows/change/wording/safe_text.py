@@ -34,7 +34,7 @@ _TRACKER_KEY = re.compile(r"\b([A-Z][A-Z0-9_]+)-(?=\d)")  # `SHOP-12`: another t
 _SCHEME_BACKWARDS = re.compile(r"//:[a-z0-9+.-]*", re.IGNORECASE)  # of reversed text: linear
 
 
-def visible(text: str) -> str:
+def visible_text(text: str) -> str:
     """`text` as a person sees it on the page: without hidden markup and invisible characters.
 
     Idempotent. Comments go from code as well: which text is code depends on the renderer.
@@ -84,7 +84,7 @@ def _is_selector(character: str) -> bool:
     return 0xFE00 <= number <= 0xFE0F or 0xE0000 <= number <= 0xE01EF  # noqa: PLR2004 - Unicode
 
 
-def bounded(text: str, limit: int) -> str:
+def bounded_text(text: str, limit: int) -> str:
     """At most `limit` characters of `text`, and a word about the rest."""
     if len(text) <= limit:
         return text
@@ -114,7 +114,7 @@ def _without_references(line: str) -> str:
     )
 
 
-def fenced(text: str, limit: int = 4_000) -> str:
+def code_block(text: str, limit: int = 4_000) -> str:
     """A code block that holds `text` whatever is in it; of a long text, the end.
 
     GitLab reads neither quick actions nor mentions inside one.
@@ -127,7 +127,7 @@ def fenced(text: str, limit: int = 4_000) -> str:
     return f"{fence}text\n{kept}\n{fence}"
 
 
-def code(text: str) -> str:
+def inline_code(text: str) -> str:
     """`text` as inline code, on one line."""
     line = " ".join(without_invisible(text).split())
     longest = max((len(run) for run in re.findall(r"`+", line)), default=0)

@@ -1,7 +1,7 @@
-"""The prompt for an agent: the work, the repository's own guide, and people's words as data. Pure.
+"""The prompt for an agent: the work, the repository's own guide, and people's text as data. Pure.
 
-Outside text is shown as a person sees it (`text.visible`), bounded, and between marks that cannot
-occur in it.
+Outside text is shown as a person sees it (`safe_text.visible_text`), bounded, and between marks
+that cannot occur in it.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from workflows.change.words.text import bounded, visible
+from workflows.change.wording.safe_text import bounded_text, visible_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,18 +33,18 @@ Edit the files of the git repository in the working directory, as asked below.
 
 
 @dataclass(frozen=True, slots=True)
-class Comment:
+class PromptComment:
     """One comment: who (a user name) and what."""
 
     author: str
     body: str
 
 
-def for_issue(  # noqa: PLR0913 - the parts of an issue
+def issue_prompt(  # noqa: PLR0913 - the parts of an issue
     iid: int,
     title: str,
     description: str,
-    comments: Sequence[Comment],
+    comments: Sequence[PromptComment],
     guides: Sequence[tuple[str, str]],
     *,
     again: bool = False,
@@ -54,8 +54,11 @@ def for_issue(  # noqa: PLR0913 - the parts of an issue
     Of many or long comments the newest are kept. With `again` earlier work is in the files
     already, and the last comments say what is still wanted.
     """
-    title = " ".join(visible(title).split())[:MAX_TITLE]
-    parts = [("title", title), ("description", bounded(visible(description), MAX_DESCRIPTION))]
+    title = " ".join(visible_text(title).split())[:MAX_TITLE]
+    parts = [
+        ("title", title),
+        ("description", bounded_text(visible_text(description), MAX_DESCRIPTION)),
+    ]
     parts += [(f"comment by {one.author}", text) for one, text in _newest(comments)]
     body = "\n".join(text for _, text in parts)
     mark = _mark(body)
@@ -71,9 +74,9 @@ def for_issue(  # noqa: PLR0913 - the parts of an issue
     return "\n\n".join(sections) + "\n"
 
 
-def for_feature(request: str, guides: Sequence[tuple[str, str]]) -> str:
+def feature_prompt(request: str, guides: Sequence[tuple[str, str]]) -> str:
     """The prompt for a feature request that an operator wrote, whole."""
-    text = visible(request)
+    text = visible_text(request)
     sections = [_HEAD.format(mark=_mark(text))]
     sections += [_guide(name, guide) for name, guide in guides if guide.strip()]
     mark = _mark(text)
@@ -81,12 +84,12 @@ def for_feature(request: str, guides: Sequence[tuple[str, str]]) -> str:
     return "\n\n".join(sections) + "\n"
 
 
-def _newest(comments: Sequence[Comment]) -> list[tuple[Comment, str]]:
+def _newest(comments: Sequence[PromptComment]) -> list[tuple[PromptComment, str]]:
     """As many of the newest comments as there is room for, oldest first."""
-    kept: list[tuple[Comment, str]] = []
+    kept: list[tuple[PromptComment, str]] = []
     room = MAX_COMMENTS
     for one in reversed(comments):
-        text = bounded(visible(one.body), MAX_COMMENT)
+        text = bounded_text(visible_text(one.body), MAX_COMMENT)
         room -= len(text)
         if room < 0:
             break
@@ -96,7 +99,7 @@ def _newest(comments: Sequence[Comment]) -> list[tuple[Comment, str]]:
 
 
 def _guide(name: str, text: str) -> str:
-    return f"The repository's {name} says:\n\n{bounded(visible(text), MAX_GUIDE)}"
+    return f"The repository's {name} says:\n\n{bounded_text(visible_text(text), MAX_GUIDE)}"
 
 
 def _mark(text: str) -> str:

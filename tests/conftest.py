@@ -40,7 +40,7 @@ def _own_environment(
     monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     """No setting of the developer's reaches a test, and no test reaches the developer's home."""
-    described = {str(f.validation_alias) for f in Settings.model_fields.values()}
+    described = {one.variable for one in Settings.declared().values()}
     for name in environment.whole():
         if name in described or name.startswith(("GIT_", "PREFECT_", "WORKFLOWS_", "WORKFLOW_")):
             monkeypatch.delenv(name)

@@ -49,7 +49,7 @@ def parameters() -> str:
     for name, summary in catalog.FLOWS.items():
         rows = [
             (f"`{flag}`", f"`{default}`", text)
-            for flag, default, text in describe.rows(catalog.find(name))
+            for flag, default, text in describe.parameter_rows(catalog.find(name))
         ]
         parts.append(f"**{name}**: {summary}\n\n" + _table(("flag", "default", "meaning"), rows))
     return "\n\n".join(parts)

@@ -12,9 +12,9 @@ def main() -> int:
     """Run the command line of this process and return its exit code."""
     gc.set_threshold(50_000)  # imports make much that stays; looking through it costs 10 ms
     try:
-        from workflows.cli.main import run  # noqa: PLC0415 - Ctrl-C while importing is no traceback
+        from workflows.cli.main import run_command_line  # noqa: PLC0415 - Ctrl-C while importing is no traceback
 
-        return run(sys.argv[1:])
+        return run_command_line(sys.argv[1:])
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
     finally:

@@ -78,7 +78,7 @@ def commit_all(folder: Path) -> str:
 
 def clone(remote: Path, folder: Path) -> Repository:
     """Our clone of it: blobless and without files, as the flows make it."""
-    settings = Settings().model_copy(update={"allow_local_repositories": True})
+    settings = Settings(allow_local_repositories=True)
     return clone_repository(f"file://{remote}", folder, settings=settings, checkout=False)
 
 

@@ -42,7 +42,8 @@ def test_help_and_lists_import_neither_prefect_nor_pydantic(cli: Cli) -> None:
     """What must be fast does not load what is slow."""
     for args in (["--help"], ["list"], ["--version"]):
         probe = (
-            "import sys; from workflows.cli.main import run; run(sys.argv[1:]);"
+            "import sys; from workflows.cli.main import run_command_line as run;"
+            " run(sys.argv[1:]);"
             " sys.exit(bool({'prefect', 'pydantic', 'rich', 'httpx'} & set(sys.modules)))"
         )
         done = process.run(
@@ -54,7 +55,8 @@ def test_help_and_lists_import_neither_prefect_nor_pydantic(cli: Cli) -> None:
 def test_a_plain_run_does_not_import_prefect(remote: Remote, cli: Cli) -> None:
     """Without PREFECT_API_URL nothing of Prefect is loaded."""
     probe = (
-        "import sys; from workflows.cli.main import run; code = run(sys.argv[1:]);"
+        "import sys; from workflows.cli.main import run_command_line as run;"
+        " code = run(sys.argv[1:]);"
         " sys.exit(code or bool({'prefect', 'httpx', 'rich', 'apprise'} & set(sys.modules)))"
     )
     args = ["run", "hello_world", "--git-url", remote.url, "--quiet"]
@@ -291,7 +293,7 @@ def test_a_defect_is_reported_in_json_too(cli: Cli) -> None:
     probe = (
         "import sys; from workflows.cli import catalog, main;"
         " catalog.find = lambda name: 1 / 0;"
-        " sys.exit(main.run(['run', 'hello_world', '--json']))"
+        " sys.exit(main.run_command_line(['run', 'hello_world', '--json']))"
     )
     done = process.run(
         [sys.executable, "-c", probe], env=cli.environment({}), timeout_s=30, check=False

@@ -99,6 +99,6 @@ def test_a_wrong_flag_is_wrong_input(args: list[str], words: str) -> None:
     task_runner.configure(parser)
 
     with pytest.raises(InputError) as caught:
-        task_runner.serve(flags.parse(parser, args))
+        task_runner.serve(flags.parse_command_line(parser, args))
 
     assert words in str(caught.value)

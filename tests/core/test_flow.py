@@ -7,9 +7,9 @@ import signal
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from pydantic import SecretStr
 
 from tests.core.flows import SECRET, Failing, Greeted, Greeting, Seen, Told, ended, execution, hello
+from workflows.core.config.declare import Secret
 from workflows.core.config.settings import load
 from workflows.core.errors import (
     AccessDenied,
@@ -210,7 +210,7 @@ def test_people_are_told_once(body: Callable[[Any, Run], Greeted]) -> None:
 def test_a_successful_run_that_notifies_does_so_as_a_step() -> None:
     """With somewhere to send the outcome, telling people is the last step of a good run."""
     told, seen = Told(), Seen()
-    settings = load(retry_delay_s=0.0, notify_urls=(SecretStr("json://localhost"),))
+    settings = load(retry_delay_s=0.0, notify_urls=(Secret("json://localhost"),))
     one = execution(told=told, seen=seen, settings=settings)
 
     one.run()

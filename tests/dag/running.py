@@ -6,8 +6,10 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from workflows.core.config.declare import Secret
+from workflows.core.config.settings import load
 from workflows.dag.file.model import Dag, OnFailure, Step, Task, When
-from workflows.dag.options import Options
+from workflows.dag.options import DagRunOptions
 from workflows.dag.run import DagRun, RunSummary
 from workflows.dag.show.progress import Silent
 
@@ -72,10 +74,19 @@ class Told(Silent):
         self.order.append(("ended", self.engine.dag.steps[step].id))
 
 
-def run(what: Dag, url: str, told: Told | None = None, **options: Any) -> RunSummary:
+def run(
+    what: Dag,
+    url: str,
+    told: Told | None = None,
+    *,
+    token: str = "none",  # noqa: S107 - it stands for no token
+    **options: Any,
+) -> RunSummary:
     """Run it here, without a journal unless one is named."""
-    given: dict[str, Any] = {"journal": "none", "token": "none", "retry_delay_s": 0.02, **options}
-    return DagRun(what, Options(runner=url, **given), told or Told()).carry_out()
+    given: dict[str, Any] = {"journal": "none", "tr_auth_jwt": Secret(token), **options}
+    chosen = DagRunOptions(dag_path="", tr_hostname=url, **given)
+    settings = load(retry_delay_s=0.02)
+    return DagRun(what, chosen, settings, told or Told()).carry_out()
 
 
 def in_order(what: Dag, order: list[tuple[str, str]]) -> bool:

@@ -11,11 +11,11 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from pydantic import SecretStr
 from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
+from workflows.core.config.declare import Secret
 from workflows.core.config.settings import Settings, load
 from workflows.core.errors import PathRefused, Terminated
 from workflows.core.flow import FlowOutcome, FlowState
@@ -75,7 +75,7 @@ def receiver() -> Iterator[Receiver]:
 
 def with_urls(*urls: str, timeout_s: float = 10) -> Settings:
     """Settings that notify these URLs."""
-    return load(notify_urls=tuple(map(SecretStr, urls)), notify_timeout_s=timeout_s)
+    return load(notify_urls=tuple(map(Secret, urls)), notify_timeout_s=timeout_s)
 
 
 def test_a_notification_has_title_outcome_duration_and_link(receiver: Receiver) -> None:

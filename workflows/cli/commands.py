@@ -51,7 +51,7 @@ def top_parser(flows: tuple[Flow, ...] = ()) -> flags.Parser:
     for name, summary in catalog.FLOWS.items():
         one = names.add_parser(name, help=summary, description=summary)
         if name in built:
-            flags.add_flow_flags(one, built[name])
+            flags.add_parameter_flags(one, flags.flags_of_flow(built[name]))
             flags.add_run_flags(one)
     for full_name, command in COMMANDS.items():
         group, _, name = full_name.rpartition(" ")
@@ -89,7 +89,7 @@ def _describe_flags(parser: argparse.ArgumentParser) -> None:
 def _describe(found: argparse.Namespace) -> int:
     from workflows.cli import describe  # noqa: PLC0415
 
-    return describe.describe(catalog.find(found.flow), as_json=found.json)
+    return describe.describe_flow(catalog.find(found.flow), as_json=found.json)
 
 
 def _completion_flags(parser: argparse.ArgumentParser) -> None:
@@ -176,25 +176,25 @@ def _prefect(found: argparse.Namespace) -> int:
 def _dag_run_flags(parser: argparse.ArgumentParser) -> None:
     from workflows.cli.dag import run as dag_run  # noqa: PLC0415
 
-    dag_run.run_flags(parser)
+    dag_run.add_dag_run_flags(parser)
 
 
 def _dag_run(found: argparse.Namespace) -> int:
     from workflows.cli.dag import run as dag_run  # noqa: PLC0415
 
-    return dag_run.run(found)
+    return dag_run.run_dag_file(found)
 
 
 def _dag_status_flags(parser: argparse.ArgumentParser) -> None:
-    from workflows.cli.dag import run as dag_run  # noqa: PLC0415
+    from workflows.cli.dag import status as dag_status  # noqa: PLC0415
 
-    dag_run.status_flags(parser)
+    dag_status.add_status_flags(parser)
 
 
 def _dag_status(found: argparse.Namespace) -> int:
-    from workflows.cli.dag import run as dag_run  # noqa: PLC0415
+    from workflows.cli.dag import status as dag_status  # noqa: PLC0415
 
-    return dag_run.status(found)
+    return dag_status.show_status(found)
 
 
 def _dag_file_flags(parser: argparse.ArgumentParser) -> None:

@@ -12,22 +12,15 @@ if TYPE_CHECKING:
     from workflows.core.flow import Flow
 
 
-def rows(flow: Flow) -> list[tuple[str, str, str]]:
+def parameter_rows(flow: Flow) -> list[tuple[str, str, str]]:
     """(flag, default or `required`, description) of every parameter, required ones first."""
-    fields = sorted(
-        flow.parameters.model_fields.items(), key=lambda item: not item[1].is_required()
-    )
     return [
-        (
-            flags.flag_name(name),
-            "required" if field.is_required() else flags.shown_default(field),
-            field.description or "",
-        )
-        for name, field in fields
+        (flags.flag_name(flag.parameter), flag.shown_default, flag.description)
+        for flag in flags.flags_of_flow(flow)
     ]
 
 
-def describe(flow: Flow, *, as_json: bool) -> int:
+def describe_flow(flow: Flow, *, as_json: bool) -> int:
     """Print the flow's summary and parameters; a drawn table on a terminal."""
     if as_json:
         schema = flow.parameters.model_json_schema()
@@ -37,7 +30,7 @@ def describe(flow: Flow, *, as_json: bool) -> int:
     if sys.stdout.isatty():
         _draw(flow)
         return 0
-    lines = rows(flow)
+    lines = parameter_rows(flow)
     widths = [max(len(line[i]) for line in lines) for i in (0, 1)]
     output.say(f"{flow.name}: {flow.summary}\n")
     for flag, default, text in lines:
@@ -50,6 +43,6 @@ def _draw(flow: Flow) -> None:
     from rich.table import Table  # noqa: PLC0415
 
     table = Table("parameter", "default", "meaning", title=flow.summary, title_justify="left")
-    for row in rows(flow):
+    for row in parameter_rows(flow):
         table.add_row(*row)
     Console().print(table)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from workflows.cli import catalog, commands, flags, output
 from workflows.core import process
 from workflows.core.config import environment
+from workflows.core.config.settings import Settings
 from workflows.core.errors import (
     EXIT_DEFECT,
     CommandLineInvalid,
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 _SWITCHES = ("--json", "--quiet", "-q")
 
 
-def run(argv: Sequence[str]) -> int:
+def run_command_line(argv: Sequence[str]) -> int:
     """Carry out one command line and return the exit code.
 
     SIGTERM and SIGINT end it with 143 and 130, whatever it is doing.
@@ -37,7 +38,7 @@ def run(argv: Sequence[str]) -> int:
     # pydantic would read the metadata of every installed package to look for its plugins: 60 ms
     environment.set_default("PYDANTIC_DISABLE_PLUGINS", "__all__")
     words = list(argv)
-    named = environment.variable("WORKFLOW_NAME")
+    named = environment.variable(Settings.workflow_name.variable)
     if named and (not words or words[0].startswith("-")) and words != ["--version"]:
         words = ["run", named, *words]
     try:
@@ -90,7 +91,7 @@ def _dispatch(words: list[str]) -> int:
     command = commands.COMMANDS.get(name)
     if command is None:
         if words[0].startswith("-") or name in commands.GROUPS:
-            flags.parse(commands.top_parser(), words)  # --help, --version, or an error
+            flags.parse_command_line(commands.top_parser(), words)  # --help, --version, or an error
         close = nearest(name, [*commands.COMMANDS, "run", *catalog.FLOWS])
         raise CommandLineInvalid(
             f"there is no command {name!r}",
@@ -98,7 +99,7 @@ def _dispatch(words: list[str]) -> int:
         )
     one = flags.Parser(prog=f"workflows {name}", description=command.summary)
     command.configure(one)
-    return command.carry_out(flags.parse(one, words[len(name.split()) :]))
+    return command.carry_out(flags.parse_command_line(one, words[len(name.split()) :]))
 
 
 def _run_flow(words: list[str]) -> int:
@@ -108,14 +109,15 @@ def _run_flow(words: list[str]) -> int:
     if name.startswith("-"):
         commands.top_parser().parse_args(["run", name])
         raise CommandLineInvalid("which workflow?", fix="see `workflows list`")
+    from workflows.cli import run as run_command  # noqa: PLC0415 - only runs need it
+
     flow = catalog.find(name)
     one = flags.Parser(prog=f"workflows run {flow.name}", description=flow.summary)
-    flags.add_flow_flags(one, flow)
+    flags.add_parameter_flags(one, flags.flags_of_flow(flow))
     flags.add_run_flags(one)
-    from workflows.cli import run as run_command  # noqa: PLC0415 - pydantic comes with it
-
-    found, problems = flags.sift(one, [*switches, *rest])
-    return run_command.run_flow(flow, found, problems)
+    found, problems = flags.parse_with_problems(one, [*switches, *rest])
+    given = flags.flow_values(flow, found)
+    return run_command.run_flow(flow, given, flags.run_settings(found), found, problems)
 
 
 def _spelt(name: str) -> str:

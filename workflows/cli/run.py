@@ -6,12 +6,10 @@ import sys
 import threading
 import uuid
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from workflows.cli import flags, output
+from workflows.cli import output
 from workflows.core import observability
-from workflows.core.config import settings as settings_module
-from workflows.core.config.choices import PrefectMode
 from workflows.core.errors import Terminated
 from workflows.core.flow import FlowExecution, FlowState
 from workflows.core.prefect import orchestration
@@ -21,28 +19,31 @@ from workflows.core.redaction import redact
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from workflows.core.config.settings import Settings
     from workflows.core.flow import Flow, Reporter
 
 
-def run_flow(flow: Flow, found: argparse.Namespace, problems: Sequence[str] = ()) -> int:
-    """Run `flow` with the flags found on the command line; the exit code is the outcome's.
+def run_flow(
+    flow: Flow,
+    given: Mapping[str, Any],
+    settings: Settings,
+    found: argparse.Namespace,
+    problems: Sequence[str] = (),
+) -> int:
+    """Run `flow` with the parameters given on the command line; the exit code is the outcome's.
 
-    `problems` are what is wrong with the command line; they are told together with what is wrong
-    with the parameters.
+    `found` has the flags that every run has. `problems` are what is wrong with the command line;
+    they are reported together with what is wrong with the parameters.
 
     Raises:
-        InputError: settings or parameters are not right; nothing was started.
+        InputError: the parameters are not right; nothing was started.
     """
-    wanted = {"prefect_mode": PrefectMode(found.prefect)} if found.prefect else {}
-    settings = settings_module.load(**wanted)
     live = _is_live(settings, quiet=found.quiet or found.json)
     observability.configure_logs(settings, quiet=found.quiet, brief=live)
-    values = settings.workflow_parameters | flags.values_of(flow, found)
-    parameters = flow.validate(values, settings, problems)
-    run_id = settings.run_id or settings.cloud_run_execution or uuid.uuid4().hex[:12]
+    parameters = flow.validate({**settings.workflow_parameters, **given}, settings, problems)
+    run_id = settings.given_run_id or uuid.uuid4().hex[:12]
     with _reporter(live=live) as reporter:
         execution = FlowExecution(flow, parameters, settings, reporter, run_id)
         finish = _Finish(execution, as_json=found.json, quiet=found.quiet)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from workflows.cli import output
 from workflows.core.config import environment
+from workflows.core.config.settings import load
 from workflows.core.errors import CommandLineInvalid, SettingsInvalid
 
 if TYPE_CHECKING:
@@ -124,7 +125,6 @@ def _number(text: str | None) -> int:
 
 
 def _check(found: argparse.Namespace) -> TokenCheck | None:
-    from workflows.core.config.settings import load  # noqa: PLC0415
     from workflows.core.redaction import remember  # noqa: PLC0415
     from workflows.task_runner.auth import TokenCheck  # noqa: PLC0415
 
@@ -172,7 +172,9 @@ def _cloud_run(found: argparse.Namespace) -> Backend:
         raise CommandLineInvalid("--job-timeout and --poll-interval must be more than 0")
     region = found.region or "us-central1"
     try:
-        api = core_api.connect(project, region, found.cloud_run_endpoint or "")
+        api = core_api.connect(
+            project, region, found.cloud_run_endpoint, local_token=load().cloud_run_token
+        )
     except SettingsInvalid as error:
         raise CommandLineInvalid(error.what, fix=error.fix) from None
     options = cloud_run.Options(

@@ -67,6 +67,6 @@ def _given(words: Sequence[str], params_json: str | None) -> dict[str, Any]:
 def _check(flow: Flow, given: dict[str, Any], settings: Settings) -> None:
     """Read the parameters the way the job will: from flags, by the flow's own model."""
     parser = flags.Parser(prog=f"workflows trigger {flow.name}")
-    flags.add_flow_flags(parser, flow)
-    found, problems = flags.sift(parser, message.arguments(given))
-    flow.validate(flags.values_of(flow, found), settings, problems)
+    flags.add_parameter_flags(parser, flags.flags_of_flow(flow))
+    found, problems = flags.parse_with_problems(parser, message.arguments(given))
+    flow.validate(flags.flow_values(flow, found), settings, problems)

@@ -14,11 +14,10 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO
 
-from workflows.core.config import environment
 from workflows.core.redaction import redact, remember
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
     from workflows.core.config.settings import Settings
 
@@ -124,21 +123,6 @@ def configure_logs(settings: Settings, *, quiet: bool = False, brief: bool = Fal
         handler.setLevel(logging.ERROR)
     elif brief:
         handler.setLevel(logging.WARNING)
-
-
-def configure_logs_lightly(*, secrets: Iterable[str], quiet: bool, brief: bool) -> None:
-    """The same from the environment alone, for a command that cannot wait for pydantic.
-
-    A LOG_LEVEL or LOG_FORMAT that does not exist counts as not set.
-    """
-    remember(secrets)
-    level = (environment.variable("LOG_LEVEL") or "").upper()
-    format_ = environment.variable("LOG_FORMAT") or "auto"
-    in_cloud = environment.variable("CLOUD_RUN_JOB") is not None
-    as_json = format_ == "json" or (format_ == "auto" and in_cloud)
-    handler = _to_stderr(level if level in {*_SEVERITY, "DEBUG"} else "INFO", as_json=as_json)
-    if quiet or brief:
-        handler.setLevel(logging.ERROR if quiet else logging.WARNING)
 
 
 def _to_stderr(level: str, *, as_json: bool) -> logging.Handler:

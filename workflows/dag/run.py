@@ -7,16 +7,16 @@ from dataclasses import dataclass, field
 from time import monotonic, time
 from typing import TYPE_CHECKING, Protocol
 
-from workflows.core.config import environment
 from workflows.core.errors import StepsFailed
 from workflows.core.observability import logger
+from workflows.core.redaction import remember
 from workflows.dag.engine.dependencies import EngineConfig, EngineDependencies, StepObserver
 from workflows.dag.engine.engine import Engine
 from workflows.dag.engine.event_loop import event_loop, frozen_garbage_collector, stopped_by_signals
 from workflows.dag.file.model import fingerprint
 from workflows.dag.journal.journal import Header
 from workflows.dag.journal.stores import Opened, open_journal
-from workflows.dag.options import pace
+from workflows.dag.options import JobNames, JournalSync, LostAnswers, pace
 from workflows.dag.runner import address, auth
 from workflows.dag.runner.client import RetryLimits, RunnerClient
 from workflows.dag.runner.pool import ConnectionPool
@@ -25,10 +25,11 @@ from workflows.dag.states import StepState
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from workflows.core.config.settings import Settings
     from workflows.dag.engine.dependencies import FlowRunner
     from workflows.dag.engine.poll_schedule import PollIntervals
     from workflows.dag.file.model import Dag
-    from workflows.dag.options import Options
+    from workflows.dag.options import DagRunOptions
 
 _log = logger("dag")
 _ROWS = 1_000
@@ -36,7 +37,7 @@ _FAILED = frozenset({StepState.FAILED, StepState.CANCELLED})
 _NAMED = 20  # failed steps that an error names
 
 
-def load_runnable_dag(path: str, params: Mapping[str, str]) -> Dag:
+def load_runnable_dag(path: str, params: Mapping[str, str], settings: Settings) -> Dag:
     """The DAG of a file, checked.
 
     Raises:
@@ -45,22 +46,24 @@ def load_runnable_dag(path: str, params: Mapping[str, str]) -> Dag:
     from workflows.dag.file import loader  # noqa: PLC0415 - a parser comes with it
 
     dag = loader.load(path, params)
-    choose_flow_runner(dag)
+    choose_flow_runner(dag, settings)
     return dag
 
 
-def choose_flow_runner(dag: Dag, *, cancel_on_exit: bool = False) -> FlowRunner | None:
+def choose_flow_runner(
+    dag: Dag, settings: Settings, *, cancel_on_exit: bool = False
+) -> FlowRunner | None:
     """What carries out its flow steps; None where there are none.
 
     Raises:
-        SettingsInvalid: they cannot be run as the environment says.
+        SettingsInvalid: they cannot be run as the settings say.
     """
     flows = {step.flow.workflow for step in dag.steps if step.flow is not None}
     if not flows:
         return None
     from workflows.dag.flows import steps as flow_steps  # noqa: PLC0415 - most workflows have none
 
-    return flow_steps.chosen(flows, cancel_on_exit=cancel_on_exit)
+    return flow_steps.chosen(flows, settings, cancel_on_exit=cancel_on_exit)
 
 
 class RunDisplay(StepObserver, Protocol):
@@ -119,7 +122,8 @@ class DagRun:
     """A run that has not started; `carry_out` runs it once. `engine` is there while it runs."""
 
     dag: Dag
-    options: Options
+    options: DagRunOptions
+    settings: Settings
     display: RunDisplay
     engine: Engine | None = None
     run_id: str = ""
@@ -132,12 +136,12 @@ class DagRun:
             WorkflowsError: the run could not begin, or had to stop; it can be resumed.
             Terminated: SIGTERM or SIGINT arrived; it can be resumed.
         """
-        options = self.options
-        where = address.parse_runner_address(options.runner)
-        authorization = auth.choose_authorization(options.token, where.origin)
+        options, settings = self.options, self.settings
+        where = address.parse_runner_address(options.tr_hostname)
+        authorization = auth.choose_authorization(_token(options, settings), where.origin)
         _warn_of_expiry(authorization)
-        looks_at = pace(options.poll_interval_s)
-        self.run_id = options.run_id or os.urandom(6).hex()
+        looks_at = pace(options.poll_interval, settings.check_state_duration_s)
+        self.run_id = options.run_id or settings.given_run_id or os.urandom(6).hex()
         header = Header(
             self.run_id,
             self.dag.name,
@@ -147,7 +151,11 @@ class DagRun:
             time(),
         )
         opened = open_journal(
-            options.journal, header, resume=options.resume, durable=options.durable
+            options.journal or "",
+            header,
+            resume=options.resume,
+            durable=options.journal_sync is JournalSync.FULL,
+            keep_days=settings.journal_days,
         )
         ended = ""
         began = monotonic()
@@ -173,6 +181,7 @@ class DagRun:
         looks_at: PollIntervals,
     ) -> None:
         options = self.options
+        repeat_lost = options.lost_answers is LostAnswers.REPEAT
         transport = ConnectionPool(where, connections=options.connections)
         waiting = ConnectionPool(where, connections=options.connections)
         try:
@@ -180,8 +189,8 @@ class DagRun:
                 transport,
                 waiting,
                 authorization,
-                patience=RetryLimits(run_s=options.patience_s),
-                repeat_lost=options.repeat_lost,
+                patience=RetryLimits(),
+                repeat_lost=repeat_lost,
             )
             await client.discover()
             parts = EngineDependencies(
@@ -189,17 +198,17 @@ class DagRun:
                 opened.journal,
                 looks_at,
                 self.display,
-                choose_flow_runner(self.dag, cancel_on_exit=options.cancel_on_exit),
+                choose_flow_runner(self.dag, self.settings, cancel_on_exit=options.cancel_on_exit),
                 opened.past.steps if opened.past else {},
                 opened.learned.durations_s,
             )
             rules = EngineConfig(
                 max_parallel=options.max_parallel or EngineConfig().max_parallel,
                 waiting=options.connections,
-                retry_delay_s=options.retry_delay_s,
+                retry_delay_s=self.settings.retry_delay_s,
                 cancel_on_exit=options.cancel_on_exit,
-                repeat_lost=options.repeat_lost,
-                unique_names=options.unique_names,
+                repeat_lost=repeat_lost,
+                unique_names=options.job_names is JobNames.UNIQUE,
             )
             engine = self.engine = Engine(self.dag, self.run_id, parts, rules)
             self.display.begin(engine, self.run_id)
@@ -242,6 +251,15 @@ class DagRun:
         )
 
 
+def _token(options: DagRunOptions, settings: Settings) -> str | None:
+    """The token for the Task Runner, which the redactor knows from now on."""
+    given = options.tr_auth_jwt or settings.tr_auth_jwt
+    token = given.get_secret_value() if given else None
+    if token and token.lower() != "none":
+        remember([token])
+    return token
+
+
 def _warn_of_expiry(authorization: auth.Authorization) -> None:
     """A fixed token that has an end: a run that takes longer ends with it."""
     expires_at = getattr(authorization, "expires_at", None)
@@ -260,12 +278,3 @@ def _warn_of_expiry(authorization: auth.Authorization) -> None:
             at,
             left_s / 60,
         )
-
-
-def run_id_of_environment() -> str:
-    """The id the environment gives this run, or nothing."""
-    return (
-        environment.variable("WORKFLOWS_RUN_ID")
-        or environment.variable("CLOUD_RUN_EXECUTION")
-        or ""
-    )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from workflows.cli.main import run
+from workflows.cli.main import run_command_line as workflows
 from workflows.core.google import storage
 from workflows.dag.file import schema
 
@@ -22,7 +22,7 @@ WRONG = "name: x\nsteps:\n- id: a\n  task: {imageUrl: x}\n- id: a\n  dependsOn: 
 
 
 def test_a_sound_file_ends_with_0(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["dag", "validate", MIXED, "--param", "project=shop"]) == 0
+    assert workflows(["dag", "validate", MIXED, "--param", "project=shop"]) == 0
 
     assert capsys.readouterr().out == f"{MIXED}: mixed_flow, 3 steps, no mistakes\n"
 
@@ -33,7 +33,7 @@ def test_every_mistake_is_a_line_and_the_exit_code_is_2(
     path = tmp_path / "wrong.yaml"
     path.write_text(WRONG)
 
-    assert run(["dag", "validate", str(path)]) == 2
+    assert workflows(["dag", "validate", str(path)]) == 2
 
     said = capsys.readouterr()
     assert said.out == ""
@@ -50,9 +50,9 @@ def test_json_is_one_object(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     path = tmp_path / "wrong.yaml"
     path.write_text(WRONG)
 
-    assert run(["dag", "validate", str(path), "--json"]) == 2
+    assert workflows(["dag", "validate", str(path), "--json"]) == 2
     wrong = json.loads(capsys.readouterr().out)
-    assert run(["dag", "validate", SIMPLE, "--json"]) == 0
+    assert workflows(["dag", "validate", SIMPLE, "--json"]) == 0
     sound = json.loads(capsys.readouterr().out)
 
     assert (wrong["valid"], len(wrong["findings"])) == (False, 5)
@@ -69,9 +69,9 @@ def test_json_is_one_object(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
 def test_a_missing_file_and_a_missing_parameter_end_with_2(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    assert run(["dag", "validate", "none.yaml"]) == 2
+    assert workflows(["dag", "validate", "none.yaml"]) == 2
     assert "cannot read none.yaml" in capsys.readouterr().err
-    assert run(["dag", "validate", MIXED]) == 2
+    assert workflows(["dag", "validate", MIXED]) == 2
     assert "give --param project=VALUE" in capsys.readouterr().err
 
 
@@ -82,7 +82,7 @@ def test_a_sound_file_that_lacks_a_parameter_is_not_called_wrong(
     to_runner = ["--tr-hostname", "127.0.0.1:9", "--tr-auth-jwt", "none"]
     words = ["run", "--dag-path", MIXED, *to_runner] if command == "run" else ["show", MIXED]
 
-    assert run(["dag", *words]) == 2
+    assert workflows(["dag", *words]) == 2
 
     said = capsys.readouterr().err
     assert said.startswith(f"error: {MIXED} needs the parameter project\n")
@@ -98,7 +98,7 @@ def test_parameters_and_mistakes_are_told_together(
         WRONG.replace("name: x", "name: x\nmaxParallel: 0") + "  env: {A: '{{params.b}}'}\n"
     )
 
-    assert run(["dag", "show", str(path)]) == 2
+    assert workflows(["dag", "show", str(path)]) == 2
 
     assert "fix: add --param b=VALUE, and mend the file; nothing" in capsys.readouterr().err
 
@@ -118,14 +118,14 @@ def test_a_parameter_that_is_none_ends_with_2(
 ) -> None:
     flags = [part for word in words for part in ("--param", word)]
 
-    assert run(["dag", "validate", SIMPLE, *flags]) == 2
+    assert workflows(["dag", "validate", SIMPLE, *flags]) == 2
     assert "NAME=VALUE" in capsys.readouterr().err
 
 
 def test_a_file_in_cloud_storage(gcs: Bucket, capsys: pytest.CaptureFixture[str]) -> None:
     storage.write(gcs.url("simple.yaml"), Path(SIMPLE).read_bytes())
 
-    assert run(["dag", "validate", gcs.url("simple.yaml")]) == 0
+    assert workflows(["dag", "validate", gcs.url("simple.yaml")]) == 0
     assert "no mistakes" in capsys.readouterr().out
 
 
@@ -137,16 +137,16 @@ def test_show_prints_or_writes_a_picture(
 ) -> None:
     target = tmp_path / "picture"
 
-    assert run(["dag", "show", SIMPLE, "--format", form]) == 0
-    assert run(["dag", "show", SIMPLE, "--format", form, "--output", str(target)]) == 0
+    assert workflows(["dag", "show", SIMPLE, "--format", form]) == 0
+    assert workflows(["dag", "show", SIMPLE, "--format", form, "--output", str(target)]) == 0
 
     assert capsys.readouterr().out == target.read_text()
     assert target.read_text().startswith(start)
-    assert run(["dag", "show", SIMPLE, "--output", str(tmp_path / "no" / "folder")]) == 1
+    assert workflows(["dag", "show", SIMPLE, "--output", str(tmp_path / "no" / "folder")]) == 1
 
 
 def test_schema_prints_the_schema(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["dag", "schema"]) == 0
+    assert workflows(["dag", "schema"]) == 0
 
     assert capsys.readouterr().out == schema.text()
 
@@ -157,7 +157,8 @@ def test_help_imports_no_parser() -> None:
     import sys
 
     code = (
-        "import sys; from workflows.cli.main import run; run(['dag', 'validate', '--help']);"
+        "import sys; from workflows.cli.main import run_command_line as run\n"
+        "run(['dag', 'validate', '--help']);"
         "print([m for m in ('yaml', 'ryaml', 'httpx', 'pydantic') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

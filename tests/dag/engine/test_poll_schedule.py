@@ -11,11 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from workflows.core.config.settings import load
 from workflows.dag.engine.duration_estimate import DurationEstimate
 from workflows.dag.engine.poll_schedule import PollIntervals, PollSchedule
 from workflows.dag.engine.scheduler import Graph
 from workflows.dag.engine.watch_targets import LevelSlack, WatchTargets
-from workflows.dag.options import FIXED_INTERVAL, pace
+from workflows.dag.options import pace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -117,10 +118,10 @@ def test_a_fixed_interval_is_kept_whatever_is_known(jobs: list[Made], fixed_s: f
 
 @pytest.mark.parametrize("text", ["10", "2.5", "0.2"])
 def test_the_old_variable_fixes_every_interval(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
-    monkeypatch.setenv(FIXED_INTERVAL, text)
+    monkeypatch.setenv("WORKFLOW_CHECK_STATE_DURATION_SEC", text)
     jobs = [Made(0, 25, 0, watched=True), Made(3, 0.1, 0, watched=False)]
 
-    found = gaps(simulate(jobs, pace(None)))
+    found = gaps(simulate(jobs, pace(None, load().check_state_duration_s)))
 
     assert found == pytest.approx([float(text)] * len(found))
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.dag.running import Told, dag, in_order, layered, run, step
+from workflows.core.config.settings import load
 from workflows.core.errors import (
     AuthenticationFailed,
     NetworkError,
@@ -161,16 +162,14 @@ def test_another_service_at_the_address_is_told_from_a_runner() -> None:
 def test_the_old_variable_fixes_the_interval(
     monkeypatch: pytest.MonkeyPatch, text: str, fixed_s: float
 ) -> None:
-    from workflows.dag.options import FIXED_INTERVAL, pace
+    from workflows.dag.options import pace
 
-    monkeypatch.setenv(FIXED_INTERVAL, text)
-    assert pace(None).fixed_s == fixed_s
+    monkeypatch.setenv("WORKFLOW_CHECK_STATE_DURATION_SEC", text)
+    assert pace(None, load().check_state_duration_s).fixed_s == fixed_s
 
 
 @pytest.mark.parametrize("text", ["soon", "-1", "nan", "inf", "1e9"])
 def test_an_interval_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
-    from workflows.dag.options import FIXED_INTERVAL, pace
-
-    monkeypatch.setenv(FIXED_INTERVAL, text)
+    monkeypatch.setenv("WORKFLOW_CHECK_STATE_DURATION_SEC", text)
     with pytest.raises(SettingsInvalid):
-        pace(None)
+        load()

@@ -217,7 +217,7 @@ def test_a_job_that_is_not_deployed_fails_the_step(remote: Remote, cloud: Cloud)
         ({"WORKFLOW_JOBS": ""}, "flow steps cannot run in Cloud Run"),
         ({"WORKFLOW_JOBS": '{"push_feature": "x"}'}, "no job for the flow hello_world"),
         ({"WORKFLOWS_REGION": ""}, "it is not known where the job"),
-        ({"WORKFLOWS_FLOW_STEPS": "moon"}, "WORKFLOWS_FLOW_STEPS='moon' cannot be used"),
+        ({"WORKFLOWS_FLOW_STEPS": "moon"}, "WORKFLOWS_FLOW_STEPS: must be `local` or `cloud`"),
         ({"CLOUD_RUN_API": "http://run.example.com"}, "is no address"),
     ],
 )

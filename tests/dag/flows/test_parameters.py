@@ -140,7 +140,7 @@ def test_checking_imports_neither_prefect_nor_pydantic(cli: Cli) -> None:
     file = cli.cwd / "dag.yaml"
     file.write_text(file_of("workflow: hello_world", "parameters: {git_url: 'https://x'}"))
     program = (
-        "import sys; from workflows.cli.main import run\n"
+        "import sys; from workflows.cli.main import run_command_line as run\n"
         f"assert run(['dag', 'validate', {str(file)!r}]) == 0\n"
         "print([m for m in ('prefect', 'pydantic', 'httpx') if m in sys.modules])\n"
     )

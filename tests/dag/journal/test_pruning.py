@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.dag.running import dag, run, step
-from workflows.cli.main import run as workflows
+from workflows.cli.main import run_command_line as workflows
+from workflows.core.config.settings import load
 from workflows.core.errors import RunConflict, SettingsInvalid
 from workflows.dag.journal import sqlite_store as journal_sqlite
 from workflows.dag.journal import stores as journals
@@ -29,7 +30,13 @@ def header(run_id: str) -> Header:
 
 def made(folder: Path, run_id: str, *, ended: str = "succeeded", days: float = 40) -> Path:
     """The journal of a run that was last written so many days ago."""
-    opened = journals.open_journal(str(folder), header(run_id), resume=False, durable=False)
+    opened = journals.open_journal(
+        str(folder),
+        header(run_id),
+        resume=False,
+        durable=False,
+        keep_days=load().journal_days,
+    )
     opened.journal.close(ended)
     file = folder / f"{run_id}.sqlite"
     then = time.time() - days * DAY_S
@@ -125,7 +132,7 @@ def test_a_time_that_is_none_is_refused(
     monkeypatch.setenv("WORKFLOWS_JOURNAL_DAYS", text)
 
     with pytest.raises(SettingsInvalid, match="number of days"):
-        journals.open_journal(str(tmp_path), header("new"), resume=False, durable=False)
+        begin(tmp_path)
 
 
 def test_status_tells_of_the_runs_that_are_left(

@@ -101,7 +101,7 @@ def test_a_server_that_cannot_filter_sends_everything(settings: Settings, tmp_pa
     """Where the remote has filters off, the blobless clone is a full one."""
     bare = tmp_path / "bare.git"
     create_bare(bare, files={"a.txt": "a\n"})
-    allowed = settings.model_copy(update={"allow_local_repositories": True})
+    allowed = settings.changed(allow_local_repositories=True)
 
     clone = git.clone_repository(f"file://{bare}", tmp_path / "clone", settings=allowed)
 
@@ -159,7 +159,7 @@ def test_a_token_that_was_withheld_is_said_to_be(
     remote: Remote, settings: Settings, tmp_path: Path
 ) -> None:
     """Where GIT_TOKEN_HOSTS kept the token back, the error names that setting."""
-    picky = settings.model_copy(update={"git_token_hosts": ("gitlab.example.com",)})
+    picky = settings.changed(git_token_hosts=("gitlab.example.com",))
 
     with pytest.raises(AuthenticationFailed, match="GIT_TOKEN_HOSTS"):
         git.clone_repository(remote.url, tmp_path / "clone", settings=picky)

@@ -46,7 +46,7 @@ def test_the_token_goes_to_trusted_hosts_only(
     remote: Remote, settings: Settings, tmp_path: Path
 ) -> None:
     """With GIT_TOKEN_HOSTS another host is never shown the token."""
-    picky = settings.model_copy(update={"git_token_hosts": ("gitlab.example.com",)})
+    picky = settings.changed(git_token_hosts=("gitlab.example.com",))
 
     with pytest.raises(AuthenticationFailed):
         git.clone_repository(remote.url, tmp_path / "clone", settings=picky)

@@ -92,7 +92,7 @@ def test_nobody_listening_is_a_network_error(settings: Settings, tmp_path: Path)
 def test_a_silent_server_is_a_timeout(remote: Remote, settings: Settings, tmp_path: Path) -> None:
     """A remote that does not answer ends after GIT_TIMEOUT_S, transient."""
     remote.server.faults.latency_s = 30
-    hasty = settings.model_copy(update={"git_timeout_s": 0.5})
+    hasty = settings.changed(git_timeout_s=0.5)
     started = time.monotonic()
 
     with pytest.raises(TimeoutExceeded):
@@ -114,7 +114,7 @@ def test_dangerous_urls_never_reach_git(settings: Settings, tmp_path: Path, url:
 def test_local_repositories_need_the_setting(settings: Settings, tmp_path: Path) -> None:
     """A path works only where WORKFLOWS_ALLOW_LOCAL_REPOSITORIES says so."""
     create_bare(tmp_path / "bare.git", files={"a.txt": "a\n"})
-    allowed = settings.model_copy(update={"allow_local_repositories": True})
+    allowed = settings.changed(allow_local_repositories=True)
 
     clone = git.clone_repository(str(tmp_path / "bare.git"), tmp_path / "clone", settings=allowed)
 

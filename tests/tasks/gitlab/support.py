@@ -6,8 +6,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from pydantic import SecretStr
-
+from workflows.core.config.declare import Secret
 from workflows.core.config.settings import Settings, load
 from workflows.local.gitlab_server.actions import editing
 from workflows.servers.faults import Fault
@@ -29,7 +28,7 @@ MARK = "<!-- workflows:test -->"
 
 def settings_for(url: str, token: str = TOKEN, **more: Any) -> Settings:
     """Settings for a GitLab; retries wait next to nothing."""
-    values = {"gitlab_url": url, "gitlab_token": SecretStr(token), "retry_delay_s": 0.001}
+    values = {"gitlab_url": url, "gitlab_token": Secret(token), "retry_delay_s": 0.001}
     return load(**(values | more))
 
 

@@ -135,9 +135,7 @@ def _write(state: Path, running: Stack) -> None:
 
 
 def _state_file() -> Path:
-    base = environment.variable("XDG_STATE_HOME")
-    folder = Path(base) if base else Path(environment.variable("HOME") or "/tmp") / ".local/state"  # noqa: S108
-    return folder / "workflows" / "local.json"
+    return environment.state_folder() / "local.json"
 
 
 def _state() -> dict[str, Any]:

@@ -36,3 +36,10 @@ class Sandbox(StrEnum):
     AUTO = "auto"
     BUBBLEWRAP = "bubblewrap"
     OFF = "off"
+
+
+class FlowSteps(StrEnum):
+    """Where steps of a DAG that are flows run."""
+
+    LOCAL = "local"
+    CLOUD = "cloud"

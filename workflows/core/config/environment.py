@@ -1,13 +1,17 @@
 """The process environment, raw: the one module that touches `os.environ`.
 
-Light on purpose (`--help` reads one variable and must not pay for pydantic); what the variables
-mean is said in `core.config.settings`. See docs/decisions/0002-environment-door.md.
+What our own variables mean, and which of them are secret, is said in `core.config.settings`.
+`variable` is for those that are not ours, such as PORT, HTTP_PROXY and STORAGE_EMULATOR_HOST.
+See docs/decisions/0002-environment-door.md.
 """
 
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+from workflows.core.errors import SettingsInvalid
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -34,18 +38,28 @@ _INHERITED = (
 )
 
 
-_SECRET = ("_TOKEN", "_KEY", "_JWT", "_SECRET", "_PASSWORD", "_AUTH_STRING", "NOTIFY_URLS")
-
-
 def variable(name: str) -> str | None:
     """The value of one environment variable; empty counts as not set."""
     return os.environ.get(name) or None
 
 
-def secrets() -> list[str]:
-    """Values of the variables whose names say that they are secret, for the redactor."""
-    found = [value for name, value in os.environ.items() if name.upper().endswith(_SECRET)]
-    return [value for value in found if value not in {"", "none"}]
+def state_folder() -> Path:
+    """Where state that outlives a run is kept: below XDG_STATE_HOME, else ~/.local/state.
+
+    Raises:
+        SettingsInvalid: the user has no home.
+    """
+    given = variable("XDG_STATE_HOME")
+    if given and Path(given).is_absolute():
+        return Path(given) / "workflows"
+    try:
+        return Path.home() / ".local" / "state" / "workflows"
+    except RuntimeError:
+        raise SettingsInvalid(
+            "there is no folder to keep state in",
+            why="neither HOME nor XDG_STATE_HOME is set",
+            fix="set one of them; a DAG run can also be given --journal",
+        ) from None
 
 
 def for_child(extra: Iterable[tuple[str, str]] = ()) -> dict[str, str]:

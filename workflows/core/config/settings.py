@@ -1,21 +1,34 @@
 """Settings: what the operator sets through environment variables, checked once at start.
 
-`load()` is the only way in. Every field is described; the table in docs/operations.md is
-generated from here. The variables themselves are read by `core.config.environment`.
+`load()` is the only way in. Every setting is declared here and nowhere else, with its variable,
+limits, default and description; which ones are secret is said here, too. The table in
+docs/operations.md is generated from here. `core.config.environment` reads the variables.
 """
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
-from pydantic_core import PydanticCustomError
-
 from workflows.core.config import environment
-from workflows.core.config.choices import LogFormat, LogLevel, PrefectMode, Sandbox
-from workflows.core.config.dag_settings import DagSettings
+from workflows.core.config.choices import FlowSteps, LogFormat, LogLevel, PrefectMode, Sandbox
+from workflows.core.config.declare import (
+    Secret,
+    Values,
+    choice,
+    integer,
+    json_object,
+    number,
+    secret_text,
+    secret_words,
+    shown_value,
+    switch,
+    text,
+    words,
+)
 from workflows.core.errors import SettingsInvalid
+
+RUN_ID = r"\.*[A-Za-z0-9_-][A-Za-z0-9._-]*"
+"""What an id of a run looks like; one of dots alone would be a folder's name."""
 
 _PROVIDER_FIELDS = {
     "openai": ("openai_api_key", "openai_base_url"),
@@ -27,290 +40,304 @@ _PROVIDER_FIELDS = {
 PROVIDERS = tuple(_PROVIDER_FIELDS)
 
 
-class Settings(DagSettings):
-    """Everything Workflows reads from its environment. Secrets are `SecretStr`."""
+class Settings(Values):
+    """Everything Workflows reads from its environment. Secrets are `Secret`, and do not show."""
 
-    git_token: SecretStr | None = Field(
-        None,
-        validation_alias="GIT_TOKEN",
-        description="Access token for clone and push over HTTP(S). Only git's credential "
-        "helper sees it.",
+    git_token = secret_text(
+        "Access token for clone and push over HTTP(S). Only git's credential helper sees it.",
+        variable="GIT_TOKEN",
     )
-    git_username: str = Field(
+    git_username = text(
         "oauth2",
-        min_length=1,
-        validation_alias="GIT_USERNAME",
-        description="User name sent with the token. `oauth2` is right for GitLab personal, "
-        "project and group tokens.",
+        "User name sent with the token. `oauth2` is right for GitLab personal, project and group "
+        "tokens.",
+        variable="GIT_USERNAME",
     )
-    git_token_hosts: tuple[str, ...] = Field(
-        (),
-        validation_alias="GIT_TOKEN_HOSTS",
-        description="Hosts (`gitlab.example.com`, `host:8443`) that GIT_TOKEN may be sent to, "
-        "separated by spaces; not set: the host of `git_url`, whichever it is.",
+    git_token_hosts = words(
+        "Hosts (`gitlab.example.com`, `host:8443`) that GIT_TOKEN may be sent to, separated by "
+        "spaces; not set: the host of `git_url`, whichever it is.",
+        variable="GIT_TOKEN_HOSTS",
     )
-    git_timeout_s: float = Field(
+    git_timeout_s = number(
         900,
-        gt=0,
-        le=86_400,
-        validation_alias="GIT_TIMEOUT_S",
-        description="Longest time one git command may take, in seconds.",
+        "Longest time one git command may take, in seconds.",
+        variable="GIT_TIMEOUT_S",
+        above=0,
+        most=86_400,
+        unit="seconds",
     )
-    git_ca_file: str | None = Field(
+    git_ca_file = text(
         None,
-        validation_alias="GIT_SSL_CAINFO",
-        description="File with the certificate authority of a self-managed GitLab, for git and "
-        "for its API.",
+        "File with the certificate authority of a self-managed GitLab, for git and for its API.",
+        variable="GIT_SSL_CAINFO",
     )
-    gitlab_url: str | None = Field(
+    gitlab_url = text(
         None,
+        "The GitLab to work with, with its sub-path if it has one: `https://gitlab.example.com`.",
+        variable="GITLAB_URL",
         pattern=r"^https?://[^\s/@?#]+(/[^\s?#]*)?$",
-        validation_alias="GITLAB_URL",
-        description="The GitLab to work with, with its sub-path if it has one: "
-        "`https://gitlab.example.com`.",
     )
-    gitlab_token: SecretStr | None = Field(
-        None,
-        validation_alias="GITLAB_TOKEN",
-        description="Access token for GitLab's API (scope `api`); sent to GITLAB_URL only. git "
-        "uses it too where GIT_TOKEN is not set.",
+    gitlab_token = secret_text(
+        "Access token for GitLab's API (scope `api`); sent to GITLAB_URL only. git uses it too "
+        "where GIT_TOKEN is not set.",
+        variable="GITLAB_TOKEN",
     )
-    gitlab_timeout_s: float = Field(
+    gitlab_timeout_s = number(
         30,
-        gt=0,
-        le=600,
-        validation_alias="GITLAB_TIMEOUT_S",
-        description="Longest time one request to GitLab's API may take, in seconds.",
+        "Longest time one request to GitLab's API may take, in seconds.",
+        variable="GITLAB_TIMEOUT_S",
+        above=0,
+        most=600,
+        unit="seconds",
     )
-    lease_s: float = Field(
+    lease_s = number(
         180,
-        ge=1,
-        le=3_600,
-        validation_alias="WORKFLOWS_LEASE_S",
-        description="How long the claim on an issue holds without a heartbeat from its run, in "
-        "seconds.",
+        "How long the claim on an issue holds without a heartbeat from its run, in seconds.",
+        variable="WORKFLOWS_LEASE_S",
+        least=1,
+        most=3_600,
+        unit="seconds",
     )
-    pluscoder: str | None = Field(
+    pluscoder = text(
         None,
-        validation_alias="WORKFLOWS_PLUSCODER",
-        description="The PlusCoder program; not set: the one that `workflows agent install` made, "
-        "else the one on PATH.",
+        "The PlusCoder program; not set: the one that `workflows agent install` made, else the one "
+        "on PATH.",
+        variable="WORKFLOWS_PLUSCODER",
     )
-    sandbox: Sandbox = Field(
+    sandbox = choice(
         Sandbox.AUTO,
-        validation_alias="WORKFLOWS_SANDBOX",
-        description="`auto` runs agents and checks in bubblewrap where it works, `bubblewrap` "
-        "refuses to run without it, `off` never uses it.",
+        "`auto` runs agents and checks in bubblewrap where it works, `bubblewrap` refuses to run "
+        "without it, `off` never uses it.",
+        variable="WORKFLOWS_SANDBOX",
     )
-    agent_log_folder: str | None = Field(
+    agent_log_folder = text(
         None,
-        validation_alias="WORKFLOWS_AGENT_LOG_FOLDER",
-        description="Folder that keeps the agents' logs; not set: they go when the run ends.",
+        "Folder that keeps the agents' logs; not set: they go when the run ends.",
+        variable="WORKFLOWS_AGENT_LOG_FOLDER",
     )
-    protected_paths_allowed: tuple[str, ...] = Field(
-        (),
-        validation_alias="WORKFLOWS_ALLOW_PROTECTED_PATHS",
-        description="Protected paths an agent may change all the same, as glob patterns separated "
-        "by spaces. Such a push starts no pipeline.",
+    protected_paths_allowed = words(
+        "Protected paths an agent may change all the same, as glob patterns separated by spaces. "
+        "Such a push starts no pipeline.",
+        variable="WORKFLOWS_ALLOW_PROTECTED_PATHS",
     )
-    max_changed_files: int = Field(
+    max_changed_files = integer(
         300,
-        ge=1,
-        validation_alias="WORKFLOWS_MAX_CHANGED_FILES",
-        description="Most files one change of an agent may touch.",
+        "Most files one change of an agent may touch.",
+        variable="WORKFLOWS_MAX_CHANGED_FILES",
+        least=1,
+        unit="files",
     )
-    max_file_bytes: int = Field(
+    max_file_bytes = integer(
         1_000_000,
-        ge=1,
-        validation_alias="WORKFLOWS_MAX_FILE_BYTES",
-        description="Size in bytes above which a file an agent wrote is left out of the commit.",
+        "Size in bytes above which a file an agent wrote is left out of the commit.",
+        variable="WORKFLOWS_MAX_FILE_BYTES",
+        least=1,
+        unit="bytes",
     )
-    openai_api_key: SecretStr | None = Field(
-        None, validation_alias="OPENAI_API_KEY", description="Key of the provider `openai`."
-    )
-    openai_base_url: str | None = Field(
+    openai_api_key = secret_text("Key of the provider `openai`.", variable="OPENAI_API_KEY")
+    openai_base_url = text(
         None,
+        "Another server that speaks OpenAI's API, such as `http://127.0.0.1:11434/v1`.",
+        variable="OPENAI_BASE_URL",
         pattern=r"^https?://\S+$",
-        validation_alias="OPENAI_BASE_URL",
-        description="Another server that speaks OpenAI's API, such as `http://127.0.0.1:11434/v1`.",
     )
-    anthropic_api_key: SecretStr | None = Field(
-        None, validation_alias="ANTHROPIC_API_KEY", description="Key of the provider `anthropic`."
+    anthropic_api_key = secret_text(
+        "Key of the provider `anthropic`.", variable="ANTHROPIC_API_KEY"
     )
-    google_api_key: SecretStr | None = Field(
-        None, validation_alias="GOOGLE_API_KEY", description="Key of the provider `google`."
+    google_api_key = secret_text("Key of the provider `google`.", variable="GOOGLE_API_KEY")
+    aws_access_key_id = secret_text(
+        "Key of the provider `aws_bedrock`, with the two below.", variable="AWS_ACCESS_KEY_ID"
     )
-    aws_access_key_id: SecretStr | None = Field(
+    aws_secret_access_key = secret_text(
+        "Secret of AWS_ACCESS_KEY_ID.", variable="AWS_SECRET_ACCESS_KEY"
+    )
+    aws_region = text(None, "Region of the provider `aws_bedrock`.", variable="AWS_REGION_NAME")
+    litellm_api_key = secret_text("Key of the provider `litellm`.", variable="LITELLM_API_KEY")
+    litellm_base_url = text(
         None,
-        validation_alias="AWS_ACCESS_KEY_ID",
-        description="Key of the provider `aws_bedrock`, with the two below.",
-    )
-    aws_secret_access_key: SecretStr | None = Field(
-        None, validation_alias="AWS_SECRET_ACCESS_KEY", description="Secret of AWS_ACCESS_KEY_ID."
-    )
-    aws_region: str | None = Field(
-        None,
-        validation_alias="AWS_REGION_NAME",
-        description="Region of the provider `aws_bedrock`.",
-    )
-    litellm_api_key: SecretStr | None = Field(
-        None, validation_alias="LITELLM_API_KEY", description="Key of the provider `litellm`."
-    )
-    litellm_base_url: str | None = Field(
-        None,
+        "Address of the LiteLLM proxy for the provider `litellm`.",
+        variable="LITELLM_API_BASE",
         pattern=r"^https?://\S+$",
-        validation_alias="LITELLM_API_BASE",
-        description="Address of the LiteLLM proxy for the provider `litellm`.",
     )
-    retries: int = Field(
+    retries = integer(
         3,
-        ge=0,
-        le=10,
-        validation_alias="WORKFLOWS_RETRIES",
-        description="How often a step is tried again after an error that may pass.",
+        "How often a step is tried again after an error that may pass.",
+        variable="WORKFLOWS_RETRIES",
+        least=0,
+        most=10,
     )
-    retry_delay_s: float = Field(
+    retry_delay_s = number(
         1,
-        ge=0,
-        le=60,
-        validation_alias="WORKFLOWS_RETRY_DELAY_S",
-        description="Wait before the first retry, in seconds; it doubles each time, up to 30 s.",
+        "Wait before the first retry, in seconds; it doubles each time, up to 30 s.",
+        variable="WORKFLOWS_RETRY_DELAY_S",
+        least=0,
+        most=60,
+        unit="seconds",
     )
-    allow_local_repositories: bool = Field(
-        default=False,
-        validation_alias="WORKFLOWS_ALLOW_LOCAL_REPOSITORIES",
-        description="Accept `file://` URLs and paths on this machine as `git_url`.",
+    allow_local_repositories = switch(
+        "Accept `file://` URLs and paths on this machine as `git_url`.",
+        variable="WORKFLOWS_ALLOW_LOCAL_REPOSITORIES",
     )
-    notify_urls: tuple[SecretStr, ...] = Field(
-        (),
-        validation_alias="NOTIFY_URLS",
-        description="Where to send the outcome: Apprise URLs, separated by spaces or line ends.",
+    notify_urls = secret_words(
+        "Where to send the outcome: Apprise URLs, separated by spaces or line ends.",
+        variable="NOTIFY_URLS",
     )
-    notify_timeout_s: float = Field(
+    notify_timeout_s = number(
         15,
-        gt=0,
-        le=300,
-        validation_alias="NOTIFY_TIMEOUT_S",
-        description="Longest time all notifications of a run may take together, in seconds.",
+        "Longest time all notifications of a run may take together, in seconds.",
+        variable="NOTIFY_TIMEOUT_S",
+        above=0,
+        most=300,
+        unit="seconds",
     )
-    log_level: LogLevel = Field(
+    log_level = choice(
         LogLevel.INFO,
-        validation_alias="LOG_LEVEL",
-        description="Least severe log line written: DEBUG, INFO, WARNING or ERROR.",
+        "Least severe log line written: DEBUG, INFO, WARNING or ERROR.",
+        variable="LOG_LEVEL",
     )
-    log_format: LogFormat = Field(
+    log_format = choice(
         LogFormat.AUTO,
-        validation_alias="LOG_FORMAT",
-        description="`text`, `json`, or `auto`: JSON where `CLOUD_RUN_JOB` is set.",
+        "`text`, `json`, or `auto`: JSON where `CLOUD_RUN_JOB` is set.",
+        variable="LOG_FORMAT",
     )
-    run_id: str | None = Field(
+    run_id = text(
         None,
-        pattern=r"^[A-Za-z0-9._-]{1,128}$",
-        validation_alias="WORKFLOWS_RUN_ID",
-        description="Id of this run in logs and results; made up where it is not set.",
+        "Id of this run in logs and results; made up where it is not set.",
+        variable="WORKFLOWS_RUN_ID",
+        pattern=RUN_ID,
+        longest=128,
     )
-    workflow_parameters: dict[str, Any] = Field(
-        {},
-        validation_alias="WORKFLOW_PARAMETERS",
-        description="Parameters of the deployment's own as one JSON object, such as "
+    workflow_name = text(
+        None,
+        "The flow that `python -m workflows` runs without a command, as in a Cloud Run Job.",
+        variable="WORKFLOW_NAME",
+    )
+    workflow_parameters = json_object(
+        "Parameters of the deployment's own as one JSON object, such as "
         '`{"check_command": "make test"}`; flags win over them.',
+        variable="WORKFLOW_PARAMETERS",
     )
-    run_url: str | None = Field(
+    run_url = text(
         None,
+        "Page of this run or of its log; the note on an issue links to it.",
+        variable="WORKFLOWS_RUN_URL",
         pattern=r"^https?://[^\s()<>]+$",
-        validation_alias="WORKFLOWS_RUN_URL",
-        description="Page of this run or of its log; the note on an issue links to it.",
     )
-    topic: str | None = Field(
+    topic = text(
         None,
+        "The Pub/Sub topic of the deployment, `projects/PROJECT/topics/TOPIC`; `workflows trigger` "
+        "publishes to it.",
+        variable="WORKFLOWS_TOPIC",
         pattern=r"^projects/[^/\s]+/topics/[^/\s]+$",
-        validation_alias="WORKFLOWS_TOPIC",
-        description="The Pub/Sub topic of the deployment, `projects/PROJECT/topics/TOPIC`; "
-        "`workflows trigger` publishes to it.",
     )
-    pubsub_emulator: str | None = Field(
+    pubsub_emulator = text(
         None,
-        pattern=r"^[^\s/@]+:[0-9]+$",
-        validation_alias="PUBSUB_EMULATOR_HOST",
-        description="`host:port` of a Pub/Sub emulator to publish to in place of Google's, without "
+        "`host:port` of a Pub/Sub emulator to publish to in place of Google's, without "
         "credentials.",
+        variable="PUBSUB_EMULATOR_HOST",
+        pattern=r"^[^\s/@]+:[0-9]+$",
     )
-    cloud_run_job: str | None = Field(
-        None,
-        validation_alias="CLOUD_RUN_JOB",
-        description="Set by Cloud Run: the job's name. Turns on JSON logs.",
+    cloud_run_job = text(
+        None, "Set by Cloud Run: the job's name. Turns on JSON logs.", variable="CLOUD_RUN_JOB"
     )
-    cloud_run_execution: str | None = Field(
+    cloud_run_execution = text(
         None,
-        validation_alias="CLOUD_RUN_EXECUTION",
-        description="Set by Cloud Run: the execution's name, used as run id.",
+        "Set by Cloud Run: the execution's name, used as run id.",
+        variable="CLOUD_RUN_EXECUTION",
     )
-    task_runner_auth_jwt: SecretStr | None = Field(
-        None,
-        validation_alias="TASK_RUNNER_AUTH_JWT",
-        description="What `workflows task-runner serve` asks its callers for: a bearer token, or "
-        "the secret that signs theirs (HS256).",
+    task_runner_auth_jwt = secret_text(
+        "What `workflows task-runner serve` asks its callers for: a bearer token, or the secret "
+        "that signs theirs (HS256).",
+        variable="TASK_RUNNER_AUTH_JWT",
     )
-    prefect_api_url: str | None = Field(
+    prefect_api_url = text(
         None,
+        "A Prefect server or Prefect Cloud, where runs are shown. Not needed to run.",
+        variable="PREFECT_API_URL",
         pattern=r"^https?://[^\s/]+(/\S*)?$",
-        validation_alias="PREFECT_API_URL",
-        description="A Prefect server or Prefect Cloud, where runs are shown. Not needed to run.",
     )
-    prefect_api_key: SecretStr | None = Field(
-        None,
-        validation_alias="PREFECT_API_KEY",
-        description="Key for Prefect Cloud; read by Prefect itself.",
+    prefect_api_key = secret_text(
+        "Key for Prefect Cloud; read by Prefect itself.", variable="PREFECT_API_KEY"
     )
-    prefect_api_auth: SecretStr | None = Field(
-        None,
-        validation_alias="PREFECT_API_AUTH_STRING",
-        description="`user:password` of a self-hosted Prefect server; read by Prefect itself.",
+    prefect_api_auth = secret_text(
+        "`user:password` of a self-hosted Prefect server; read by Prefect itself.",
+        variable="PREFECT_API_AUTH_STRING",
     )
-    prefect_mode: PrefectMode = Field(
+    prefect_mode = choice(
         PrefectMode.AUTO,
-        validation_alias="WORKFLOWS_PREFECT",
-        description="`auto` shows runs in Prefect where `PREFECT_API_URL` is set, `off` never, "
-        "`ephemeral` starts a server for the run.",
+        "`auto` shows runs in Prefect where `PREFECT_API_URL` is set, `off` never, `ephemeral` "
+        "starts a server for the run.",
+        variable="WORKFLOWS_PREFECT",
     )
-    prefect_start_s: float = Field(
+    prefect_start_s = number(
         15,
-        gt=0,
-        le=600,
-        validation_alias="WORKFLOWS_PREFECT_START_S",
-        description="How long Prefect may take before the work begins, in seconds; then it begins "
-        "without it.",
+        "How long Prefect may take before the work begins, in seconds; then it begins without it.",
+        variable="WORKFLOWS_PREFECT_START_S",
+        above=0,
+        most=600,
+        unit="seconds",
     )
-    prefect_grace_s: float = Field(
+    prefect_grace_s = number(
         8,
-        gt=0,
-        le=60,
-        validation_alias="WORKFLOWS_PREFECT_GRACE_S",
-        description="How long the process may wait for Prefect after the work is done, in seconds.",
+        "How long the process may wait for Prefect after the work is done, in seconds.",
+        variable="WORKFLOWS_PREFECT_GRACE_S",
+        above=0,
+        most=60,
+        unit="seconds",
     )
-
-    @field_validator("log_level", mode="before")
-    @classmethod
-    def _upper(cls, value: object) -> object:
-        return value.upper() if isinstance(value, str) else value
-
-    @field_validator("notify_urls", "git_token_hosts", "protected_paths_allowed", mode="before")
-    @classmethod
-    def _split(cls, value: object) -> object:
-        return tuple(value.split()) if isinstance(value, str) else value
-
-    @field_validator("workflow_parameters", mode="before")
-    @classmethod
-    def _object(cls, value: object) -> object:
-        if not isinstance(value, str):
-            return value
-        try:
-            found = json.loads(value)
-        except ValueError:
-            found = None
-        if not isinstance(found, dict):
-            raise PydanticCustomError("json_object", "is not a JSON object")
-        return found
+    tr_auth_jwt = secret_text(
+        "Token for the Task Runner, `none` to send none; not set: Google ID tokens.",
+        variable="TR_AUTH_JWT",
+    )
+    check_state_duration_s = number(
+        None,
+        "Time between two polls of a job of a DAG run, in seconds; not set: as the jobs' durations "
+        "suggest.",
+        variable="WORKFLOW_CHECK_STATE_DURATION_SEC",
+        least=0,
+        most=86_400,
+        unit="seconds",
+    )
+    flow_steps = choice(
+        FlowSteps.LOCAL,
+        "Where steps of a DAG that are flows run: `local`, as child processes, or `cloud`, as "
+        "executions of the Cloud Run Jobs in WORKFLOW_JOBS.",
+        variable="WORKFLOWS_FLOW_STEPS",
+    )
+    workflow_jobs = text(
+        None,
+        'The Cloud Run Job of each flow, for flow steps and the Cloud Functions: `{"hello_world": '
+        '"workflows-hello-world", …}`.',
+        variable="WORKFLOW_JOBS",
+    )
+    project = text(
+        None,
+        "The Google Cloud project of jobs that WORKFLOW_JOBS gives a short name.",
+        variable="WORKFLOWS_PROJECT",
+    )
+    region = text(
+        None,
+        "The region of jobs that WORKFLOW_JOBS gives a short name.",
+        variable="WORKFLOWS_REGION",
+    )
+    cloud_run_api = text(
+        None,
+        "Another address of Cloud Run's API, such as that of `workflows local cloud-run`.",
+        variable="CLOUD_RUN_API",
+    )
+    cloud_run_token = secret_text(
+        "Token for CLOUD_RUN_API where that is on this machine; Google's is never sent there.",
+        variable="CLOUD_RUN_TOKEN",
+    )
+    journal_days = number(
+        30,
+        "How long the journal of a DAG run that has ended is kept on this machine, in days; 0 "
+        "keeps all.",
+        variable="WORKFLOWS_JOURNAL_DAYS",
+        least=0,
+        most=36_500,
+        unit="days",
+    )
 
     @property
     def json_logs(self) -> bool:
@@ -319,58 +346,50 @@ class Settings(DagSettings):
             return self.cloud_run_job is not None
         return self.log_format is LogFormat.JSON
 
+    @property
+    def given_run_id(self) -> str | None:
+        """The id that the operator or Cloud Run gave this run; None where neither did."""
+        return self.run_id or self.cloud_run_execution
+
     def secrets(self) -> list[str]:
         """Every secret value, for the redactor."""
-        values = [getattr(self, name) for name in type(self).model_fields]
-        found = [v for v in (*values, *self.notify_urls) if isinstance(v, SecretStr)]
-        texts = [secret.get_secret_value() for secret in found]
-        return [text for text in texts if text and text != "none"]  # TR_AUTH_JWT may be that word
+        found = [value for value in vars(self).values() if isinstance(value, Secret)]
+        texts = [one.get_secret_value() for one in (*found, *self.notify_urls)]
+        return [one for one in texts if one and one != "none"]  # TR_AUTH_JWT may be that word
 
     def model_variables(self, provider: str) -> dict[str, str]:
         """What an agent needs to reach this provider, as environment variables; no more."""
-        names = _PROVIDER_FIELDS.get(provider, ())
         found: dict[str, str] = {}
-        for name in names:
+        for name in _PROVIDER_FIELDS.get(provider, ()):
             value = getattr(self, name)
             if value is not None:
-                text = value.get_secret_value() if isinstance(value, SecretStr) else value
-                found[str(type(self).model_fields[name].validation_alias)] = text
+                plain = value.get_secret_value() if isinstance(value, Secret) else value
+                found[self.declared()[name].variable] = plain
         return found
 
 
 def load(**overrides: Any) -> Settings:
-    """Read the environment once, with `overrides` (by field name) on top.
+    """Read the environment once, with `overrides` (by the settings' names) on top.
 
     Raises:
         SettingsInvalid: one line for each variable that cannot be used.
     """
-    names = [str(field.validation_alias) for field in Settings.model_fields.values()]
-    found = {name: value for name in names if (value := environment.variable(name)) is not None}
-    try:
-        settings = Settings.model_validate(found)
-    except ValidationError as error:
-        lines = [_line(str(e["loc"][0]), e["msg"]) for e in error.errors(include_input=False)]
+    given = {n: environment.variable(one.variable) for n, one in Settings.declared().items()}
+    values, problems = Settings.read(given, lambda one: one.variable)
+    if problems:
         raise SettingsInvalid(
             "environment variables with values that cannot be used",
-            why="\n".join(lines),
+            why="\n".join(problems),
             fix="see the settings table in docs/operations.md",
-        ) from None
-    return settings.model_copy(update=overrides) if overrides else settings
-
-
-def _line(variable: str, message: str) -> str:
-    return f"{variable}: {message[0].lower()}{message[1:]}"
+        )
+    return Settings(**(values | overrides))
 
 
 def table() -> list[tuple[str, str, str]]:
-    """Every setting as (variable, default, description), as declared, those of DAG runs last."""
+    """Every setting as (variable, default, description), in the order of the declarations."""
     rows = []
-    fields = Settings.model_fields
-    for name in sorted(fields, key=DagSettings.model_fields.__contains__):
-        field = fields[name]
-        default = field.default
-        shown = "" if default in (None, (), {}) else str(default).lower()
-        if isinstance(default, LogLevel):
-            shown = default.value
-        rows.append((str(field.validation_alias), shown, field.description or ""))
+    for one in Settings.declared().values():
+        default = one.default
+        shown = "" if default in (None, (), {}) else shown_value(default)
+        rows.append((one.variable, shown, one.description))
     return rows

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
 from workflows.core import http
-from workflows.core.config import environment
 from workflows.core.errors import RequestConflict, RequestRefused, SettingsInvalid
 from workflows.core.google.token import GoogleToken
 from workflows.core.loopback import LOOPBACK
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from workflows.core.config.declare import Secret
 
 Json = dict[str, Any]
 ENDPOINT = "https://run.googleapis.com"
@@ -100,8 +101,12 @@ class CloudRunApi:
         return found
 
 
-def connect(project: str, region: str, endpoint: str = "") -> CloudRunApi:
-    """The API with Google's tokens; a stand-in on this machine never gets one of those.
+def connect(
+    project: str, region: str, endpoint: str | None, *, local_token: Secret | None
+) -> CloudRunApi:
+    """The API at `endpoint`, by default Google's, with Google's tokens.
+
+    A stand-in on this machine never gets one of those, but `local_token`.
 
     Raises:
         SettingsInvalid: another machine's address that is not https.
@@ -110,7 +115,7 @@ def connect(project: str, region: str, endpoint: str = "") -> CloudRunApi:
     parts = urlsplit(endpoint)
     token: Callable[[], str] = GoogleToken(SCOPE, "Cloud Run")
     if parts.hostname in LOOPBACK:
-        token = partial(str, environment.variable("CLOUD_RUN_TOKEN") or "none")
+        token = partial(str, local_token.get_secret_value() if local_token else "none")
     elif parts.scheme != "https":
         raise SettingsInvalid(f"{endpoint!r} is no address", fix="begin it with https://")
     return CloudRunApi(project, region, token, endpoint=endpoint)

@@ -12,7 +12,6 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from workflows.core.config import environment
 from workflows.core.errors import (
     PermanentError,
     SettingsInvalid,
@@ -28,6 +27,7 @@ from workflows.trigger import dispatch, message
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+    from workflows.core.config.settings import Settings
     from workflows.dag.file.model import FlowCall
 
 _WAITS_S = (0.5, 1.0, 2.0, 4.0, 8.0)  # between tries to start an execution
@@ -38,7 +38,7 @@ _FIX = 'WORKFLOW_JOBS is {"hello_world": "workflows-hello-world", …}, as for t
 
 
 class CloudFlows:
-    """The jobs of these flows, as the environment names them.
+    """The jobs of these flows, as the settings name them.
 
     `cancel_on_exit`: when a `run` is cancelled, its execution is to be, too.
 
@@ -46,9 +46,11 @@ class CloudFlows:
         SettingsInvalid: a flow without a job, or a job whose place is not known.
     """
 
-    def __init__(self, flows: Collection[str], *, cancel_on_exit: bool = False) -> None:
+    def __init__(
+        self, flows: Collection[str], settings: Settings, *, cancel_on_exit: bool = False
+    ) -> None:
         try:
-            catalog = dispatch.Catalog.of(environment.variable("WORKFLOW_JOBS") or "", "{}")
+            catalog = dispatch.Catalog.of(settings.workflow_jobs or "", "{}")
         except dispatch.CatalogInvalid as error:
             raise SettingsInvalid(
                 "flow steps cannot run in Cloud Run", why=str(error), fix=_FIX
@@ -59,7 +61,7 @@ class CloudFlows:
             name = catalog.workflow(flow)
             if name is None:
                 raise SettingsInvalid(f"WORKFLOW_JOBS has no job for the flow {flow}", fix=_FIX)
-            self._jobs[flow] = _place(catalog.jobs[name])
+            self._jobs[flow] = _place(catalog.jobs[name], settings)
 
     async def run(self, flow: FlowCall, timeout_s: float | None, key: str) -> str:
         """Run the flow to its end, or go on with the execution of this key; what went wrong.
@@ -101,18 +103,20 @@ class CloudFlows:
             raise
 
 
-def _place(job: str) -> tuple[cloud_run.CloudRunApi, str]:
+def _place(job: str, settings: Settings) -> tuple[cloud_run.CloudRunApi, str]:
     """The API of a job's project and region, and its short name."""
     parts = job.split("/")
-    project = parts[1] if len(parts) > 1 else environment.variable("WORKFLOWS_PROJECT")
-    region = parts[3] if len(parts) > 1 else environment.variable("WORKFLOWS_REGION")
+    project = parts[1] if len(parts) > 1 else settings.project
+    region = parts[3] if len(parts) > 1 else settings.region
     if not project or not region:
         raise SettingsInvalid(
             f"it is not known where the job {job} is",
             fix="set WORKFLOWS_PROJECT and WORKFLOWS_REGION",
         )
-    endpoint = environment.variable("CLOUD_RUN_API") or ""
-    return cloud_run.connect(project, region, endpoint), parts[-1]
+    api = cloud_run.connect(
+        project, region, settings.cloud_run_api, local_token=settings.cloud_run_token
+    )
+    return api, parts[-1]
 
 
 async def _started(api: cloud_run.CloudRunApi, job: str, flow: FlowCall, run: str) -> str:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from workflows.core import process
 from workflows.core.config import environment
-from workflows.core.errors import SettingsInvalid
+from workflows.core.config.choices import FlowSteps
 from workflows.core.redaction import redact
 from workflows.dag.flows import parameters as flow_parameters
 from workflows.trigger import message
@@ -23,34 +23,29 @@ from workflows.trigger import message
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+    from workflows.core.config.settings import Settings
     from workflows.dag.engine.dependencies import FlowRunner
     from workflows.dag.file.model import FlowCall
 
-LOCATION = "WORKFLOWS_FLOW_STEPS"  # `local` (default) or `cloud`
 LIMIT_S = 36_000.0
 _STOP_S = 2.5  # from SIGTERM, which the flow cleans up after, to SIGKILL
 _KEPT_BYTES = 256 * 1024
 _OURS = ("WORKFLOW_NAME", "WORKFLOW_PARAMETERS", "WORKFLOWS_RUN_URL", "CLOUD_RUN_EXECUTION")
 
 
-def chosen(flows: Collection[str], *, cancel_on_exit: bool = False) -> FlowRunner:
+def chosen(
+    flows: Collection[str], settings: Settings, *, cancel_on_exit: bool = False
+) -> FlowRunner:
     """What carries out steps that are these flows; here they always end with the run.
 
     Raises:
-        SettingsInvalid: they cannot be run as the environment says.
+        SettingsInvalid: they cannot be run as the settings say.
     """
-    where = environment.variable(LOCATION) or "local"
-    if where == "local":
+    if settings.flow_steps is FlowSteps.LOCAL:
         return run
-    if where != "cloud":
-        raise SettingsInvalid(
-            f"{LOCATION}={where!r} cannot be used",
-            why="there are `local` and `cloud`",
-            fix="set it to one of them, or leave it out",
-        )
     from workflows.dag.flows.cloud_run import CloudFlows  # noqa: PLC0415 - httpx comes with it
 
-    return CloudFlows(flows, cancel_on_exit=cancel_on_exit).run
+    return CloudFlows(flows, settings, cancel_on_exit=cancel_on_exit).run
 
 
 def run_id(key: str) -> str:

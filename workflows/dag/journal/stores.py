@@ -8,9 +8,9 @@ from pathlib import Path
 from time import time
 from typing import TYPE_CHECKING
 
+from workflows.core.config import environment
 from workflows.core.errors import RunConflict
 from workflows.dag.journal.journal import Header, Journal, Nowhere, Past
-from workflows.dag.options import default_journal, journal_days
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,14 +28,17 @@ class Opened:
     learned: Learned
 
 
-def open_journal(location: str, header: Header, *, resume: bool, durable: bool) -> Opened:
+def open_journal(
+    location: str, header: Header, *, resume: bool, durable: bool, keep_days: float
+) -> Opened:
     """The journal of the run `header.run_id`, locked; with `resume` it may have one already.
 
-    Where a new run begins on this machine, journals of runs that ended long ago are removed.
+    Where a new run begins on this machine, journals of runs that ended more than `keep_days`
+    ago are removed; 0 keeps all.
 
     Raises:
         RunConflict: it is at work elsewhere, is another workflow's, or is there without `resume`.
-        InputError: the place cannot be used, or WORKFLOWS_JOURNAL_DAYS is no number of days.
+        InputError: the place cannot be used.
     """
     if location == NONE:
         return Opened(Nowhere(), None, Learned(None))
@@ -46,7 +49,6 @@ def open_journal(location: str, header: Header, *, resume: bool, durable: bool) 
         return _checked(stored, stored.past(), Learned(None), header, resume=resume)
     from workflows.dag.journal.sqlite_store import SqliteJournal  # noqa: PLC0415 - others do without it
 
-    days = journal_days()
     folder = _folder(location)
     local = SqliteJournal.open_run(folder / f"{header.run_id}.sqlite", durable=durable)
     learned = Learned(folder / "durations", header.name)
@@ -55,7 +57,7 @@ def open_journal(location: str, header: Header, *, resume: bool, durable: bool) 
     if past is None:
         from workflows.dag.journal import pruning  # noqa: PLC0415 - for this store only
 
-        pruning.prune(folder, days, time())
+        pruning.prune(folder, keep_days, time())
     return opened
 
 
@@ -83,7 +85,7 @@ def runs(location: str) -> list[str]:
 
 
 def _folder(location: str) -> Path:
-    return Path(location).absolute() if location else default_journal()
+    return Path(location).absolute() if location else environment.state_folder() / "dag"
 
 
 def _checked(

@@ -86,8 +86,8 @@ def test_the_critical_path_is_the_longest_way() -> None:
 
 
 @pytest.mark.parametrize("needs", [[[0]], [[1], [0]], [[5]]])
-def test_a_circle_and_a_step_that_is_not_there_are_refused(needs: list[list[int]]) -> None:
-    with pytest.raises(ValueError, match=r"depends on|circle"):
+def test_a_cycle_and_a_step_that_is_not_there_are_refused(needs: list[list[int]]) -> None:
+    with pytest.raises(ValueError, match=r"depends on|cycle"):
         Graph(needs)
 
 

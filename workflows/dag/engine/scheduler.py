@@ -10,6 +10,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from workflows.dag.file.model import When
+from workflows.dag.file.order import dependents_of, topological_order
 from workflows.dag.states import StepState
 
 if TYPE_CHECKING:
@@ -38,27 +39,10 @@ class Graph:
     def __init__(self, dependencies: Sequence[Sequence[int]]) -> None:
         self.size = len(dependencies)
         self.dependencies = dependencies
-        self.dependents: list[list[int]] = [[] for _ in range(self.size)]
-        in_order = True
-        for step, needed in enumerate(dependencies):
-            for one in needed:
-                if not 0 <= one < self.size:
-                    raise ValueError(f"step {step} depends on {one}, which does not exist")
-                self.dependents[one].append(step)
-                in_order = in_order and one < step
-        self.order: Sequence[int] = range(self.size) if in_order else self._topological()
-
-    def _topological(self) -> list[int]:
-        left = [len(needed) for needed in self.dependencies]
-        order = [step for step in range(self.size) if not left[step]]
-        for step in order:  # grows while it is walked
-            for below in self.dependents[step]:
-                left[below] -= 1
-                if not left[below]:
-                    order.append(below)
-        if len(order) != self.size:
-            raise ValueError("the steps wait for each other in a circle")
-        return order
+        self.dependents = dependents_of(dependencies)
+        self.order = topological_order(dependencies, self.dependents)
+        if len(self.order) != self.size:
+            raise ValueError("the dependencies form a cycle")
 
     def critical_path(self, durations_s: Sequence[float]) -> tuple[float, list[int]]:
         """The longest way through, in seconds, and its steps from first to last."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from workflows.core.nearest import nearest
 from workflows.dag.file.findings import Problem
 from workflows.dag.file.model import When
+from workflows.dag.file.order import topological_order
 from workflows.dag.file.templates import Template, references
 
 if TYPE_CHECKING:
@@ -35,8 +36,8 @@ def edges_and_problems(steps: Sequence[Step]) -> tuple[list[Places], list[Proble
     found += _dependencies(steps, odd, places)
     order: Sequence[int] = range(len(steps))
     if not in_order:
-        order, waiting = _sorted(edges)
-        found += _cycles(steps, edges, waiting)
+        order = topological_order(edges)
+        found += _cycles(steps, edges, set(range(len(steps))).difference(order))
     found += _references(steps, places, edges, order)
     return edges, found
 
@@ -106,26 +107,9 @@ def _dependencies(
             seen.add(name)
 
 
-def _sorted(edges: list[Places]) -> tuple[list[int], list[int]]:
-    """The steps so that dependencies come first, and those in or below a cycle."""
-    missing = [len(below) for below in edges]
-    above: list[list[int]] = [[] for _ in edges]
-    for index, below in enumerate(edges):
-        for other in below:
-            above[other].append(index)
-    order = [index for index, count in enumerate(missing) if not count]
-    for index in order:  # it grows meanwhile
-        for other in above[index]:
-            missing[other] -= 1
-            if not missing[other]:
-                order.append(other)
-    return order, [index for index, count in enumerate(missing) if count]
-
-
-def _cycles(steps: Sequence[Step], edges: list[Places], waiting: list[int]) -> Iterator[Problem]:
+def _cycles(steps: Sequence[Step], edges: list[Places], rest: set[int]) -> Iterator[Problem]:
     """One cycle for each knot of steps that wait for each other, the shortest of its first step."""
-    rest = set(waiting)
-    for knot in _knots(edges, waiting, rest):
+    for knot in _knots(edges, sorted(rest), rest):
         start = min(knot)
         ring = _ring(edges, start, set(knot))
         names = [steps[index].id for index in ring]

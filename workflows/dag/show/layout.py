@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from workflows.dag.file.order import dependents_of, topological_order
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -21,60 +23,51 @@ class Layout(NamedTuple):
 
 
 def layout(steps: Sequence[Step]) -> Layout:
-    """The layers of the longest path, each ordered to cross few arrows (the barycentre method).
+    """A row for each depth, each row ordered so that few arrows cross (the barycentre method).
 
-    Dependencies that are not among `steps` count for nothing.
+    The depth of a step is the length of the longest chain of dependencies above it. Dependencies
+    that are not among `steps` are ignored.
     """
-    below = {step.id: list(step.depends_on) for step in steps}
-    for name, ids in below.items():
-        below[name] = [one for one in ids if one in below]
-    above: dict[str, list[str]] = {name: [] for name in below}
-    for name, ids in below.items():
-        for one in ids:
-            above[one].append(name)
-    rows = _rows(below, above)
+    number = {step.id: index for index, step in enumerate(steps)}
+    dependencies = [[number[one] for one in step.depends_on if one in number] for step in steps]
+    dependents = dependents_of(dependencies)
+    rows = _rows(dependencies, dependents)
     for sweep in range(_SWEEPS):
         down = sweep % 2 == 0
         for row in rows if down else reversed(rows):
-            _reorder(row, rows, below if down else above)
+            _reorder(row, rows, dependencies if down else dependents)
     columns = max((len(row) for row in rows), default=0)
     places = {
-        name: (depth, index + (columns - len(row)) / 2)
+        steps[step].id: (depth, index + (columns - len(row)) / 2)
         for depth, row in enumerate(rows)
-        for index, name in enumerate(row)
+        for index, step in enumerate(row)
     }
     return Layout(places, len(rows), columns)
 
 
-def _rows(below: Mapping[str, list[str]], above: Mapping[str, list[str]]) -> list[list[str]]:
-    depth = {name: 0 for name, ids in below.items() if not ids}
-    missing = {name: len(ids) for name, ids in below.items()}
-    order = list(depth)
-    for name in order:  # it grows meanwhile
-        for other in above[name]:
-            depth[other] = max(depth.get(other, 0), depth[name] + 1)
-            missing[other] -= 1
-            if not missing[other]:
-                order.append(other)
-    rows: list[list[str]] = [[] for _ in range(max(depth.values(), default=-1) + 1)]
-    for name in below:
-        rows[depth[name]].append(name)
+def _rows(dependencies: list[list[int]], dependents: list[list[int]]) -> list[list[int]]:
+    depth = [0] * len(dependencies)
+    for step in topological_order(dependencies, dependents):
+        depth[step] = max((depth[one] + 1 for one in dependencies[step]), default=0)
+    rows: list[list[int]] = [[] for _ in range(max(depth, default=-1) + 1)]
+    for step, row in enumerate(depth):
+        rows[row].append(step)
     return rows
 
 
-def _reorder(row: list[str], rows: list[list[str]], near: Mapping[str, list[str]]) -> None:
-    """Sort one row by the middle of what each step is tied to; ties keep their order."""
-    wanted = {one for name in row for one in near[name]}
+def _reorder(row: list[int], rows: list[list[int]], near: list[list[int]]) -> None:
+    """Sort a row by the mean place of each step's neighbours; ties keep their order."""
+    wanted = {one for step in row for one in near[step]}
     place = {
-        name: (index + 0.5) / len(other)
+        step: (index + 0.5) / len(other)
         for other in rows
-        for index, name in enumerate(other)
-        if name in wanted
+        for index, step in enumerate(other)
+        if step in wanted
     }
-    own = {name: (index + 0.5) / len(row) for index, name in enumerate(row)}
+    own = {step: (index + 0.5) / len(row) for index, step in enumerate(row)}
 
-    def middle(name: str) -> float:
-        found = [place[one] for one in near[name]]
-        return sum(found) / len(found) if found else own[name]
+    def mean_place(step: int) -> float:
+        found = [place[one] for one in near[step]]
+        return sum(found) / len(found) if found else own[step]
 
-    row.sort(key=middle)
+    row.sort(key=mean_place)

@@ -6,6 +6,7 @@ from html import escape
 from typing import TYPE_CHECKING, NamedTuple
 
 from workflows.dag.file.model import When
+from workflows.dag.file.order import topological_order
 from workflows.dag.show.layout import layout
 
 if TYPE_CHECKING:
@@ -104,25 +105,11 @@ FORMATS = {"mermaid": mermaid, "dot": dot, "svg": svg}
 
 
 def _drawn(dag: Dag) -> _Drawn:
-    """The first steps in an order in which dependencies come first, if there are too many."""
+    """All steps, or the first `MAX_DRAWN` in an order in which dependencies come first."""
     if len(dag.steps) <= MAX_DRAWN:
         return _Drawn(dag.steps, 0)
-    by_id = {step.id: step for step in dag.steps}
-    waiting = {step.id: len(step.depends_on) for step in dag.steps}
-    above: dict[str, list[str]] = {}
-    for step in dag.steps:
-        for one in step.depends_on:
-            above.setdefault(one, []).append(step.id)
-    order = [name for name, count in waiting.items() if not count]
-    for name in order:  # it grows meanwhile
-        if len(order) >= MAX_DRAWN:
-            break
-        for other in above.get(name, ()):
-            waiting[other] -= 1
-            if not waiting[other]:
-                order.append(other)
-    chosen = order[:MAX_DRAWN]
-    return _Drawn(tuple(by_id[name] for name in chosen), len(dag.steps) - len(chosen))
+    chosen = topological_order(dag.dependencies())[:MAX_DRAWN]
+    return _Drawn(tuple(dag.steps[step] for step in chosen), len(dag.steps) - len(chosen))
 
 
 def _corner(name: str, plan: Layout) -> tuple[int, int]:

@@ -16,7 +16,7 @@ from workflows.core.prefect import orchestration
 from workflows.dag import run
 from workflows.dag.options import DagRunOptions, dag_params
 from workflows.dag.show import report
-from workflows.dag.show.progress import Lines
+from workflows.dag.show.progress import ProgressLines
 from workflows.tasks import utility
 
 if TYPE_CHECKING:
@@ -54,13 +54,13 @@ def body(parameters: FlowParameters, run_: Run) -> Result:
     options = options.changed(run_id=options.run_id or run_.run_id)
     dag = run.load_runnable_dag(options.dag_path, dag_params(options.param), run_.settings)
     with run_.progress(dag.name, len(dag.steps)) as show:
-        display = Lines(lambda text: _log.info("%s", text), show)
+        display = ProgressLines(lambda text: _log.info("%s", text), show)
         one = run.DagRun(dag, options, run_.settings, display)
         summary = one.carry_out()
         if options.report and one.engine is not None:
-            page = report.page(one.engine, summary)
+            page = report.report_page(one.engine, summary)
             Path(options.report).write_text(page, encoding="utf-8")
-        show(summary.steps, summary.table(), report.markdown(summary))
+        show(summary.steps, summary.table(), report.report_markdown(summary))
     if not summary.succeeded:
         raise summary.error()
     return Result(

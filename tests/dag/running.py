@@ -11,7 +11,7 @@ from workflows.core.config.settings import load
 from workflows.dag.file.model import Dag, OnFailure, Step, Task, When
 from workflows.dag.options import DagRunOptions
 from workflows.dag.run import DagRun, RunSummary
-from workflows.dag.show.progress import Silent
+from workflows.dag.show.progress import SilentProgress
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -56,7 +56,7 @@ def write(folder: Path, what: Dag) -> Path:
 
 
 @dataclass
-class Told(Silent):
+class Told(SilentProgress):
     """Remembers the order in which steps began and ended."""
 
     order: list[tuple[str, str]] = field(default_factory=list)

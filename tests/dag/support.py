@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from hypothesis import strategies as st
 
 from workflows.core.errors import DagInvalid
-from workflows.dag.file.loader import loads
+from workflows.dag.file.loader import parse_dag
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,7 +25,7 @@ def load_text(
     text: str | bytes, params: Mapping[str, str] | None = None, file: str = "dag.yaml"
 ) -> Dag:
     data = text.encode() if isinstance(text, str) else text
-    return loads(file, data, params or {}, flows=("push_feature", "hello_world"))
+    return parse_dag(file, data, params or {}, flows=("push_feature", "hello_world"))
 
 
 def findings(

@@ -216,7 +216,7 @@ def _dag_validate_flags(parser: argparse.ArgumentParser) -> None:
 def _dag_validate(found: argparse.Namespace) -> int:
     from workflows.cli.dag import files as dag_files  # noqa: PLC0415
 
-    return dag_files.validate(found.file, found.param, as_json=found.json)
+    return dag_files.validate_dag(found.file, found.param, as_json=found.json)
 
 
 def _dag_show_flags(parser: argparse.ArgumentParser) -> None:
@@ -230,7 +230,7 @@ def _dag_show_flags(parser: argparse.ArgumentParser) -> None:
 def _dag_show(found: argparse.Namespace) -> int:
     from workflows.cli.dag import files as dag_files  # noqa: PLC0415
 
-    return dag_files.show(found.file, found.param, form=found.format, target=found.output)
+    return dag_files.show_dag(found.file, found.param, form=found.format, target=found.output)
 
 
 def _dag_schema_flags(parser: argparse.ArgumentParser) -> None:
@@ -240,7 +240,7 @@ def _dag_schema_flags(parser: argparse.ArgumentParser) -> None:
 def _dag_schema(_found: argparse.Namespace) -> int:
     from workflows.cli.dag import files as dag_files  # noqa: PLC0415
 
-    return dag_files.schema()
+    return dag_files.print_dag_schema()
 
 
 def _cloud_run_flags(parser: argparse.ArgumentParser) -> None:

@@ -45,7 +45,7 @@ def load_runnable_dag(path: str, params: Mapping[str, str], settings: Settings) 
     """
     from workflows.dag.file import loader  # noqa: PLC0415 - a parser comes with it
 
-    dag = loader.load(path, params)
+    dag = loader.load_dag(path, params)
     choose_flow_runner(dag, settings)
     return dag
 

@@ -148,7 +148,7 @@ def test_show_prints_or_writes_a_picture(
 def test_schema_prints_the_schema(capsys: pytest.CaptureFixture[str]) -> None:
     assert workflows(["dag", "schema"]) == 0
 
-    assert capsys.readouterr().out == schema.text()
+    assert capsys.readouterr().out == schema.dag_schema_text()
 
 
 def test_help_imports_no_parser() -> None:

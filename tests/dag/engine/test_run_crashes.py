@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random  # noqa: TID251 - moments to kill at, not names
+import re
 import signal
 import sys
 import time
@@ -146,5 +147,6 @@ def test_exit_codes_and_what_is_said(tmp_path: Path) -> None:
     assert "b: failed" in failed.stderr
     assert json.loads(failed.stdout)["failed"][0]["step"] == "b"
     assert "<h2>Failures</h2>" in page.read_text()
+    assert re.search(r"<title>b\n.*?stroke=\"#c62828\"", page.read_text(), re.DOTALL)
     assert refused.exit_code == 2
     assert gone.exit_code == 75

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 PROBE = r"""
 import json, re, resource, sys, time
 from workflows.core.errors import DagInvalid
-from workflows.dag.file.loader import load
+from workflows.dag.file.loader import load_dag
 def peak_mb():
     try:  # not what the process that started this one needed
         return int(re.search(r"VmHWM:\s+(\d+)", open("/proc/self/status").read())[1]) / 1024
@@ -27,7 +27,7 @@ def peak_mb():
 before = peak_mb()
 start = time.process_time()
 try:
-    said = {"steps": len(load(sys.argv[1], {}).steps)}
+    said = {"steps": len(load_dag(sys.argv[1], {}).steps)}
 except DagInvalid as error:
     said = {"found": [one.text("") for one in error.findings]}
 said["cpu_s"] = time.process_time() - start

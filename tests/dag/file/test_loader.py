@@ -14,9 +14,9 @@ from tests.dag.support import IMAGE, TASK, as_yaml, dags, layered, load_text, sh
 from workflows.core.errors import DagInvalid
 from workflows.core.google import storage
 from workflows.dag.file import parse
-from workflows.dag.file.loader import load
+from workflows.dag.file.loader import load_dag
 from workflows.dag.file.model import Dag, FlowCall, OnFailure, Step, Task, When, fingerprint
-from workflows.dag.file.templates import Template, expand, resolve
+from workflows.dag.file.templates import Template, expand_templates, fill_in_job_ids
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -167,15 +167,17 @@ def test_the_value_of_a_parameter_is_no_template() -> None:
     task = load_text(text, params).steps[0].task
 
     assert task is not None
-    assert resolve(task.args, {"a": "1"}) == (params["x"],)
+    assert fill_in_job_ids(task.args, {"a": "1"}) == (params["x"],)
 
 
 def test_job_ids_are_filled_in_at_run_time() -> None:
-    made = expand("{{ params.p }}-{{steps.a.b.jobId}}/{{ '{{' }} }}", {"p": "{{"}, job_ids=True)
+    made = expand_templates(
+        "{{ params.p }}-{{steps.a.b.jobId}}/{{ '{{' }} }}", {"p": "{{"}, job_ids=True
+    )
 
     assert isinstance(made.text, Template)
     assert made.text == "{{-{{ steps.a.b.jobId }}/{{ }}"
-    assert resolve((made.text, "{{ steps.a.jobId }}"), {"a.b": "77"}) == (
+    assert fill_in_job_ids((made.text, "{{ steps.a.jobId }}"), {"a.b": "77"}) == (
         "{{-77/{{ }}",
         "{{ steps.a.jobId }}",
     )
@@ -319,23 +321,23 @@ def test_a_file_of_this_machine(tmp_path: Path) -> None:
     path = tmp_path / "x.yaml"
     path.write_text(steps(f"- {{id: a, {TASK}}}"))
 
-    assert load(str(path), {}).name == "test"
+    assert load_dag(str(path), {}).name == "test"
 
 
 def test_a_file_that_is_not_there_is_wrong_input(tmp_path: Path) -> None:
     for path in (tmp_path / "none.yaml", tmp_path, tmp_path / "a\0b"):
         with pytest.raises(DagInvalid, match="cannot read"):
-            load(str(path), {})
+            load_dag(str(path), {})
 
 
 def test_an_object_in_cloud_storage(gcs: Bucket) -> None:
     storage.write(gcs.url("dags/x.yaml"), steps(f"- {{id: a, {TASK}}}").encode())
 
-    assert load(gcs.url("dags/x.yaml"), {}).name == "test"
+    assert load_dag(gcs.url("dags/x.yaml"), {}).name == "test"
     with pytest.raises(DagInvalid, match="there is no object"):
-        load(gcs.url("dags/y.yaml"), {})
+        load_dag(gcs.url("dags/y.yaml"), {})
     with pytest.raises(DagInvalid, match="write gs://BUCKET/OBJECT"):
-        load("gs://x", {})
+        load_dag("gs://x", {})
 
 
 def test_a_load_leaves_the_collector_as_it_was() -> None:

@@ -13,24 +13,26 @@ from jsonschema import Draft202012Validator
 
 from tests.dag.support import IMAGE, dags, findings, load_text
 from workflows.dag.file import schema
-from workflows.dag.file.loader import load
+from workflows.dag.file.loader import load_dag
 
 ROOT = Path(__file__).parents[3]
 EXAMPLES = sorted((ROOT / "dags").glob("*.yaml"))
-VALIDATOR = Draft202012Validator(schema.schema())
+VALIDATOR = Draft202012Validator(schema.dag_schema())
 
 
 def test_it_is_a_schema_and_the_published_copy_is_the_same() -> None:
-    Draft202012Validator.check_schema(schema.schema())
+    Draft202012Validator.check_schema(schema.dag_schema())
 
-    assert (ROOT / "docs" / "dag.schema.json").read_text(encoding="utf-8") == schema.text()
+    assert (ROOT / "docs" / "dag.schema.json").read_text(
+        encoding="utf-8"
+    ) == schema.dag_schema_text()
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=[path.stem for path in EXAMPLES])
 def test_the_examples_are_valid_and_load(path: Path) -> None:
     assert list(VALIDATOR.iter_errors(yaml.safe_load(path.read_text(encoding="utf-8")))) == []
 
-    assert load(str(path), {"project": "shop"}).steps
+    assert load_dag(str(path), {"project": "shop"}).steps
 
 
 @settings(max_examples=30, deadline=None)

@@ -9,7 +9,7 @@ import pytest
 
 from workflows.core import process
 from workflows.core.errors import DagInvalid
-from workflows.dag.file.loader import loads
+from workflows.dag.file.loader import parse_dag
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,7 +26,7 @@ def file_of(*lines: str) -> str:
 
 def found(text: str, params: Mapping[str, str] | None = None) -> list[Finding]:
     try:
-        loads("dag.yaml", text.encode(), params or {})
+        parse_dag("dag.yaml", text.encode(), params or {})
     except DagInvalid as error:
         return list(error.findings)
     return []

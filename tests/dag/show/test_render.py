@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 
 from tests.dag.support import layered, load_text
-from workflows.dag.file.loader import load
+from workflows.dag.file.loader import load_dag
 from workflows.dag.file.model import Dag, FlowCall, Step, Task, When
 from workflows.dag.show import render
 from workflows.dag.show.layout import layout
 
 DAGS = Path(__file__).parents[3] / "dags"
-FORK = load(str(DAGS / "fork_error_dag.yaml"), {})
+FORK = load_dag(str(DAGS / "fork_error_dag.yaml"), {})
 NASTY = '"]; </svg><script>alert(1)</script> & \\ \n\0\x1b end'
 ODD = Dag(
     NASTY,
@@ -92,3 +92,16 @@ def test_a_large_dag_is_drawn_in_part_and_says_so(form: str) -> None:
 
     assert "4,500" in text
     assert len(text) < 500_000
+
+
+def test_svg_outlines_steps_and_changes_texts_before_it_cuts_them() -> None:
+    secret = "a-very-long-secret-of-thirty-two"
+    dag = Dag("test", (Step(f"deploy-{secret}", task=Task("a", f"x/{secret}")),))
+
+    picture = render.svg(
+        dag, outlines={dag.steps[0].id: "#123456"}, text=lambda one: one.replace(secret, "***")
+    )
+
+    assert 'stroke="#123456"' in picture
+    assert ">deploy-***<" in picture
+    assert "a-very" not in picture

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 
 
-def parameters(words: Sequence[str]) -> dict[str, str]:
+def dag_parameters(words: Sequence[str]) -> dict[str, str]:
     """The values of `--param NAME=VALUE`.
 
     Raises:
@@ -37,22 +37,22 @@ def parameters(words: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def loaded(file: str, words: Sequence[str]) -> Dag:
+def load_with_parameters(file: str, words: Sequence[str]) -> Dag:
     """The DAG of a file, with the parameters of the command line.
 
     Raises:
-        DagInvalid, CommandLineInvalid: as `loader.load` and `parameters` say.
+        DagInvalid, CommandLineInvalid: as `loader.load_dag` and `dag_parameters` say.
     """
-    given = parameters(words)
-    from workflows.dag.file import loader  # noqa: PLC0415 - parsers come with it
+    given = dag_parameters(words)
+    from workflows.dag.file import loader
 
-    return loader.load(file, given)
+    return loader.load_dag(file, given)
 
 
-def validate(file: str, words: Sequence[str], *, as_json: bool) -> int:
+def validate_dag(file: str, words: Sequence[str], *, as_json: bool) -> int:
     """Say whether the file could be run (0), or everything that is wrong with it (2)."""
     try:
-        dag = loaded(file, words)
+        dag = load_with_parameters(file, words)
     except DagInvalid as error:
         if as_json:
             found = [finding.as_dict() for finding in error.findings]
@@ -61,7 +61,7 @@ def validate(file: str, words: Sequence[str], *, as_json: bool) -> int:
             lines = [finding.text(file) for finding in error.findings]
             output.complain("\n".join(lines or [f"error: {error}"]))
         return error.exit_code
-    from workflows.dag.file.model import fingerprint  # noqa: PLC0415
+    from workflows.dag.file.model import fingerprint
 
     if as_json:
         facts = {"file": file, "valid": True, "name": dag.name, "steps": len(dag.steps)}
@@ -72,10 +72,10 @@ def validate(file: str, words: Sequence[str], *, as_json: bool) -> int:
     return 0
 
 
-def show(file: str, words: Sequence[str], *, form: str, target: str | None) -> int:
+def show_dag(file: str, words: Sequence[str], *, form: str, target: str | None) -> int:
     """Print the DAG as a picture's source, or write it to the file `target`."""
-    dag = loaded(file, words)
-    from workflows.dag.show import render  # noqa: PLC0415
+    dag = load_with_parameters(file, words)
+    from workflows.dag.show import render
 
     text = render.FORMATS[form](dag)
     if target is None:
@@ -90,9 +90,9 @@ def show(file: str, words: Sequence[str], *, form: str, target: str | None) -> i
     return 0
 
 
-def schema() -> int:
+def print_dag_schema() -> int:
     """Print the JSON Schema of DAG files."""
-    from workflows.dag.file import schema as published  # noqa: PLC0415
+    from workflows.dag.file import schema
 
-    output.say(published.text())
+    output.say(schema.dag_schema_text())
     return 0

@@ -74,15 +74,15 @@ def _run_as_flow(given: dict[str, Any], settings: Settings, found: argparse.Name
 
 def _display(settings: Settings, found: argparse.Namespace) -> RunDisplay:
     """A live view on a terminal, plain lines elsewhere, nothing with --quiet or --json."""
-    from workflows.dag.show.progress import Lines, Silent  # noqa: PLC0415
+    from workflows.dag.show.progress import ProgressLines, SilentProgress  # noqa: PLC0415
 
     if found.quiet or found.json:
-        return Silent()
+        return SilentProgress()
     if sys.stderr.isatty() and settings.cloud_run_job is None:
         from workflows.cli.dag.live import LiveView  # noqa: PLC0415 - rich is for terminals
 
         return LiveView()
-    return Lines(output.complain)
+    return ProgressLines(output.complain)
 
 
 def _print_outcome(summary: RunSummary, *, as_json: bool, quiet: bool) -> int:
@@ -122,6 +122,6 @@ def _write_report(target: Path, one: DagRun, summary: RunSummary) -> None:
 
     assert one.engine is not None  # noqa: S101 - it has run
     try:
-        target.write_text(report.page(one.engine, summary), encoding="utf-8")
+        target.write_text(report.report_page(one.engine, summary), encoding="utf-8")
     except OSError as error:
         output.complain(f"the report is not written: {error}")

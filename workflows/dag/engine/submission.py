@@ -6,7 +6,7 @@ from time import time
 from typing import TYPE_CHECKING
 
 from workflows.core.errors import AnswerLost, RequestRefused, TimeoutExceeded, WorkflowsError
-from workflows.dag.file.templates import resolve
+from workflows.dag.file.templates import fill_in_job_ids
 from workflows.dag.journal import journal as events
 from workflows.dag.runner.protocol import JobState, RunnerJob, idempotency_key
 
@@ -109,7 +109,7 @@ class JobSubmitter:
         assert task is not None  # noqa: S101 - flows have no job
         name, image_uri, args = task
         try:
-            args = resolve(args, self.job_ids)
+            args = fill_in_job_ids(args, self.job_ids)
         except KeyError as error:
             raise RequestRefused(f"step {error} has no job id: it was not submitted") from None
         key = idempotency_key(self._run_id, what.id, attempt)

@@ -15,7 +15,7 @@ from workflows.dag.file.findings import Path, Problem
 from workflows.dag.file.limits import MAX_DEPTH
 from workflows.dag.file.model import FlowCall, OnFailure, Step, Task, When
 from workflows.dag.file.parse import Source
-from workflows.dag.file.templates import MARK, expand
+from workflows.dag.file.templates import MARK, expand_templates
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -330,7 +330,7 @@ class Checker:
             self.complain(path, "a text may not hold the character NUL", "take it out")
         if MARK not in value:
             return value
-        made = expand(value, self._params, job_ids=job_ids)
+        made = expand_templates(value, self._params, job_ids=job_ids)
         for message, fix in made.problems:
             self.complain(path, message, fix)
         return made.text

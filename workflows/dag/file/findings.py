@@ -50,7 +50,7 @@ class Finding:
         return asdict(self)
 
 
-def invalid(file: str, findings: list[Finding]) -> DagInvalid:
+def dag_invalid(file: str, findings: list[Finding]) -> DagInvalid:
     """The error to raise for these findings: all of them, in the order of the file."""
     ordered = sorted(set(findings), key=lambda one: (one.line, one.column, one.message))
     told, rest = ordered[:MAX_TOLD], ordered[MAX_TOLD:]
@@ -74,6 +74,6 @@ def invalid(file: str, findings: list[Finding]) -> DagInvalid:
     return error
 
 
-def unreadable(file: str, why: str, fix: str = "") -> DagInvalid:
+def dag_unreadable(file: str, why: str, fix: str = "") -> DagInvalid:
     """The error to raise for a file whose content is not to be had."""
     return DagInvalid(f"cannot read {file}", why=why, fix=fix)

@@ -8,7 +8,7 @@ from workflows.core.nearest import nearest
 from workflows.dag.file.findings import Problem
 from workflows.dag.file.model import When
 from workflows.dag.file.order import topological_order
-from workflows.dag.file.templates import Template, references
+from workflows.dag.file.templates import Template, referenced_steps
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -195,7 +195,7 @@ def _references(
             continue
         own = set(edges[index])
         for arg, text in enumerate(step.task.args):
-            for name in references((text,)):
+            for name in referenced_steps((text,)):
                 path = ("steps", index, "task", "args", arg)
                 other = places.get(name)
                 if other is None:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 from workflows.core.errors import RequestRefused, ResourceNotFound, UrlRefused
 from workflows.dag.file import graph, limits, parse
 from workflows.dag.file.check import Checker
-from workflows.dag.file.findings import Finding, Problem, invalid, unreadable
+from workflows.dag.file.findings import Finding, Problem, dag_invalid, dag_unreadable
 from workflows.dag.file.model import Dag
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ _OTHER_SPELLINGS = [
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
-def load(
+def load_dag(
     path: str, params: Mapping[str, str] | None = None, *, flows: Collection[str] | None = None
 ) -> Dag:
     """Read and check the file; `params` fill in `{{ params.x }}`.
@@ -53,10 +53,10 @@ def load(
         AuthenticationFailed, AccessDenied, NetworkError, …: as `core.google.storage` says, for `gs://`.
     """
     data = _bytes(path)
-    return loads(path, data, params, flows=flows)
+    return parse_dag(path, data, params, flows=flows)
 
 
-def loads(
+def parse_dag(
     file: str,
     data: bytes,
     params: Mapping[str, str] | None = None,
@@ -79,20 +79,20 @@ def _bytes(path: str) -> bytes:
         try:
             return storage.read(path, limit_bytes=limits.MAX_BYTES + 1)
         except (ResourceNotFound, UrlRefused) as error:
-            raise unreadable(path, error.what, error.fix) from error
+            raise dag_unreadable(path, error.what, error.fix) from error
         except RequestRefused as error:
-            raise unreadable(path, f"{error.what}\n{error.why}".strip(), error.fix) from error
+            raise dag_unreadable(path, f"{error.what}\n{error.why}".strip(), error.fix) from error
     try:
         with Path(path).open("rb") as file:
             return file.read(limits.MAX_BYTES + 1)
     except (OSError, ValueError) as error:
-        raise unreadable(path, str(error), "check the path") from error
+        raise dag_unreadable(path, str(error), "check the path") from error
 
 
 def _decoded(file: str, data: bytes) -> str:
     problem = limits.too_many_bytes(len(data))
     if problem is not None:
-        raise invalid(file, [Finding(1, 1, None, problem.message, problem.suggestion)])
+        raise dag_invalid(file, [Finding(1, 1, None, problem.message, problem.suggestion)])
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -101,7 +101,7 @@ def _decoded(file: str, data: bytes) -> str:
         column = len(before[before.rfind(b"\n") + 1 :].decode(errors="replace")) + 1
         says = f"not UTF-8: byte 0x{data[error.start]:02x}"
         fix = "save the file as UTF-8"
-        raise invalid(file, [Finding(line, column, None, says, fix)]) from None
+        raise dag_invalid(file, [Finding(line, column, None, says, fix)]) from None
 
 
 @contextmanager
@@ -275,4 +275,4 @@ class _Loading:
                 Finding(*place, seen.step_of(problem.path), problem.message, problem.suggestion)
                 for place, problem in seen.problems
             ]
-        raise invalid(self._file, told)
+        raise dag_invalid(self._file, told)

@@ -48,7 +48,7 @@ class Task(NamedTuple):
     name: str
     image_uri: str
     args: tuple[str, ...] = ()
-    """Texts, some of them `templates.Template`: fill in with `templates.resolve` at run time."""
+    """Texts; `templates.fill_in_job_ids` replaces those that are a `templates.Template`."""
 
 
 @dataclass(frozen=True, slots=True)

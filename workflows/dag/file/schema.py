@@ -8,7 +8,7 @@ from typing import Any
 from workflows.dag.file import fields
 
 
-def schema() -> dict[str, Any]:
+def dag_schema() -> dict[str, Any]:
     """JSON Schema, draft 2020-12, with both spellings of every key; made from `fields`."""
     step = _mapping(fields.STEP, "One node: a task or a flow.")
     step["oneOf"] = [{"required": ["task"]}, {"required": ["workflow"]}]
@@ -22,9 +22,9 @@ def schema() -> dict[str, Any]:
     }
 
 
-def text() -> str:
+def dag_schema_text() -> str:
     """The schema as it is published: indented, with a line end."""
-    return json.dumps(schema(), indent=2) + "\n"
+    return json.dumps(dag_schema(), indent=2) + "\n"
 
 
 def _mapping(table: tuple[fields.Field, ...], description: str) -> dict[str, Any]:

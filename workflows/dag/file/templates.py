@@ -51,7 +51,7 @@ class Template(str):
         return made
 
 
-def resolve(args: tuple[str, ...], job_ids: Mapping[str, str]) -> tuple[str, ...]:
+def fill_in_job_ids(args: tuple[str, ...], job_ids: Mapping[str, str]) -> tuple[str, ...]:
     """`args` with the job ids filled in; the same tuple if there is no place for one.
 
     Raises:
@@ -63,7 +63,7 @@ def resolve(args: tuple[str, ...], job_ids: Mapping[str, str]) -> tuple[str, ...
     return tuple(_filled(arg, job_ids) if isinstance(arg, Template) else arg for arg in args)
 
 
-def references(args: tuple[str, ...]) -> list[str]:
+def referenced_steps(args: tuple[str, ...]) -> list[str]:
     """The ids of the steps whose job ids these args need, in order, with repetitions."""
     if Template not in map(type, args):
         return []
@@ -79,7 +79,7 @@ def _filled(arg: Template, job_ids: Mapping[str, str]) -> str:
 
 
 @dataclass(slots=True)
-class Expanded:
+class ExpandedText:
     """A text after its parameters were filled in, and what was wrong with it."""
 
     text: str
@@ -87,7 +87,7 @@ class Expanded:
     """Pairs of message and suggestion."""
 
 
-def expand(text: str, params: Mapping[str, str], *, job_ids: bool) -> Expanded:
+def expand_templates(text: str, params: Mapping[str, str], *, job_ids: bool) -> ExpandedText:
     """`text` with parameters filled in; a `Template` if it has places for job ids.
 
     `job_ids` says whether such places are allowed here.
@@ -106,8 +106,8 @@ def expand(text: str, params: Mapping[str, str], *, job_ids: bool) -> Expanded:
             parts.append(part)
     parts.append(text[end:])
     if any(isinstance(part, JobId) for part in parts):
-        return Expanded(Template.of(_joined(parts)), problems)
-    return Expanded("".join(part for part in parts if isinstance(part, str)), problems)
+        return ExpandedText(Template.of(_joined(parts)), problems)
+    return ExpandedText("".join(part for part in parts if isinstance(part, str)), problems)
 
 
 def _part(

@@ -18,7 +18,7 @@ _SUMMARY_S = 5.0
 _SAID = frozenset({StepState.FAILED, StepState.CANCELLED})
 
 
-class Silent:
+class SilentProgress:
     """Says nothing."""
 
     def begin(self, engine: Engine, run_id: str) -> None:
@@ -37,7 +37,7 @@ class Silent:
         """Nothing."""
 
 
-class Lines(Silent):
+class ProgressLines(SilentProgress):
     """A line for each step that has ended, while they are few; every failure; else counts."""
 
     def __init__(

@@ -1,4 +1,4 @@
-"""A DAG as a picture: Mermaid, DOT or SVG text. Pure, and every text from the file is escaped."""
+"""A DAG as a picture: Mermaid, DOT or SVG text. Pure; every text from the file is escaped."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from workflows.dag.file.order import topological_order
 from workflows.dag.show.layout import layout
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from workflows.dag.file.model import Dag, Step
     from workflows.dag.show.layout import Layout
 
@@ -24,9 +26,10 @@ _COLOURS = {
     When.ON_FAILURE: ("#fdeeee", "#b64a3b"),
 }
 _STYLE = (
-    "text{font:13px system-ui,sans-serif;fill:#222}.small{font-size:10px;fill:#555}"
-    ".head{font-weight:600;font-size:15px}path{fill:none;stroke:#8a8f98;stroke-width:1.3}"
-    "rect{stroke-width:1.3}"
+    # with a class, since in a page these rules would apply to its other pictures too
+    ".dag text{font:13px system-ui,sans-serif;fill:#222}.dag .small{font-size:10px;fill:#555}"
+    ".dag .head{font-weight:600;font-size:15px}"
+    ".dag path{fill:none;stroke:#8a8f98;stroke-width:1.3}.dag rect{stroke-width:1.3}"
 )
 
 _TIP = (
@@ -78,30 +81,38 @@ def dot(dag: Dag) -> str:
     return "\n".join([*lines, "}"]) + "\n"
 
 
-def svg(dag: Dag) -> str:
-    """A self-contained SVG: a row for each depth, arrows from dependencies down."""
+def svg(
+    dag: Dag, *, outlines: Mapping[str, str] | None = None, text: Callable[[str], str] = str
+) -> str:
+    """A self-contained SVG: a row for each depth, arrows from dependencies down.
+
+    `outlines` are colours of boxes by step id; `text` is applied to every text before it is cut
+    and escaped.
+    """
     drawn = _drawn(dag)
     plan = layout(drawn.steps)
     width = max(2 * _MARGIN + plan.columns * (_BOX_W + _GAP_X) - _GAP_X, 360)
     height = _HEAD_H + 2 * _MARGIN + plan.rows * (_BOX_H + _GAP_Y) - _GAP_Y
-    title = f"{dag.name}: {len(dag.steps):,} steps"
+    title = f"{text(dag.name)}: {len(dag.steps):,} steps"
     if drawn.left_out:
         title += f", the last {drawn.left_out:,} are not drawn"
     size = f'width="{width}" height="{height}"'
     view = f'viewBox="0 0 {width} {height}"'
     lines = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" {view} {size} role="img">',
+        f'<svg class="dag" xmlns="http://www.w3.org/2000/svg" {view} {size} role="img">',
         f"<title>{_xml(title)}</title><style>{_STYLE}</style>",
         _TIP,
         f'<rect {size} fill="#fff"/>',
         f'<text class="head" x="{_MARGIN}" y="{_MARGIN + 8}">{_xml(title)}</text>',
     ]
     lines += _arrows(drawn.steps, plan)
-    lines += [_box(step, plan) for step in drawn.steps]
+    for step in drawn.steps:
+        outline = outlines.get(step.id) if outlines else None
+        lines.append(_box(step, _corner(step.id, plan), outline, text))
     return "\n".join([*lines, "</svg>"]) + "\n"
 
 
-FORMATS = {"mermaid": mermaid, "dot": dot, "svg": svg}
+FORMATS: Mapping[str, Callable[[Dag], str]] = {"mermaid": mermaid, "dot": dot, "svg": svg}
 
 
 def _drawn(dag: Dag) -> _Drawn:
@@ -139,19 +150,22 @@ def _arrows(steps: tuple[Step, ...], plan: Layout) -> list[str]:
     return lines
 
 
-def _box(step: Step, plan: Layout) -> str:
-    x, y = _corner(step.id, plan)
+def _box(
+    step: Step, corner: tuple[int, int], outline: str | None, text: Callable[[str], str]
+) -> str:
+    x, y = corner
     plain = "flow" if step.flow else "task"
     fill, stroke = _COLOURS[plain if step.when is When.ON_SUCCESS else step.when]
     runs = step.task.image_uri if step.task else f"flow {step.flow.workflow if step.flow else ''}"
-    tip = "\n".join(part for part in (step.id, step.description, runs) if part)
+    name, runs = text(step.id), text(runs)
+    tip = "\n".join(part for part in (name, text(step.description), runs) if part)
     dashes = ' stroke-dasharray="5 4"' if step.when is not When.ON_SUCCESS else ""
     middle = x + _BOX_W // 2
     return (
         f"<g><title>{_xml(tip)}</title>"
         f'<rect x="{x}" y="{y}" width="{_BOX_W}" height="{_BOX_H}" rx="7" fill="{fill}"'
-        f' stroke="{stroke}"{dashes}/>'
-        f'<text x="{middle}" y="{y + 17}" text-anchor="middle">{_xml(_cut(step.id, 22))}</text>'
+        f' stroke="{outline or stroke}"{dashes}/>'
+        f'<text x="{middle}" y="{y + 17}" text-anchor="middle">{_xml(_cut(name, 22))}</text>'
         f'<text class="small" x="{middle}" y="{y + 32}" text-anchor="middle">'
         f"{_xml(_cut(_short_name(runs), 30))}</text></g>"
     )

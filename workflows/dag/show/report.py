@@ -1,7 +1,7 @@
-"""A page about one run that needs nothing else: counts, failures, Gantt, critical path.
+"""A report about one run as one HTML file: counts, failures, Gantt chart, critical path, graph.
 
-Everything from outside is escaped; there is no script, and nothing is fetched. The same in short
-as Markdown, for where pages are not shown.
+All texts are escaped and redacted; the page has no script and loads nothing. A short form in
+Markdown is for places that do not show HTML.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from workflows.core.redaction import redact
+from workflows.dag.show import render
 from workflows.dag.states import StepState
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from workflows.dag.run import RunSummary
 
 _MOST_BARS = 2_000
-_MOST_IN_GRAPH = 300
 _MOST_IN_SHORT = 100
 _ROW, _WIDTH, _LABEL = 18, 900, 220
 _COLOURS = {
@@ -29,6 +29,7 @@ _COLOURS = {
     StepState.SKIPPED: "#9e9e9e",
     StepState.NOT_NEEDED: "#bdbdbd",
 }
+_NOT_ENDED = "#1565c0"
 _STYLE = """
 body{font:14px/1.45 system-ui,sans-serif;margin:2rem auto;max-width:1200px;padding:0 1rem;
 color:#222;background:#fff}h1{font-size:1.4rem}h2{font-size:1.1rem;margin-top:2rem}
@@ -38,7 +39,7 @@ pre{white-space:pre-wrap;margin:0}svg{display:block;max-width:100%;height:auto}
 """
 
 
-def page(engine: Engine, summary: RunSummary) -> str:
+def report_page(engine: Engine, summary: RunSummary) -> str:
     """The whole page, as HTML."""
     title = escape(redact(summary.name))
     parts = [
@@ -57,7 +58,7 @@ def page(engine: Engine, summary: RunSummary) -> str:
     return "".join(parts)
 
 
-def markdown(summary: RunSummary) -> str:
+def report_markdown(summary: RunSummary) -> str:
     """The run in short: its facts, the critical path, the failures with the runner's words."""
     facts = [f"| {name} | {value} |" for name, value in _rows(summary)]
     path = " → ".join(f"`{step}`" for step in _short(summary.critical_path))
@@ -123,7 +124,7 @@ def _gantt(engine: Engine, critical: set[str]) -> str:
         x = _LABEL + (engine.began[step] - first) / span * _WIDTH
         width = max((over - engine.began[step]) / span * _WIDTH, 1.0)
         name = engine.dag.steps[step].id
-        colour = _COLOURS.get(engine.scheduler.states[step], "#1565c0")
+        colour = _colour(engine.scheduler.states[step])
         weight = " font-weight='bold'" if name in critical else ""
         label = f"{_text(name)}: {over - engine.began[step]:.2f} s"
         y = row * _ROW
@@ -140,42 +141,11 @@ def _gantt(engine: Engine, critical: set[str]) -> str:
 
 
 def _graph(engine: Engine) -> str:
-    """Who waits for whom: a column for each depth, a line for each dependency."""
-    graph = engine.scheduler.graph
-    if graph.size > _MOST_IN_GRAPH:
-        return f"<p>The graph is not drawn for more than {_MOST_IN_GRAPH} steps.</p>"
-    depth = [0] * graph.size
-    for step in graph.order:
-        for below in graph.dependents[step]:
-            depth[below] = max(depth[below], depth[step] + 1)
-    places = _places(depth)
-    lines = [
-        f"<line x1='{places[a][0] + 130}' y1='{places[a][1] + 10}' x2='{places[b][0]}'"
-        f" y2='{places[b][1] + 10}' stroke='#999'/>"
-        for b, needs in enumerate(graph.dependencies)
-        for a in needs
-    ]
-    boxes = [
-        f"<rect x='{x}' y='{y}' width='130' height='20' rx='3' fill='none'"
-        f" stroke='{_COLOURS.get(engine.scheduler.states[step], '#1565c0')}'/>"
-        f"<text x='{x + 5}' y='{y + 14}' font-size='10'>"
-        f"{_text(engine.dag.steps[step].id[:22])}<title>{_text(engine.dag.steps[step].id)}</title>"
-        "</text>"
-        for step, (x, y) in enumerate(places)
-    ]
-    width = max((x for x, _ in places), default=0) + 140
-    height = max((y for _, y in places), default=0) + 30
-    return (
-        f"<h2>Graph</h2><svg viewBox='0 0 {width} {height}' role='img'>"
-        f"{''.join(lines)}{''.join(boxes)}</svg>"
-    )
+    """The picture of `workflows dag show`, each step outlined in the colour of its state."""
+    states = zip(engine.dag.steps, engine.scheduler.states, strict=True)
+    outlines = {step.id: _colour(state) for step, state in states}
+    return f"<h2>Graph</h2>{render.svg(engine.dag, outlines=outlines, text=redact)}"
 
 
-def _places(depth: Sequence[int]) -> list[tuple[int, int]]:
-    rows: dict[int, int] = {}
-    places = []
-    for column in depth:
-        row = rows.get(column, 0)
-        rows[column] = row + 1
-        places.append((column * 180, row * 30 + 2))
-    return places
+def _colour(state: StepState) -> str:
+    return _COLOURS.get(state, _NOT_ENDED)

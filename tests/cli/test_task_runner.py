@@ -96,9 +96,9 @@ def test_it_hands_jobs_to_cloud_run(cli: Cli, tmp_path: Path) -> None:
 )
 def test_a_wrong_flag_is_wrong_input(args: list[str], words: str) -> None:
     parser = flags.Parser(prog="workflows task-runner serve")
-    task_runner.configure(parser)
+    task_runner.add_task_runner_flags(parser)
 
     with pytest.raises(InputError) as caught:
-        task_runner.serve(flags.parse_command_line(parser, args))
+        task_runner.serve_task_runner(flags.parse_command_line(parser, args))
 
     assert words in str(caught.value)

@@ -1,4 +1,4 @@
-"""`workflows agent …`: the coding agents, which are programs of their own."""
+"""`workflows agent install`: installs a coding agent, which is a program of its own."""
 
 from __future__ import annotations
 
@@ -13,17 +13,19 @@ if TYPE_CHECKING:
 AGENTS = ("pluscoder",)
 
 
-def install_flags(parser: argparse.ArgumentParser) -> None:
+def add_install_flags(parser: argparse.ArgumentParser) -> None:
     """Flags of `agent install`."""
-    parser.add_argument("name", choices=AGENTS, help="which agent")
+    parser.add_argument("name", choices=AGENTS, help="The agent to install.")
     parser.add_argument(
-        "--folder", metavar="DIR", help="where to (default: a folder that runs look into)"
+        "--folder",
+        metavar="DIR",
+        help="Folder to install it in (default: one that flows look into).",
     )
 
 
 def install_agent(found: argparse.Namespace) -> int:
     """Install it, or find that it is installed; exit code 0 either way."""
-    from workflows.tasks.agents.pluscoder import install  # noqa: PLC0415
+    from workflows.tasks.agents.pluscoder import install
 
     folder = Path(found.folder) if found.folder else install.default_folder()
     new = install.install_pluscoder(folder, output.say)

@@ -39,8 +39,8 @@ def describe_flow(flow: Flow, *, as_json: bool) -> int:
 
 
 def _draw(flow: Flow) -> None:
-    from rich.console import Console  # noqa: PLC0415 - for terminals only
-    from rich.table import Table  # noqa: PLC0415
+    from rich.console import Console
+    from rich.table import Table
 
     table = Table("parameter", "default", "meaning", title=flow.summary, title_justify="left")
     for row in parameter_rows(flow):

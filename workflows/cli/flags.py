@@ -135,10 +135,10 @@ def add_parameter_flags(
 def add_run_flags(parser: argparse.ArgumentParser) -> None:
     """The flags every run has, whatever the flow."""
     parser.add_argument(
-        "--json", action="store_true", help="print the outcome as a JSON object on the last line"
+        "--json", action="store_true", help="Print the outcome as a JSON object on the last line."
     )
     parser.add_argument(
-        "--quiet", "-q", action="store_true", help="print errors only, and with --json the object"
+        "--quiet", "-q", action="store_true", help="Print errors only, and with --json the object."
     )
     parser.add_argument(
         "--prefect",

@@ -34,8 +34,8 @@ def run_command_line(argv: Sequence[str]) -> int:
 
     SIGTERM and SIGINT end it with 143 and 130, whatever it is doing.
     """
-    output.prepare()
-    # pydantic would read the metadata of every installed package to look for its plugins: 60 ms
+    output.prepare_streams()
+    # else pydantic takes 60 ms to look for plugins in the metadata of all installed packages
     environment.set_default("PYDANTIC_DISABLE_PLUGINS", "__all__")
     words = list(argv)
     named = environment.variable(Settings.workflow_name.variable)
@@ -46,35 +46,35 @@ def run_command_line(argv: Sequence[str]) -> int:
             return _guarded(words)
     except Terminated as stop:
         process.kill_all()
-        output.complain(f"workflows: {stop}")
+        output.say_error(f"workflows: {stop}")
         _json_end(words, "terminated", stop.exit_code)
         return stop.exit_code
     finally:
-        output.settle()
+        output.flush_streams()
 
 
 def _guarded(words: list[str]) -> int:
-    """Carry out a command line; every error but a signal becomes words and an exit code."""
+    """Carry out a command line; every error but a signal is printed and gives an exit code."""
     try:
         return _dispatch(words)
     except SystemExit as end:  # argparse has printed help or the version
         return int(end.code or 0)
     except WorkflowsError as error:
-        output.complain(f"error: {error}")
+        output.say_error(f"error: {error}")
         _json_end(words, "refused", error.exit_code, error=error.as_dict())
         return error.exit_code
-    except Exception as error:  # noqa: BLE001 - a defect of ours: say so once, with all we know
-        import traceback  # noqa: PLC0415 - only for defects
+    except Exception as error:  # noqa: BLE001 - a defect: printed with its traceback
+        import traceback
 
         report = traceback.format_exc()
-        output.complain(f"{report}workflows: this is a defect, please report it")
+        output.say_error(f"{report}workflows: this is a defect, please report it")
         facts = {"type": type(error).__name__, "what": str(error), "retryable": False}
         _json_end(words, "failed", EXIT_DEFECT, error=facts)
         return EXIT_DEFECT
 
 
 def _json_end(words: list[str], state: str, exit_code: int, **more: Any) -> None:
-    """The last line of stdout for an end that no outcome tells of."""
+    """The last line of stdout for an end before there is an outcome."""
     if output.wants_json(words):
         output.say_json({"state": state, "exit_code": exit_code, **more})
 
@@ -82,7 +82,7 @@ def _json_end(words: list[str], state: str, exit_code: int, **more: Any) -> None
 def _dispatch(words: list[str]) -> int:
     """Find the command, one word or two (`local git`), and hand it the rest."""
     if not words:
-        output.complain(commands.top_parser().format_help())
+        output.say_error(commands.top_parser().format_help())
         return InputError.exit_code
     if words[0] == "run":
         return _run_flow(words[1:])
@@ -109,7 +109,7 @@ def _run_flow(words: list[str]) -> int:
     if name.startswith("-"):
         commands.top_parser().parse_args(["run", name])
         raise CommandLineInvalid("which workflow?", fix="see `workflows list`")
-    from workflows.cli import run as run_command  # noqa: PLC0415 - only runs need it
+    from workflows.cli import run as run_command
 
     flow = catalog.find(name)
     one = flags.Parser(prog=f"workflows run {flow.name}", description=flow.summary)

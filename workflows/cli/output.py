@@ -1,7 +1,7 @@
-"""What the command prints: redacted, one JSON object a line, and never the reason for a failure.
+"""What the command prints: redacted, and JSON as one object a line.
 
-A reader that went away, a full disk or a terminal that lacks a letter must not change the exit
-code of work that is done; so what cannot be written is dropped.
+A closed pipe, a full disk or a terminal without some letter must not change the exit code of work
+that is done; so what cannot be written is dropped.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any, TextIO
 from workflows.core.redaction import redact
 
 
-def prepare() -> None:
+def prepare_streams() -> None:
     """Make both streams writable whatever this process was started with."""
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
@@ -25,7 +25,7 @@ def prepare() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-def settle() -> None:
+def flush_streams() -> None:
     """Flush both streams; what cannot be written must not turn the exit code into 120."""
     for stream in (sys.stdout, sys.stderr):
         _attempt(stream, "")
@@ -36,12 +36,12 @@ def say(text: str) -> None:
     _line(sys.stdout, text)
 
 
-def complain(text: str) -> None:
+def say_error(text: str) -> None:
     """Print an error to stderr."""
     _line(sys.stderr, redact(text))
 
 
-def pass_on(text: str) -> None:
+def write_stderr(text: str) -> None:
     """Print a piece of a child's stderr to ours as it is; the child has redacted it."""
     _attempt(sys.stderr, text)
 

@@ -1,4 +1,4 @@
-"""`workflows run`: check the input, run the flow, show what happens, say how it ended."""
+"""`workflows run`: checks the input, runs the flow, shows its steps and prints the outcome."""
 
 from __future__ import annotations
 
@@ -52,25 +52,25 @@ def run_flow(
                 orchestration.execute(execution, at_forced_end=finish)
             except Terminated as stop:  # it came just before the body or just after it
                 execution.refuse(stop)
-        signals.ignore_signals()  # what is decided is decided
+        signals.ignore_signals()  # the outcome does not change any more
     return finish()
 
 
 class _Finish:
-    """Says how the run ended, once, from whichever thread comes first."""
+    """Prints the outcome once, in whichever thread calls it first."""
 
     def __init__(self, execution: FlowExecution, *, as_json: bool, quiet: bool) -> None:
         self._execution = execution
         self._as_json = as_json
         self._quiet = quiet
-        self._first = threading.Lock()  # taken by who says it, and never given back
+        self._first = threading.Lock()  # taken by the thread that prints, and never released
 
     def __call__(self) -> int:
         """Print the outcome if it was not printed yet; return its exit code."""
-        outcome = self._execution.refuse(Terminated())  # the outcome there is, if there is one
+        outcome = self._execution.refuse(Terminated())  # changes nothing if it has ended
         if self._first.acquire(blocking=False):
             if outcome.state is not FlowState.SUCCEEDED:
-                output.complain(f"error: {outcome.message}")
+                output.say_error(f"error: {outcome.message}")
             elif not self._quiet and not self._as_json:
                 output.say(redact(_for_people(outcome.result or {})))
             if self._as_json:
@@ -84,7 +84,7 @@ class _Finish:
 
 
 def _for_people(result: dict[str, object]) -> str:
-    """`branch     hello-world`, a line for each field that has something to say."""
+    """`branch     hello-world`, a line for each field that is not None."""
     shown = {key.replace("_", " "): value for key, value in result.items() if value is not None}
     width = max(map(len, shown), default=0) + 2
     words = {True: "yes", False: "no"}
@@ -104,7 +104,7 @@ def _reporter(*, live: bool) -> Iterator[Reporter]:
     if not live:
         yield LogReporter()
         return
-    from workflows.cli.live import LiveReporter  # noqa: PLC0415 - rich is for terminals
+    from workflows.cli.live import LiveReporter
 
     with LiveReporter() as reporter:
         yield reporter

@@ -22,47 +22,92 @@ _RATES = ("failure", "error", "drop", "lost")
 _PORT = 8080
 
 
-def configure(parser: argparse.ArgumentParser) -> None:
-    """The flags; those of one backend are ignored by none: the others refuse them."""
+def add_task_runner_flags(parser: argparse.ArgumentParser) -> None:
+    """The flags. One that is for another backend than the chosen one is refused, not ignored."""
     add = parser.add_argument
-    add("--backend", choices=BACKENDS, default="process", help="what carries jobs out (process)")
-    add("--port", type=int, metavar="N", help="default: PORT, else 8080; 0: a free one")
-    add("--host", help="default: 127.0.0.1; 0.0.0.0 where PORT is set, as in a container")
+    add(
+        "--backend",
+        choices=BACKENDS,
+        default="process",
+        help="What carries out the jobs (default: process).",
+    )
+    add(
+        "--port",
+        type=int,
+        metavar="N",
+        help="Port to listen on (default: PORT, else 8080); 0 takes a free one.",
+    )
+    add("--host", help="Address to listen on (default: 127.0.0.1, and 0.0.0.0 where PORT is set).")
     add(
         "--auth-jwt-file",
         metavar="F",
-        help="file with the token callers must send, or the secret that signs theirs (HS256);"
-        " default: TASK_RUNNER_AUTH_JWT",
+        help="File with the token that callers must send, or the secret that signs their tokens"
+        " (HS256); default: TASK_RUNNER_AUTH_JWT.",
     )
-    add("--audience", metavar="URL", help="the `aud` that a signed token must have")
-    add("--folder", metavar="DIR", help="logs, and the jobs across restarts (default: new)")
+    add("--audience", metavar="URL", help="The `aud` that a signed token must have.")
+    add(
+        "--folder",
+        metavar="DIR",
+        help="Folder of the logs and of the jobs, for the next start too (default: a new one).",
+    )
     mock = parser.add_argument_group("mock")
-    mock.add_argument("--mock", metavar="F", help="YAML or JSON file; the flags below win over it")
-    mock.add_argument("--seed", type=int, metavar="N", help="the same seed, the same luck")
-    mock.add_argument("--duration", metavar="S", help="seconds; MEDIAN:SIGMA is log-normal")
+    mock.add_argument(
+        "--mock", metavar="F", help="YAML or JSON file with these values; the flags win over it."
+    )
+    mock.add_argument(
+        "--seed",
+        type=int,
+        metavar="N",
+        help="Seed of the random choices: the same seed, the same choices.",
+    )
+    mock.add_argument(
+        "--duration",
+        metavar="S",
+        help="How long a job takes, in seconds; MEDIAN:SIGMA is log-normal.",
+    )
     for rate in _RATES:
         mock.add_argument(f"--{rate}-rate", type=float, metavar="P", help=_HELP[rate])
-    mock.add_argument("--latency", type=float, metavar="S", help="seconds before each answer")
+    mock.add_argument(
+        "--latency", type=float, metavar="S", help="Wait before each answer, in seconds."
+    )
     process = parser.add_argument_group("process")
-    process.add_argument("--images", metavar="F", help="image to command; default: demo")
-    process.add_argument("--workers", type=int, metavar="N", help="jobs at once (default: 8)")
+    process.add_argument(
+        "--images", metavar="F", help="File that maps images to commands (default: the demo's)."
+    )
+    process.add_argument(
+        "--workers", type=int, metavar="N", help="Most jobs at one time (default: 8)."
+    )
 
     cloud = parser.add_argument_group("cloud-run")
-    cloud.add_argument("--project", metavar="ID", help="of the jobs; default: GOOGLE_CLOUD_PROJECT")
-    cloud.add_argument("--region", metavar="R", help="of the jobs; default: us-central1")
-    cloud.add_argument("--service-account", metavar="MAIL", help="that jobs run as")
-    cloud.add_argument("--job-timeout", type=float, metavar="S", help="default: 3600")
-    cloud.add_argument("--poll-interval", type=float, metavar="S", help="default: 2")
     cloud.add_argument(
-        "--cloud-run-endpoint", metavar="URL", help="another API; on this machine, without Google"
+        "--project", metavar="ID", help="Project of the jobs (default: GOOGLE_CLOUD_PROJECT)."
+    )
+    cloud.add_argument("--region", metavar="R", help="Region of the jobs (default: us-central1).")
+    cloud.add_argument("--service-account", metavar="MAIL", help="Account that the jobs run as.")
+    cloud.add_argument(
+        "--job-timeout",
+        type=float,
+        metavar="S",
+        help="Longest time of a job, in seconds (default: 3600).",
+    )
+    cloud.add_argument(
+        "--poll-interval",
+        type=float,
+        metavar="S",
+        help="Time between two polls of a job, in seconds (default: 2).",
+    )
+    cloud.add_argument(
+        "--cloud-run-endpoint",
+        metavar="URL",
+        help="Another address of Cloud Run's API, such as a stand-in's on this machine.",
     )
 
 
 _HELP = {
-    "failure": "jobs that fail, 0 to 1",
-    "error": "requests answered with 500",
-    "drop": "requests cut off, not carried out",
-    "lost": "requests carried out whose answer is cut off",
+    "failure": "Share of jobs that fail, from 0 to 1.",
+    "error": "Share of requests that are answered with 500.",
+    "drop": "Share of requests that are cut off and not carried out.",
+    "lost": "Share of requests that are carried out and whose answer is cut off.",
 }
 _OF_BACKEND = {
     "mock": ("mock", "seed", "duration", "latency", *(f"{rate}_rate" for rate in _RATES)),
@@ -74,17 +119,17 @@ _OF_BACKEND = {
 }
 
 
-def serve(found: argparse.Namespace) -> int:
-    """Serve jobs until SIGINT or SIGTERM; then those that run are stopped.
+def serve_task_runner(found: argparse.Namespace) -> int:
+    """Serve a Task Runner until SIGINT or SIGTERM; then the running jobs are stopped.
 
     Raises:
         CommandLineInvalid: the port is taken, a flag of another backend, an empty token file.
         ParametersInvalid: the mock's file or the map of images cannot be used.
     """
-    from workflows.cli.local import servers  # noqa: PLC0415 - httpx and uvicorn come with it
-    from workflows.task_runner import TaskRunner  # noqa: PLC0415
+    from workflows.cli.local import servers
+    from workflows.task_runner import TaskRunner
 
-    _refuse_strangers(found)
+    _refuse_other_flags(found)
     check = _check(found)
     in_container = environment.variable("PORT")
     port = found.port if found.port is not None else _number(in_container)
@@ -92,7 +137,7 @@ def serve(found: argparse.Namespace) -> int:
     with ExitStack() as stack:
         folder = Path(found.folder) if found.folder else None
         if folder is None:
-            import tempfile  # noqa: PLC0415 - 5 ms that every other command does without
+            import tempfile
 
             scratch = tempfile.TemporaryDirectory(prefix="workflows-runner-")
             folder = Path(stack.enter_context(scratch))
@@ -100,16 +145,16 @@ def serve(found: argparse.Namespace) -> int:
         backend = _backend(found, folder)
         keeps = found.folder and found.backend != "mock"
         runner = TaskRunner(backend, check=check, journal=folder / "jobs.jsonl" if keeps else None)
-        base_url = servers.entered(stack, runner.serve(port, host=host), port)
+        base_url = servers.start_server(stack, runner.serve(port, host=host), port)
         if check is None and not host.startswith("127."):
-            output.complain("warning: no token is asked for, and other machines can reach this")
-        return servers.wait(
+            output.say_error("warning: no token is asked for, and other machines can reach this")
+        return servers.wait_for_signal(
             f"{base_url}   ({found.backend}; {base_url}/docs explains it; Ctrl-C ends it)"
         )
 
 
-def _refuse_strangers(found: argparse.Namespace) -> None:
-    """A flag that its backend would ignore is a mistake."""
+def _refuse_other_flags(found: argparse.Namespace) -> None:
+    """Refuse a flag that is for another backend."""
     for backend, names in _OF_BACKEND.items():
         given = [name for name in names if getattr(found, name) is not None]
         if given and backend != found.backend:
@@ -125,8 +170,8 @@ def _number(text: str | None) -> int:
 
 
 def _check(found: argparse.Namespace) -> TokenCheck | None:
-    from workflows.core.redaction import remember  # noqa: PLC0415
-    from workflows.task_runner.auth import TokenCheck  # noqa: PLC0415
+    from workflows.core.redaction import remember
+    from workflows.task_runner.auth import TokenCheck
 
     if found.auth_jwt_file:
         try:
@@ -146,13 +191,13 @@ def _check(found: argparse.Namespace) -> TokenCheck | None:
 
 def _backend(found: argparse.Namespace, folder: Path) -> Backend:
     if found.backend == "mock":
-        from workflows.task_runner import Mock, MockPlan  # noqa: PLC0415
+        from workflows.task_runner import Mock, MockPlan
 
         flags: dict[str, Any] = {name: getattr(found, name) for name in _OF_BACKEND["mock"][1:]}
         return Mock(MockPlan.read(Path(found.mock) if found.mock else None, **flags))
     if found.backend == "cloud-run":
         return _cloud_run(found)
-    from workflows.task_runner import ImageMap, Processes  # noqa: PLC0415
+    from workflows.task_runner import ImageMap, Processes
 
     images = ImageMap.read(Path(found.images or "demo"))
     workers = 8 if found.workers is None else found.workers
@@ -162,8 +207,8 @@ def _backend(found: argparse.Namespace, folder: Path) -> Backend:
 
 
 def _cloud_run(found: argparse.Namespace) -> Backend:
-    from workflows.core.google import cloud_run as core_api  # noqa: PLC0415 - httpx comes with it
-    from workflows.task_runner.backends import cloud_run  # noqa: PLC0415
+    from workflows.core.google import cloud_run as core_api
+    from workflows.task_runner.backends import cloud_run
 
     project = found.project or environment.variable("GOOGLE_CLOUD_PROJECT")
     if not project:

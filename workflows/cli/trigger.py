@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from workflows.core.flow import Flow
 
 
-def trigger(name: str, words: Sequence[str], params_json: str | None, *, as_json: bool) -> int:
+def publish_trigger(
+    name: str, words: Sequence[str], params_json: str | None, *, as_json: bool
+) -> int:
     """Check the message as the flow itself would, then publish it to WORKFLOWS_TOPIC.
 
     `words` are `name=value`; `params_json` is an object that they are added to.
@@ -26,7 +28,7 @@ def trigger(name: str, words: Sequence[str], params_json: str | None, *, as_json
         WorkflowUnknown, ParametersInvalid, CommandLineInvalid: nothing was published.
         SettingsInvalid, AuthenticationFailed, …: as `tasks.pubsub.publish`.
     """
-    from workflows.tasks import pubsub  # noqa: PLC0415 - --help needs none of it
+    from workflows.tasks import pubsub
 
     flow = catalog.find(name)
     settings = load()

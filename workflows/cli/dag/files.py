@@ -59,7 +59,7 @@ def validate_dag(file: str, words: Sequence[str], *, as_json: bool) -> int:
             output.say_json({"file": file, "valid": False, "error": error.what, "findings": found})
         else:
             lines = [finding.text(file) for finding in error.findings]
-            output.complain("\n".join(lines or [f"error: {error}"]))
+            output.say_error("\n".join(lines or [f"error: {error}"]))
         return error.exit_code
     from workflows.dag.file.model import fingerprint
 

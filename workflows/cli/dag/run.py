@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 def add_dag_run_flags(parser: argparse.ArgumentParser) -> None:
     """The flags of `dag run`: the options of a DAG run, and what every run has."""
-    from workflows.dag.options import DagRunOptions  # noqa: PLC0415 - only this command needs it
+    from workflows.dag.options import DagRunOptions
 
     declared = flags.flags_of_values(DagRunOptions)
     flags.add_parameter_flags(parser, declared, refuse_missing=True)
@@ -40,8 +40,8 @@ def run_dag_file(found: argparse.Namespace) -> int:
         WorkflowsError: the run could not go on.
         StepsFailed: steps failed; the outcome was printed.
     """
-    from workflows.dag import run as dag_run  # noqa: PLC0415 - `--help` does without it
-    from workflows.dag.options import DagRunOptions, dag_params  # noqa: PLC0415
+    from workflows.dag import run as dag_run
+    from workflows.dag.options import DagRunOptions, dag_params
 
     given = flags.given_values(found, DagRunOptions)
     settings = flags.run_settings(found)
@@ -66,30 +66,30 @@ def _needs_flow(settings: Settings) -> bool:
 
 def _run_as_flow(given: dict[str, Any], settings: Settings, found: argparse.Namespace) -> int:
     """The same run as the flow `run_dag`."""
-    from workflows.cli import catalog  # noqa: PLC0415 - pydantic comes with the flow
-    from workflows.cli import run as run_command  # noqa: PLC0415
+    from workflows.cli import catalog
+    from workflows.cli import run as run_command
 
     return run_command.run_flow(catalog.find("run_dag"), given, settings, found)
 
 
 def _display(settings: Settings, found: argparse.Namespace) -> RunDisplay:
     """A live view on a terminal, plain lines elsewhere, nothing with --quiet or --json."""
-    from workflows.dag.show.progress import ProgressLines, SilentProgress  # noqa: PLC0415
+    from workflows.dag.show.progress import ProgressLines, SilentProgress
 
     if found.quiet or found.json:
         return SilentProgress()
     if sys.stderr.isatty() and settings.cloud_run_job is None:
-        from workflows.cli.dag.live import LiveView  # noqa: PLC0415 - rich is for terminals
+        from workflows.cli.dag.live import LiveView
 
         return LiveView()
-    return ProgressLines(output.complain)
+    return ProgressLines(output.say_error)
 
 
 def _print_outcome(summary: RunSummary, *, as_json: bool, quiet: bool) -> int:
     """Print the outcome for people or as JSON. The exit code: 0 if every step succeeded."""
     error = None if summary.succeeded else summary.error()
     if error is not None:
-        output.complain(f"error: {error}")
+        output.say_error(f"error: {error}")
     elif not quiet and not as_json:
         output.say(_for_people(summary))
     code = 0 if error is None else error.exit_code
@@ -118,10 +118,10 @@ def _for_people(summary: RunSummary) -> str:
 
 
 def _write_report(target: Path, one: DagRun, summary: RunSummary) -> None:
-    from workflows.dag.show import report  # noqa: PLC0415 - only where one is wanted
+    from workflows.dag.show import report
 
     assert one.engine is not None  # noqa: S101 - it has run
     try:
         target.write_text(report.report_page(one.engine, summary), encoding="utf-8")
     except OSError as error:
-        output.complain(f"the report is not written: {error}")
+        output.say_error(f"the report is not written: {error}")

@@ -14,9 +14,13 @@ if TYPE_CHECKING:
 
 def add_status_flags(parser: argparse.ArgumentParser) -> None:
     """The flags of `dag status`."""
-    parser.add_argument("run_id", nargs="?", metavar="RUN_ID", help="default: list the runs")
-    parser.add_argument("--journal", metavar="DIR", help="folder or gs://bucket/prefix")
-    parser.add_argument("--json", action="store_true", help="as one JSON object")
+    parser.add_argument(
+        "run_id", nargs="?", metavar="RUN_ID", help="Id of the run (default: list all runs)."
+    )
+    parser.add_argument(
+        "--journal", metavar="DIR", help="Folder of the journals, or gs://BUCKET/PREFIX."
+    )
+    parser.add_argument("--json", action="store_true", help="Print one JSON object.")
 
 
 def show_status(found: argparse.Namespace) -> int:
@@ -25,8 +29,8 @@ def show_status(found: argparse.Namespace) -> int:
     Raises:
         CommandLineInvalid: there is no such run.
     """
-    from workflows.dag.journal import stores as journals  # noqa: PLC0415
-    from workflows.dag.states import StepState  # noqa: PLC0415
+    from workflows.dag.journal import stores as journals
+    from workflows.dag.states import StepState
 
     where = found.journal or ""
     if not found.run_id:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workflows.cli import output
-from workflows.cli.local.servers import wait
+from workflows.cli.local.servers import wait_for_signal
 from workflows.core import process
 from workflows.core.config import environment
 
@@ -32,11 +32,11 @@ def demo(*, keep: bool = False) -> int:
     Raises:
         ProgramMissing: PlusCoder is not installed; nothing was started.
     """
-    from workflows.core.config.settings import load  # noqa: PLC0415
-    from workflows.local.gitlab_server import demo as content  # noqa: PLC0415 - --help needs none
-    from workflows.local.gitlab_server.server import GitLabServer  # noqa: PLC0415
-    from workflows.local.model_server import DEMO_RECORDINGS, RecordedModel  # noqa: PLC0415
-    from workflows.tasks.agents.pluscoder.backend import PlusCoder  # noqa: PLC0415
+    from workflows.core.config.settings import load
+    from workflows.local.gitlab_server import demo as content
+    from workflows.local.gitlab_server.server import GitLabServer
+    from workflows.local.model_server import DEMO_RECORDINGS, RecordedModel
+    from workflows.tasks.agents.pluscoder.backend import PlusCoder
 
     pluscoder = PlusCoder(load()).program()
     with ExitStack() as stack:
@@ -53,7 +53,7 @@ def demo(*, keep: bool = False) -> int:
             return exit_code
         _show(server, made, issue_url)
         if keep:
-            return wait(f"{url} stays up; Ctrl-C ends it")
+            return wait_for_signal(f"{url} stays up; Ctrl-C ends it")
     return 0
 
 
@@ -78,7 +78,7 @@ def _resolve(made: DemoProject, url: str, model_url: str, pluscoder: Path) -> in
         env=env,
         timeout_s=_RUN_TIMEOUT_S,
         check=False,
-        on_stderr=output.pass_on,
+        on_stderr=output.write_stderr,
     )
     output.say(done.stdout)
     return done.exit_code

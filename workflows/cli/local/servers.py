@@ -29,7 +29,7 @@ _TOPIC = "projects/local/topics/workflows"
 _OPENAI = "https://api.openai.com/v1"
 
 
-def git(*, port: int, root: str | None, token: str) -> int:
+def serve_git(*, port: int, root: str | None, token: str) -> int:
     """Serve `acme/shop` over HTTP with one Maintainer's token, until SIGINT or SIGTERM.
 
     With `root` the repositories stay in that folder and are found again at the next start.
@@ -41,11 +41,11 @@ def git(*, port: int, root: str | None, token: str) -> int:
         folder = Path(root) if root else Path(stack.enter_context(tempfile.TemporaryDirectory()))
         server = GitServer(folder, [Account("maintainer", token)])
         server.create_repository(PROJECT)
-        base_url = entered(stack, serve_app(server.app, port=port), port)
-        return wait(f"{base_url}/{PROJECT}.git   (GIT_TOKEN={token}, Ctrl-C ends it)")
+        base_url = start_server(stack, serve_app(server.app, port=port), port)
+        return wait_for_signal(f"{base_url}/{PROJECT}.git   (GIT_TOKEN={token}, Ctrl-C ends it)")
 
 
-def gitlab(*, port: int, env_file: str | None) -> int:
+def serve_gitlab(*, port: int, env_file: str | None) -> int:
     """Serve a GitLab with a demo project until SIGINT or SIGTERM; its state is gone after that.
 
     `env_file` is written with mode 0600 once the server answers, as a whole or not at all.
@@ -53,21 +53,21 @@ def gitlab(*, port: int, env_file: str | None) -> int:
     Raises:
         CommandLineInvalid: the port is taken, or the file cannot be written.
     """
-    from workflows.local.gitlab_server import demo  # noqa: PLC0415 - `local git` needs none of it
-    from workflows.local.gitlab_server.server import GitLabServer  # noqa: PLC0415
+    from workflows.local.gitlab_server import demo
+    from workflows.local.gitlab_server.server import GitLabServer
 
     with ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="workflows-gitlab-"))
         server = GitLabServer(Path(folder))
         made = demo.fill(server)
-        base_url = entered(stack, server.serve(port), port)
+        base_url = start_server(stack, server.serve(port), port)
         text = "".join(f"{name}={value}\n" for name, value in made.variables(base_url).items())
         if env_file:
             _write_private(Path(env_file), text)
-        return wait(f"{text}{base_url} shows it to a browser; Ctrl-C ends it")
+        return wait_for_signal(f"{text}{base_url} shows it to a browser; Ctrl-C ends it")
 
 
-def model(*, port: int, recordings: str | None, record: bool, upstream: str | None) -> int:
+def serve_model(*, port: int, recordings: str | None, record: bool, upstream: str | None) -> int:
     """Play recorded answers of a model until SIGINT or SIGTERM.
 
     With `record` prompts without an answer go to `upstream` (else OPENAI_BASE_URL, else OpenAI)
@@ -77,7 +77,7 @@ def model(*, port: int, recordings: str | None, record: bool, upstream: str | No
         CommandLineInvalid: the port is taken; `record` without a folder or a key; `upstream`
             without `record`; a file in the folder that is no recording.
     """
-    from workflows.local.model_server import (  # noqa: PLC0415 - the others need none of it
+    from workflows.local.model_server import (
         DEMO_RECORDINGS,
         RecordedModel,
         RecordingInvalid,
@@ -95,36 +95,36 @@ def model(*, port: int, recordings: str | None, record: bool, upstream: str | No
             f"{folder} holds a file that is no recording", why=str(error)
         ) from None
     with ExitStack() as stack:
-        base_url = entered(stack, played.serve(port), port)
-        return wait(
+        base_url = start_server(stack, played.serve(port), port)
+        return wait_for_signal(
             f"export OPENAI_BASE_URL={base_url}/v1 OPENAI_API_KEY=recorded\n"
             f"It plays {folder}{' and records there' if record else ''}; Ctrl-C ends it"
         )
 
 
-def pubsub(*, port: int, kind: str) -> int:
+def serve_pubsub(*, port: int, kind: str) -> int:
     """Run a Pub/Sub with the topic `workflows` until SIGINT or SIGTERM; it keeps nothing.
 
     Raises:
         CommandLineInvalid: the port is taken.
         ProgramMissing: the emulator is asked for and not installed.
     """
-    from workflows.local import pubsub as local  # noqa: PLC0415 - the others need none of it
+    from workflows.local import pubsub as local
 
     with ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="workflows-pubsub-"))
         server = local.PubSub(Path(folder), kind=local.PubSubKind(kind))
-        base_url = entered(stack, server.serve(port), port)
+        base_url = start_server(stack, server.serve(port), port)
         local.create_topic(base_url, _TOPIC)
         host = base_url.removeprefix("http://")
-        return wait(
+        return wait_for_signal(
             f"export PUBSUB_EMULATOR_HOST={host} WORKFLOWS_TOPIC={_TOPIC}\n"
             f"This is the {server.kind}; Ctrl-C ends it"
         )
 
 
 def _upstream(url: str | None) -> Upstream:
-    from workflows.local.model_server import Upstream  # noqa: PLC0415
+    from workflows.local.model_server import Upstream
 
     settings = load()
     if settings.openai_api_key is None:
@@ -135,7 +135,7 @@ def _upstream(url: str | None) -> Upstream:
     return Upstream(chosen, settings.openai_api_key.get_secret_value())
 
 
-def entered(stack: ExitStack, serving: AbstractContextManager[str], port: int) -> str:
+def start_server(stack: ExitStack, serving: AbstractContextManager[str], port: int) -> str:
     """Start a server until `stack` closes, and return its address.
 
     Raises:
@@ -149,7 +149,7 @@ def entered(stack: ExitStack, serving: AbstractContextManager[str], port: int) -
         ) from error
 
 
-def wait(text: str) -> int:
+def wait_for_signal(text: str) -> int:
     """Say `text`, then stay until SIGINT or SIGTERM."""
     output.say(text)
     try:
@@ -172,7 +172,7 @@ def _write_private(target: Path, text: str) -> None:
         ) from error
 
 
-def cloud_run(*, port: int, images: list[str]) -> int:
+def serve_cloud_run(*, port: int, images: list[str]) -> int:
     """Serve Cloud Run's API for jobs until SIGINT or SIGTERM; then what runs is stopped.
 
     An image without a command of its own is `python -m workflows`.
@@ -180,7 +180,7 @@ def cloud_run(*, port: int, images: list[str]) -> int:
     Raises:
         CommandLineInvalid: the port is taken, or an image is no `IMAGE=COMMAND`.
     """
-    from workflows.local.cloud_run import CloudRunServer  # noqa: PLC0415 - the others need none of it
+    from workflows.local.cloud_run import CloudRunServer
 
     commands = {}
     for text in images:
@@ -191,11 +191,11 @@ def cloud_run(*, port: int, images: list[str]) -> int:
     with ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="workflows-cloud-run-"))
         cloud = CloudRunServer(Path(folder), images=commands)
-        base_url = entered(stack, cloud.serve(port), port)
-        return wait(f"{base_url}/v2/{cloud.parent}/jobs   (Ctrl-C ends it)")
+        base_url = start_server(stack, cloud.serve(port), port)
+        return wait_for_signal(f"{base_url}/v2/{cloud.parent}/jobs   (Ctrl-C ends it)")
 
 
-def prefect(*, port: int) -> int:
+def serve_prefect(*, port: int) -> int:
     """Become a Prefect server on 127.0.0.1, batching its writes, its UI talking to itself.
 
     Does not return. Without `PREFECT_UI_API_URL` the UI would look for port 4200 whatever the

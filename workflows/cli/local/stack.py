@@ -25,21 +25,23 @@ _STOP_S = 20.0
 _TAIL = 200
 
 
-def up_flags(parser: argparse.ArgumentParser) -> None:
+def add_stack_flags(parser: argparse.ArgumentParser) -> None:
     """The flags of `local up`."""
-    parser.add_argument("--prefect", action="store_true", help="with a Prefect server (10 s more)")
+    parser.add_argument(
+        "--prefect", action="store_true", help="Start a Prefect server too, which takes 10 s more."
+    )
 
 
-def up(found: argparse.Namespace) -> int:
-    """Start everything, say where it is, and stay until Ctrl-C (or `local down`).
+def start_stack(found: argparse.Namespace) -> int:
+    """Start everything, print the addresses, and stay until Ctrl-C or `local down`.
 
     Raises:
         CommandLineInvalid: it runs already.
         ProgramMissing: this is not a checkout of the repository.
     """
-    from workflows.cli.local import servers  # noqa: PLC0415 - --help needs none of it
-    from workflows.local import stack as local  # noqa: PLC0415
-    from workflows.tasks.utility import scratch_folder  # noqa: PLC0415
+    from workflows.cli.local import servers
+    from workflows.local import stack as local
+    from workflows.tasks.utility import scratch_folder
 
     state = _state_file()
     if _alive(_state()):
@@ -50,12 +52,12 @@ def up(found: argparse.Namespace) -> int:
         running = opened.enter_context(local.running_stack(folder, flows, prefect=found.prefect))
         _write(state, running)
         opened.callback(state.unlink, missing_ok=True)
-        return servers.wait(_table(running) + "\nCtrl-C stops everything")
+        return servers.wait_for_signal(_table(running) + "\nCtrl-C stops everything")
 
 
-def status(_: argparse.Namespace) -> int:
-    """Say what runs and whether it answers; exit code 1 if something does not."""
-    from workflows.servers.serving import is_listening  # noqa: PLC0415
+def show_stack_status(_: argparse.Namespace) -> int:
+    """Print each part and whether it answers; exit code 1 if one does not."""
+    from workflows.servers.serving import is_listening
 
     facts = _running()
     well = True
@@ -66,37 +68,37 @@ def status(_: argparse.Namespace) -> int:
     return 0 if well else 1
 
 
-def down(_: argparse.Namespace) -> int:
-    """Stop it, and return when it has gone."""
+def stop_stack(_: argparse.Namespace) -> int:
+    """Stop the stack and wait for its end, at most 20 seconds; exit code 1 if it goes on."""
     facts = _running()
     os.kill(facts["pid"], signal.SIGTERM)
     deadline = time.monotonic() + _STOP_S
     while _alive(facts) and time.monotonic() < deadline:
         time.sleep(0.1)
     if _alive(facts):
-        output.complain(f"error: process {facts['pid']} does not end")
+        output.say_error(f"error: process {facts['pid']} does not end")
         return 1
     output.say("stopped")
     return 0
 
 
-def publish(found: argparse.Namespace) -> int:
+def publish_to_stack(found: argparse.Namespace) -> int:
     """Publish a message to the running stack's topic, as `workflows trigger` does."""
-    from workflows.cli import trigger  # noqa: PLC0415
+    from workflows.cli import trigger
 
     variables = _running()["variables"]
     for name in ("PUBSUB_EMULATOR_HOST", "WORKFLOWS_TOPIC"):
         environment.set_default(name, variables[name])
-    return trigger.trigger(found.flow, found.param, found.params, as_json=found.json)
+    return trigger.publish_trigger(found.flow, found.param, found.params, as_json=found.json)
 
 
-def logs_flags(parser: argparse.ArgumentParser) -> None:
+def add_log_flags(parser: argparse.ArgumentParser) -> None:
     """The flags of `local logs`."""
-    parser.add_argument("part", nargs="?", help="one of those it lists without a name")
+    parser.add_argument("part", nargs="?", help="Name of the log (default: list the logs).")
 
 
-def logs(found: argparse.Namespace) -> int:
-    """Print the end of a part's log, or which logs there are.
+def show_stack_logs(found: argparse.Namespace) -> int:
+    """Print the last 200 lines of a log, or the names of all logs.
 
     Raises:
         CommandLineInvalid: there is no such log.
@@ -121,7 +123,7 @@ def _table(running: Stack) -> str:
 
 
 def _write(state: Path, running: Stack) -> None:
-    """Note what runs, for the owner's eyes only: tokens of this stack are in it."""
+    """Write what runs to the state file, which only its owner may read: it holds tokens."""
     facts = {
         "pid": os.getpid(),
         "folder": str(running.folder),
@@ -147,7 +149,7 @@ def _state() -> dict[str, Any]:
 
 
 def _running() -> dict[str, Any]:
-    """What `up` has noted.
+    """What `local up` wrote to the state file.
 
     Raises:
         CommandLineInvalid: nothing runs.
@@ -169,4 +171,4 @@ def _alive(facts: Mapping[str, Any]) -> bool:
         return False
     except OSError:  # no /proc here, or somebody else's process
         return Path("/proc").is_dir() is False
-    return state != "Z"  # ended, and its parent has not looked yet
+    return state != "Z"  # a zombie: it has ended

@@ -43,11 +43,11 @@ def open_journal(
     if location == NONE:
         return Opened(Nowhere(), None, Learned(None))
     if location.startswith("gs://"):
-        from workflows.dag.journal.object_store import ObjectJournal  # noqa: PLC0415 - httpx, google-auth
+        from workflows.dag.journal.object_store import ObjectJournal
 
         stored = ObjectJournal.open_run(f"{location.rstrip('/')}/{header.run_id}.json")
         return _checked(stored, stored.past(), Learned(None), header, resume=resume)
-    from workflows.dag.journal.sqlite_store import SqliteJournal  # noqa: PLC0415 - others do without it
+    from workflows.dag.journal.sqlite_store import SqliteJournal
 
     folder = _folder(location)
     local = SqliteJournal.open_run(folder / f"{header.run_id}.sqlite", durable=durable)
@@ -55,7 +55,7 @@ def open_journal(
     past = local.past()
     opened = _checked(local, past, learned, header, resume=resume)
     if past is None:
-        from workflows.dag.journal import pruning  # noqa: PLC0415 - for this store only
+        from workflows.dag.journal import pruning
 
         pruning.prune(folder, keep_days, time())
     return opened
@@ -68,10 +68,10 @@ def read_past(location: str, run_id: str) -> Past | None:
         InputError: it cannot be read.
     """
     if location.startswith("gs://"):
-        from workflows.dag.journal import object_store as journal_object  # noqa: PLC0415
+        from workflows.dag.journal import object_store as journal_object
 
         return journal_object.read(f"{location.rstrip('/')}/{run_id}.json")
-    from workflows.dag.journal import sqlite_store as journal_sqlite  # noqa: PLC0415
+    from workflows.dag.journal import sqlite_store as journal_sqlite
 
     return journal_sqlite.read(_folder(location) / f"{run_id}.sqlite")
 
@@ -128,7 +128,7 @@ class Learned:
         self.durations_s: dict[str, float] = {}
         if folder is None:
             return
-        from urllib.parse import quote  # noqa: PLC0415
+        from urllib.parse import quote
 
         self._file = folder / f"{quote(name, safe='')[:200]}.json"
         try:

@@ -252,7 +252,7 @@ def test_a_function_without_its_settings_does_not_start(
     env = cloud.variables() | variables(lab) | {variable: value}
 
     with (
-        pytest.raises(RuntimeError, match=r"SettingsInvalid|SecretsInvalid"),
+        pytest.raises(RuntimeError, match=r"FunctionSettingInvalid|SecretsInvalid"),
         serve_function(cloud.staged, "gitlab_webhook", env, tmp_path),
     ):
         pass

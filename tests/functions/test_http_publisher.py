@@ -10,7 +10,7 @@ import pytest
 from tests.functions import support
 from tests.functions.support import Served, post, serve_function
 from workflows.local import pubsub
-from workflows.trigger.dispatch import run_id
+from workflows.trigger.dispatch import message_run_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,7 +47,7 @@ def runs(cloud: Cloud, publisher: Served, *bodies: dict[str, Any]) -> set[str]:
     messages = pubsub.pull(cloud.url, INBOX)
     pubsub.acknowledge(cloud.url, INBOX, messages)
     assert len(messages) == len(bodies)
-    return {run_id(message.id, message.attributes) for message in messages}
+    return {message_run_id(message.id, message.attributes) for message in messages}
 
 
 def test_a_request_that_comes_again_with_its_key_is_one_run(

@@ -18,7 +18,7 @@ from workflows.local.cloud_run import CloudRunServer
 from workflows.servers.faults import Fault
 from workflows.servers.serving import serve_app
 from workflows.task_runner import TaskRunner
-from workflows.task_runner.backends.cloud_run import CloudRunJobs, Options, job_id_of
+from workflows.task_runner.backends.cloud_run import CloudRunJobs, CloudRunOptions, job_id_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,7 +45,7 @@ def runner_of(
 ) -> Iterator[Client]:
     """A Task Runner that hands its jobs to this Cloud Run."""
     api = CloudRunApi("demo-project", "us-central1", lambda: "token", endpoint=cloud.url)
-    backend = CloudRunJobs(api, Options(poll_s=0.05, **options))  # type: ignore[arg-type]
+    backend = CloudRunJobs(api, CloudRunOptions(poll_s=0.05, **options))  # type: ignore[arg-type]
     with served(TaskRunner(backend, journal=journal)) as client:
         yield client
 

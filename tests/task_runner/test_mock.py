@@ -11,8 +11,8 @@ import pytest
 
 from tests.task_runner.conftest import mocked, served
 from workflows.core.errors import ParametersInvalid
-from workflows.task_runner import Job, Mock, MockPlan, State, TaskRunner
-from workflows.task_runner.jobs import Order
+from workflows.task_runner import Mock, MockPlan, RunnerJob, RunnerJobState, TaskRunner
+from workflows.task_runner.job import JobRequest
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,13 +29,15 @@ class Clock:
         return self.now
 
 
-def submitted(runner: TaskRunner, name: str, image: str = "i") -> Job:
-    job, _ = runner.jobs.create(Order(name, image))
+def submitted(runner: TaskRunner, name: str, image: str = "i") -> RunnerJob:
+    job, _ = runner.jobs.create(JobRequest(name, image))
     runner.backend.start(job)
     return job
 
 
-def states(plan: MockPlan, moments: list[float], *, cancel_at: float | None = None) -> list[State]:
+def states(
+    plan: MockPlan, moments: list[float], *, cancel_at: float | None = None
+) -> list[RunnerJobState]:
     """The states of one job at these times."""
     clock = Clock()
     runner = TaskRunner(Mock(plan, clock=clock))
@@ -54,11 +56,11 @@ def test_a_job_waits_runs_and_ends_by_the_clock() -> None:
     plan = MockPlan.read(None, queue=1, duration="2")
 
     assert states(plan, [0, 0.9, 1, 2.9, 3]) == [
-        State.QUEUED,
-        State.QUEUED,
-        State.LOADING,
-        State.LOADING,
-        State.SUCCEEDED,
+        RunnerJobState.QUEUED,
+        RunnerJobState.QUEUED,
+        RunnerJobState.LOADING,
+        RunnerJobState.LOADING,
+        RunnerJobState.SUCCEEDED,
     ]
 
 
@@ -66,11 +68,11 @@ def test_cancelling_takes_as_long_as_the_plan_says() -> None:
     plan = MockPlan.read(None, duration=10, cancel=2)
 
     assert states(plan, [1, 2, 3.9, 4, 20], cancel_at=2) == [
-        State.LOADING,
-        State.CANCELLING,
-        State.CANCELLING,
-        State.CANCELLED,
-        State.CANCELLED,
+        RunnerJobState.LOADING,
+        RunnerJobState.CANCELLING,
+        RunnerJobState.CANCELLING,
+        RunnerJobState.CANCELLED,
+        RunnerJobState.CANCELLED,
     ]
 
 
@@ -84,7 +86,7 @@ def test_the_first_rule_that_fits_holds(tmp_path: Path) -> None:
         "- {image: 'demo/*', failure_rate: 1}\n"
     )
     plan = MockPlan.read(file, duration="3", seed=None)
-    load, demo, other = Order("load-1", "x"), Order("a", "demo/x"), Order("a", "x")
+    load, demo, other = JobRequest("load-1", "x"), JobRequest("a", "demo/x"), JobRequest("a", "x")
 
     assert [plan.times(one, 1) for one in (load, demo, other)] == [(0, 5), (0, 3), (0, 3)]
     assert [plan.failure(load, run) for run in (1, 2, 3)] == [
@@ -99,7 +101,7 @@ def test_the_first_rule_that_fits_holds(tmp_path: Path) -> None:
 
 def test_durations_are_log_normal_and_repeatable() -> None:
     plan = MockPlan.read(None, duration="2:1", seed=3)
-    orders = [Order(f"job-{n}", "i") for n in range(2_000)]
+    orders = [JobRequest(f"job-{n}", "i") for n in range(2_000)]
 
     first = [plan.times(order, 1)[1] for order in orders]
 
@@ -116,10 +118,10 @@ def test_failures_come_at_their_rate_with_message_and_exit_code() -> None:
     for job in jobs:
         runner.backend.look(job)
 
-    failed = [job.facts() for job in jobs if job.state is State.FAILED]
+    failed = [job.facts() for job in jobs if job.state is RunnerJobState.FAILED]
     assert 90 < len(failed) < 150
     assert all(one["exitCode"] == 1 and "let job-" in str(one["message"]) for one in failed)
-    assert len(failed) + sum(job.state is State.SUCCEEDED for job in jobs) == 400
+    assert len(failed) + sum(job.state is RunnerJobState.SUCCEEDED for job in jobs) == 400
 
 
 def outcomes(client: Client, count: int, *, key: bool = True) -> list[int]:

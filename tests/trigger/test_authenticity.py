@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tests.trigger.support import briefly
 from workflows.local.gitlab_server.state.outbox import signature
-from workflows.trigger.authenticity import NotAuthentic, Secrets, SecretsInvalid, verify
+from workflows.trigger.authenticity import NotAuthentic, Secrets, SecretsInvalid, verify_webhook
 
 KEY = "whsec_" + base64.b64encode(bytes(range(32))).decode()
 OLD_KEY = "whsec_" + base64.b64encode(bytes(range(1, 33))).decode()
@@ -26,7 +26,7 @@ def signed(body: bytes = BODY, key: str = KEY, at: float = NOW) -> dict[str, str
 
 def authentic(headers: dict[str, str], secrets: str, body: bytes = BODY) -> bool:
     try:
-        verify(headers, body, Secrets.of(secrets), now=NOW)
+        verify_webhook(headers, body, Secrets.of(secrets), now=NOW)
     except NotAuthentic:
         return False
     return True

@@ -13,15 +13,15 @@ import workflows.trigger
 from tests.trigger.support import briefly
 from workflows.cli import catalog as flows
 from workflows.trigger import dispatch
-from workflows.trigger.dispatch import Catalog, CatalogInvalid, run_id
-from workflows.trigger.message import Message, MessageRefused
+from workflows.trigger.dispatch import Catalog, CatalogInvalid, message_run_id
+from workflows.trigger.message import MessageRefused, WorkflowMessage
 
 KNOWN = Path(workflows.trigger.__file__).with_name("catalog.json").read_text()
 JOBS = {"hello_world": "wf-hello-world", "resolve_issue": "projects/p/locations/r/jobs/wf-resolve"}
 CATALOG = Catalog.of(json.dumps(JOBS), KNOWN)
 
 
-def refused(message: Message) -> str:
+def refused(message: WorkflowMessage) -> str:
     with pytest.raises(MessageRefused) as caught:
         dispatch.dispatch(message, CATALOG)
     return "\n".join(caught.value.findings)
@@ -29,7 +29,7 @@ def refused(message: Message) -> str:
 
 @pytest.mark.parametrize("name", ["resolve_issue", "resolve-issue", "wf-resolve"])
 def test_a_workflow_is_found_by_its_name_or_its_jobs(name: str) -> None:
-    start = dispatch.dispatch(Message(name, {"issue_url": "https://x/-/issues/1"}), CATALOG)
+    start = dispatch.dispatch(WorkflowMessage(name, {"issue_url": "https://x/-/issues/1"}), CATALOG)
 
     assert start.workflow == "resolve_issue"
     assert start.job == "projects/p/locations/r/jobs/wf-resolve"
@@ -37,19 +37,21 @@ def test_a_workflow_is_found_by_its_name_or_its_jobs(name: str) -> None:
 
 
 def test_an_unknown_workflow_is_told_what_there_is() -> None:
-    told = refused(Message("helo_world"))
+    told = refused(WorkflowMessage("helo_world"))
 
     assert "did you mean hello_world?" in told
     assert "there is: hello_world, resolve_issue" in told
 
 
 def test_a_workflow_that_is_not_deployed_is_unknown() -> None:
-    assert "there is no workflow 'push_feature'" in refused(Message("push_feature"))
+    assert "there is no workflow 'push_feature'" in refused(WorkflowMessage("push_feature"))
 
 
 def test_every_wrong_parameter_is_told() -> None:
     told = refused(
-        Message("resolve_issue", {"isue_iid": 1, "issue_iid": "one", "labels": {}, "dry_run": 3})
+        WorkflowMessage(
+            "resolve_issue", {"isue_iid": 1, "issue_iid": "one", "labels": {}, "dry_run": 3}
+        )
     )
 
     assert "did you mean issue_iid?" in told
@@ -59,7 +61,10 @@ def test_every_wrong_parameter_is_told() -> None:
 
 
 def test_a_missing_parameter_is_told() -> None:
-    assert refused(Message("hello_world", {"branch": "b"})) == "hello_world: git_url is missing"
+    assert (
+        refused(WorkflowMessage("hello_world", {"branch": "b"}))
+        == "hello_world: git_url is missing"
+    )
 
 
 @pytest.mark.parametrize(
@@ -77,13 +82,13 @@ def test_a_missing_parameter_is_told() -> None:
     ],
 )
 def test_what_a_flag_can_say_is_let_through(parameters: dict[str, object]) -> None:
-    assert dispatch.dispatch(Message("resolve_issue", parameters), CATALOG).args
+    assert dispatch.dispatch(WorkflowMessage("resolve_issue", parameters), CATALOG).args
 
 
 def test_a_workflow_without_known_parameters_is_left_to_its_flow() -> None:
     newer = Catalog.of('{"run_later": "wf-run-later"}', KNOWN)
 
-    assert dispatch.dispatch(Message("run_later", {"any": 1}), newer).args == ("--any=1",)
+    assert dispatch.dispatch(WorkflowMessage("run_later", {"any": 1}), newer).args == ("--any=1",)
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"a": 5}', '{"a": "Bad Job"}', '{"a": ""}'])
@@ -105,12 +110,12 @@ def test_the_catalogue_file_knows_every_flow_and_parameter() -> None:
 def test_a_run_id_is_one_that_the_settings_accept(number: str, attributes: dict[str, str]) -> None:
     import re
 
-    found = run_id(number, attributes)
+    found = message_run_id(number, attributes)
 
     assert re.fullmatch(r"[A-Za-z0-9._-]{1,128}", found)
-    assert found == run_id(number, attributes)
+    assert found == message_run_id(number, attributes)
 
 
 def test_one_event_in_two_messages_is_one_run() -> None:
-    assert run_id("1", {"dedupe_key": "k"}) == run_id("2", {"dedupe_key": "k"})
-    assert run_id("1", {}) != run_id("2", {})
+    assert message_run_id("1", {"dedupe_key": "k"}) == message_run_id("2", {"dedupe_key": "k"})
+    assert message_run_id("1", {}) != message_run_id("2", {})

@@ -12,7 +12,13 @@ from hypothesis import strategies as st
 
 from tests.trigger.support import briefly
 from workflows.trigger import envelope, message
-from workflows.trigger.message import Message, MessageRefused, arguments, build, parse
+from workflows.trigger.message import (
+    MessageRefused,
+    WorkflowMessage,
+    build_message,
+    flag_arguments,
+    parse_message,
+)
 
 _TEXT = st.text(st.characters(blacklist_categories=["Cs"], blacklist_characters="\x00"))
 _NUMBERS = st.floats(allow_nan=False, allow_infinity=False)
@@ -26,22 +32,22 @@ _NAMES = st.from_regex(r"[a-z][a-z0-9_]{0,8}", fullmatch=True)
 
 def findings(data: bytes | str) -> tuple[str, ...]:
     with pytest.raises(MessageRefused) as caught:
-        parse(data if isinstance(data, bytes) else data.encode())
+        parse_message(data if isinstance(data, bytes) else data.encode())
     return caught.value.findings
 
 
 def test_both_shapes_mean_the_same() -> None:
-    first = parse(b'{"workflow": "hello_world", "parameters": {"git_url": "u"}}')
-    second = parse(b'{"job_name": "hello_world", "args": {"git-url": "u"}}')
-    third = parse(b'{"job_name": "hello_world", "args": ["--git_url=u"]}')
+    first = parse_message(b'{"workflow": "hello_world", "parameters": {"git_url": "u"}}')
+    second = parse_message(b'{"job_name": "hello_world", "args": {"git-url": "u"}}')
+    third = parse_message(b'{"job_name": "hello_world", "args": ["--git_url=u"]}')
 
-    assert first == second == third == Message("hello_world", {"git_url": "u"})
+    assert first == second == third == WorkflowMessage("hello_world", {"git_url": "u"})
 
 
 def test_flags_in_a_list_are_values_switches_and_lists() -> None:
     words = ["--a=-1", "--b=", "--draft", "--no-closes", "--label=x", "--label=y,z"]
 
-    found = parse(json.dumps({"job_name": "x", "args": words}).encode())
+    found = parse_message(json.dumps({"job_name": "x", "args": words}).encode())
 
     assert found.parameters == {
         "a": "-1",
@@ -53,8 +59,10 @@ def test_flags_in_a_list_are_values_switches_and_lists() -> None:
 
 
 def test_null_means_not_given_and_no_parameters_are_none() -> None:
-    assert parse(b'{"workflow": "a", "parameters": {"b": null}}') == Message("a", {})
-    assert parse(b'{"workflow": "a"}') == Message("a", {})
+    assert parse_message(b'{"workflow": "a", "parameters": {"b": null}}') == WorkflowMessage(
+        "a", {}
+    )
+    assert parse_message(b'{"workflow": "a"}') == WorkflowMessage("a", {})
 
 
 def test_everything_wrong_is_told_at_once() -> None:
@@ -118,7 +126,7 @@ def test_too_much_is_refused() -> None:
 def test_a_message_of_many_small_things_holds_nobody_up(data: str, word: str) -> None:
     """Quadratic, each took more than ten minutes."""
     with pytest.raises(MessageRefused, match=word):
-        parse(data.encode())
+        parse_message(data.encode())
 
 
 def test_many_findings_are_cut_short() -> None:
@@ -147,7 +155,7 @@ def test_no_value_is_repeated_in_a_finding(message: dict[str, object]) -> None:
 
 
 def test_a_value_that_begins_with_a_hyphen_stays_one_word() -> None:
-    assert arguments({"a": "--b", "c": True, "d": [1, "é"], "e": {"f": None}}) == [
+    assert flag_arguments({"a": "--b", "c": True, "d": [1, "é"], "e": {"f": None}}) == [
         "--a=--b",
         "--c=true",
         '--d=[1,"é"]',
@@ -159,7 +167,7 @@ def test_a_value_that_begins_with_a_hyphen_stays_one_word() -> None:
 @given(st.binary(max_size=200))
 def test_any_bytes_are_a_message_or_refused(data: bytes) -> None:
     with suppress(MessageRefused):
-        assert isinstance(parse(data), Message)
+        assert isinstance(parse_message(data), WorkflowMessage)
 
 
 @briefly
@@ -173,30 +181,32 @@ def test_any_bytes_are_a_message_or_refused(data: bytes) -> None:
 def test_any_json_is_a_message_or_refused(value: Any) -> None:
     for whole in (value, {"workflow": "a", "parameters": value}, {"job_name": "a", "args": value}):
         with suppress(MessageRefused):
-            found = parse(json.dumps(whole).encode())
-            assert all("\x00" not in word for word in arguments(found.parameters))
+            found = parse_message(json.dumps(whole).encode())
+            assert all("\x00" not in word for word in flag_arguments(found.parameters))
 
 
 @briefly
 @given(_NAMES, st.dictionaries(_NAMES, _VALUES, max_size=4))
 def test_what_is_built_is_read_back(workflow: str, parameters: dict[str, Any]) -> None:
-    assert parse(build(workflow, parameters)) == Message(workflow, parameters)
+    assert parse_message(build_message(workflow, parameters)) == WorkflowMessage(
+        workflow, parameters
+    )
 
 
 def test_the_same_wish_is_the_same_bytes() -> None:
-    assert build("a", {"b": 1, "c": 2}) == build("a", {"c": 2, "b": 1})
+    assert build_message("a", {"b": 1, "c": 2}) == build_message("a", {"c": 2, "b": 1})
 
 
 @briefly
 @given(st.binary(max_size=200))
 def test_any_request_is_a_delivery_or_refused(body: bytes) -> None:
     with pytest.raises(envelope.EnvelopeRefused):
-        envelope.read(body)
+        envelope.read_delivery(body)
 
 
 @briefly
 @given(st.dictionaries(st.sampled_from(["data", "attributes", "messageId"]), _VALUES))
 def test_any_message_in_a_request_is_a_delivery_or_refused(inside: dict[str, Any]) -> None:
     with suppress(envelope.EnvelopeRefused):
-        found = envelope.read(json.dumps({"message": inside, "subscription": 5}).encode())
+        found = envelope.read_delivery(json.dumps({"message": inside, "subscription": 5}).encode())
         assert found.id

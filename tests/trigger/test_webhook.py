@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.trigger.support import briefly
-from workflows.trigger.webhook import Ignored, Rules, Wanted, read
+from workflows.trigger.webhook import Ignored, TriggerRules, Wanted, read_webhook
 
-RULES = Rules(bot_id=99, bot_username="workflows-bot")
+RULES = TriggerRules(bot_id=99, bot_username="workflows-bot")
 Json = dict[str, Any]
 
 
@@ -83,7 +83,7 @@ def review_event(text: str, **more: Any) -> Json:
 
 
 def outcome(event: Any, headers: dict[str, str] | None = None) -> Wanted | Ignored:
-    return read(headers or {}, json.dumps(event).encode(), RULES)
+    return read_webhook(headers or {}, json.dumps(event).encode(), RULES)
 
 
 def wanted(event: Any) -> Wanted:
@@ -309,7 +309,7 @@ _EVENTS = [
 @briefly
 @given(st.binary(max_size=100))
 def test_any_body_is_read(body: bytes) -> None:
-    assert isinstance(read({}, body, RULES), Ignored)
+    assert isinstance(read_webhook({}, body, RULES), Ignored)
 
 
 @briefly

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import argparse
 
     from workflows.task_runner.auth import TokenCheck
-    from workflows.task_runner.backends.backend import Backend
+    from workflows.task_runner.backends.backend import JobBackend
 
 BACKENDS = ("mock", "process", "cloud-run")
 _RATES = ("failure", "error", "drop", "lost")
@@ -189,7 +189,7 @@ def _check(found: argparse.Namespace) -> TokenCheck | None:
     return TokenCheck(secret, audience=found.audience or "")
 
 
-def _backend(found: argparse.Namespace, folder: Path) -> Backend:
+def _backend(found: argparse.Namespace, folder: Path) -> JobBackend:
     if found.backend == "mock":
         from workflows.task_runner import Mock, MockPlan
 
@@ -206,7 +206,7 @@ def _backend(found: argparse.Namespace, folder: Path) -> Backend:
     return Processes(images, folder, workers=workers)
 
 
-def _cloud_run(found: argparse.Namespace) -> Backend:
+def _cloud_run(found: argparse.Namespace) -> JobBackend:
     from workflows.core.google import cloud_run as core_api
     from workflows.task_runner.backends import cloud_run
 
@@ -217,14 +217,14 @@ def _cloud_run(found: argparse.Namespace) -> Backend:
         raise CommandLineInvalid("--job-timeout and --poll-interval must be more than 0")
     region = found.region or "us-central1"
     try:
-        api = core_api.connect(
+        api = core_api.connect_cloud_run(
             project, region, found.cloud_run_endpoint, local_token=load().cloud_run_token
         )
     except SettingsInvalid as error:
         raise CommandLineInvalid(error.what, fix=error.fix) from None
-    options = cloud_run.Options(
+    options = cloud_run.CloudRunOptions(
         service_account=found.service_account or "",
-        timeout_s=found.job_timeout or cloud_run.Options.timeout_s,
-        poll_s=found.poll_interval or cloud_run.Options.poll_s,
+        timeout_s=found.job_timeout or cloud_run.CloudRunOptions.timeout_s,
+        poll_s=found.poll_interval or cloud_run.CloudRunOptions.poll_s,
     )
     return cloud_run.CloudRunJobs(api, options)

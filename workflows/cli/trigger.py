@@ -26,7 +26,7 @@ def publish_trigger(
 
     Raises:
         WorkflowUnknown, ParametersInvalid, CommandLineInvalid: nothing was published.
-        SettingsInvalid, AuthenticationFailed, …: as `tasks.pubsub.publish`.
+        SettingsInvalid, AuthenticationFailed, …: as `tasks.pubsub.publish_to_topic`.
     """
     from workflows.tasks import pubsub
 
@@ -34,7 +34,7 @@ def publish_trigger(
     settings = load()
     given = _given(words, params_json)
     try:
-        data = message.build(flow.name, given)
+        data = message.build_message(flow.name, given)
     except message.MessageRefused as error:
         raise ParametersInvalid(
             f"the message for {flow.name} is not right",
@@ -42,7 +42,7 @@ def publish_trigger(
             fix=f"see `workflows describe {flow.name}`",
         ) from None
     _check(flow, given, settings)
-    number = pubsub.publish(settings, data, {"origin": "cli"})
+    number = pubsub.publish_to_topic(settings, data, {"origin": "cli"})
     if as_json:
         output.say_json({"message_id": number, "topic": settings.topic, "workflow": flow.name})
     else:
@@ -70,5 +70,5 @@ def _check(flow: Flow, given: dict[str, Any], settings: Settings) -> None:
     """Read the parameters the way the job will: from flags, by the flow's own model."""
     parser = flags.Parser(prog=f"workflows trigger {flow.name}")
     flags.add_parameter_flags(parser, flags.flags_of_flow(flow))
-    found, problems = flags.parse_with_problems(parser, message.arguments(given))
+    found, problems = flags.parse_with_problems(parser, message.flag_arguments(given))
     flow.validate(flags.flow_values(flow, found), settings, problems)

@@ -63,7 +63,7 @@ def choose_flow_runner(
         return None
     from workflows.dag.flows import steps as flow_steps  # noqa: PLC0415 - most workflows have none
 
-    return flow_steps.chosen(flows, settings, cancel_on_exit=cancel_on_exit)
+    return flow_steps.flow_step_runner(flows, settings, cancel_on_exit=cancel_on_exit)
 
 
 class RunDisplay(StepObserver, Protocol):

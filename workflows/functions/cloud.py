@@ -24,15 +24,15 @@ _LOCAL = ("http://127.0.0.1:", "http://localhost:", "http://[::1]:")
 _SHOWN = 300
 
 
-class SettingsInvalid(Exception):
+class FunctionSettingInvalid(Exception):
     """An environment variable of the deployment is missing or wrong; the function cannot start."""
 
 
-class Transient(Exception):
+class ApiTransient(Exception):
     """The same request may work later: 408, 409, 429, 5xx, no answer, no credentials just now."""
 
 
-class Refused(Exception):
+class ApiRefused(Exception):
     """A final answer: the same request will not work later. `status` is HTTP's."""
 
     def __init__(self, status: int, text: str) -> None:
@@ -40,31 +40,31 @@ class Refused(Exception):
         self.status = status
 
 
-def setting(name: str, default: str | None = None) -> str:
+def text_setting(name: str, default: str | None = None) -> str:
     """One environment variable.
 
     Raises:
-        SettingsInvalid: it is not set, and there is no default.
+        FunctionSettingInvalid: it is not set, and there is no default.
     """
     value = os.environ.get(name) or default
     if value is None:
-        raise SettingsInvalid(f"{name} is not set")
+        raise FunctionSettingInvalid(f"{name} is not set")
     return value
 
 
-def number(name: str, default: int | None = None) -> int:
+def positive_number(name: str, default: int | None = None) -> int:
     """One environment variable that is a positive whole number.
 
     Raises:
-        SettingsInvalid: it is none, or not set and without a default.
+        FunctionSettingInvalid: it is none, or not set and without a default.
     """
-    text = setting(name, None if default is None else str(default))
+    text = text_setting(name, None if default is None else str(default))
     if not (text.isascii() and text.isdigit() and int(text) > 0):
-        raise SettingsInvalid(f"{name} is not a positive whole number")
+        raise FunctionSettingInvalid(f"{name} is not a positive whole number")
     return int(text)
 
 
-def log(severity: str, message: str, **fields: object) -> None:
+def log_line(severity: str, message: str, **fields: object) -> None:
     """One line of JSON, as Cloud Logging reads it: severity, message, and the fields."""
     entry = {"severity": severity, "message": message}
     entry |= {name: str(value) for name, value in fields.items() if value is not None}
@@ -72,7 +72,7 @@ def log(severity: str, message: str, **fields: object) -> None:
     sys.stdout.flush()
 
 
-class Api:
+class GoogleApi:
     """One of Google's APIs. Safe for threads; nothing is sent twice but after a 401.
 
     On this machine (a stand-in, an emulator) it asks without credentials, unless google-auth is
@@ -81,7 +81,7 @@ class Api:
 
     def __init__(self, base_url: str) -> None:
         if not base_url.startswith(("https://", *_LOCAL)):
-            raise SettingsInvalid(f"{base_url} is neither https nor on this machine")
+            raise FunctionSettingInvalid(f"{base_url} is neither https nor on this machine")
         self.base_url = base_url.rstrip("/")
         self._pool = urllib3.PoolManager(maxsize=32, retries=False)
         self._anonymous = base_url.startswith(_LOCAL) and not (
@@ -94,7 +94,7 @@ class Api:
         """The JSON of a good answer.
 
         Raises:
-            Transient, Refused: as the answer says; Transient too where there is none.
+            ApiTransient, ApiRefused: as the answer says; ApiTransient too where there is none.
         """
         data = None if body is None else json.dumps(body).encode()
         try:
@@ -108,9 +108,9 @@ class Api:
             )
             text = answer.data.decode("utf-8", "replace")
         except urllib3.exceptions.HTTPError as error:
-            raise Transient(f"{self.base_url} did not answer: {type(error).__name__}") from error
+            raise ApiTransient(f"{self.base_url} did not answer: {type(error).__name__}") from error
         except google.auth.exceptions.GoogleAuthError as error:
-            raise Transient(f"no credentials: {type(error).__name__}") from error
+            raise ApiTransient(f"no credentials: {type(error).__name__}") from error
         return _checked(answer.status, text, f"{method} {path.partition('?')[0]}")
 
     def _http(self) -> Any:
@@ -127,13 +127,13 @@ class Api:
 
 def _checked(status: int, text: str, what: str) -> Any:
     if status in _AGAIN or status >= 500:  # noqa: PLR2004 - HTTP's own numbers
-        raise Transient(f"{what} was answered with {status}")
+        raise ApiTransient(f"{what} was answered with {status}")
     if status >= 300:  # noqa: PLR2004
-        raise Refused(status, f"{what} was answered with {status}: {_reason(text)}")
+        raise ApiRefused(status, f"{what} was answered with {status}: {_reason(text)}")
     try:
         return json.loads(text)
     except ValueError:
-        raise Transient(f"{what} was answered with {status}, but not with JSON") from None
+        raise ApiTransient(f"{what} was answered with {status}, but not with JSON") from None
 
 
 def _reason(text: str) -> str:
@@ -144,29 +144,29 @@ def _reason(text: str) -> str:
         return text[:_SHOWN]
 
 
-def cloud_run() -> Api:
+def cloud_run_api() -> GoogleApi:
     """Cloud Run's API, or the stand-in that CLOUD_RUN_API names."""
-    return Api(setting("CLOUD_RUN_API", "https://run.googleapis.com"))
+    return GoogleApi(text_setting("CLOUD_RUN_API", "https://run.googleapis.com"))
 
 
-def pubsub() -> Api:
+def pubsub_api() -> GoogleApi:
     """Pub/Sub's API, or the emulator that PUBSUB_EMULATOR_HOST names."""
     emulator = os.environ.get("PUBSUB_EMULATOR_HOST")
-    return Api(f"http://{emulator}" if emulator else "https://pubsub.googleapis.com")
+    return GoogleApi(f"http://{emulator}" if emulator else "https://pubsub.googleapis.com")
 
 
-def publish(
-    api: Api, topic: str, data: bytes, attributes: dict[str, str], *, timeout_s: float
+def publish_message(
+    api: GoogleApi, topic: str, data: bytes, attributes: dict[str, str], *, timeout_s: float
 ) -> str:
     """Publish to `projects/P/topics/T` and return the message's id.
 
     Raises:
-        Transient: nobody knows whether it was published; publishing it again is right.
-        Refused: no such topic, or no right to publish there.
+        ApiTransient: nobody knows whether it was published; publishing it again is right.
+        ApiRefused: no such topic, or no right to publish there.
     """
     message = {"data": base64.b64encode(data).decode(), "attributes": attributes}
     answer = api.ask("POST", f"/v1/{topic}:publish", {"messages": [message]}, timeout_s=timeout_s)
     try:
         return str(answer["messageIds"][0])
     except (KeyError, IndexError, TypeError):
-        raise Transient("Pub/Sub named no message id") from None
+        raise ApiTransient("Pub/Sub named no message id") from None

@@ -43,29 +43,29 @@ class _Deployment:
     """What the environment says, read once when the instance starts."""
 
     secrets: authenticity.Secrets
-    rules: webhook.Rules
-    most: limits.Limits
+    rules: webhook.TriggerRules
+    most: limits.StartLimits
     store: limits.RateStore
     topic: str
-    pubsub: cloud.Api
+    pubsub: cloud.GoogleApi
 
 
 def _deployment() -> _Deployment:
     return _Deployment(
-        secrets=authenticity.Secrets.of(cloud.setting("GITLAB_WEBHOOK_SECRET")),
-        rules=webhook.Rules(
-            bot_id=cloud.number("GITLAB_BOT_ID"),
-            bot_username=cloud.setting("GITLAB_BOT_USERNAME"),
-            label=cloud.setting("WORKFLOWS_LABEL", "workflows::resolve"),
-            command=cloud.setting("WORKFLOWS_COMMAND", "/workflows resolve"),
+        secrets=authenticity.Secrets.of(cloud.text_setting("GITLAB_WEBHOOK_SECRET")),
+        rules=webhook.TriggerRules(
+            bot_id=cloud.positive_number("GITLAB_BOT_ID"),
+            bot_username=cloud.text_setting("GITLAB_BOT_USERNAME"),
+            label=cloud.text_setting("WORKFLOWS_LABEL", "workflows::resolve"),
+            command=cloud.text_setting("WORKFLOWS_COMMAND", "/workflows resolve"),
         ),
-        most=limits.Limits(
-            per_issue=cloud.number("WORKFLOWS_MAX_PER_ISSUE", 6),
-            per_user=cloud.number("WORKFLOWS_MAX_PER_USER", 30),
+        most=limits.StartLimits(
+            per_issue=cloud.positive_number("WORKFLOWS_MAX_PER_ISSUE", 6),
+            per_user=cloud.positive_number("WORKFLOWS_MAX_PER_USER", 30),
         ),
         store=limits.MemoryStore(),
-        topic=cloud.setting("WORKFLOWS_TOPIC"),
-        pubsub=cloud.pubsub(),
+        topic=cloud.text_setting("WORKFLOWS_TOPIC"),
+        pubsub=cloud.pubsub_api(),
     )
 
 
@@ -79,19 +79,19 @@ def gitlab_webhook(request: Request) -> Answer:
         return _unread(request, "POST only", 405)
     body = _body(request)
     if body is None:
-        cloud.log("WARNING", f"refused: a body of more than {_MAX_BODY_BYTES} bytes")
+        cloud.log_line("WARNING", f"refused: a body of more than {_MAX_BODY_BYTES} bytes")
         return _unread(request, f"more than {_MAX_BODY_BYTES} bytes", 413)
     headers = {name.lower(): value for name, value in request.headers.items()}
     try:
-        authenticity.verify(headers, body, _HERE.secrets, now=time.time())
+        authenticity.verify_webhook(headers, body, _HERE.secrets, now=time.time())
     except authenticity.NotAuthentic as error:
-        cloud.log("WARNING", f"refused: {error}")
+        cloud.log_line("WARNING", f"refused: {error}")
         return {"error": "the token or signature is not right"}, 401
-    found = webhook.read(headers, body, _HERE.rules)
+    found = webhook.read_webhook(headers, body, _HERE.rules)
     if isinstance(found, webhook.Ignored):
         return _ignored("INFO", found.because)
     now = time.time()
-    limited = limits.take(found, _HERE.store, _HERE.most, now=now)
+    limited = limits.count_start(found, _HERE.store, _HERE.most, now=now)
     if limited is not None:
         return _ignored("WARNING", limited)
     return _publish(found, now)
@@ -113,27 +113,27 @@ def _unread(request: Request, error: str, status: int) -> Answer:
 
 
 def _ignored(severity: str, because: str) -> Answer:
-    cloud.log(severity, f"ignored because {because}")
+    cloud.log_line(severity, f"ignored because {because}")
     return {"ignored": because}, 200
 
 
 def _publish(wanted: webhook.Wanted, now: float) -> Answer:
     """Publish, at most twice: the trigger function knows both by the same key."""
-    data = message.build(wanted.workflow, wanted.parameters)
+    data = message.build_message(wanted.workflow, wanted.parameters)
     attributes = {"origin": "gitlab", ATTRIBUTE_DEDUPE: wanted.dedupe_key}
     facts = {"workflow": wanted.workflow, "issue": wanted.issue, "user": wanted.user}
     for left in reversed(range(_TRIES)):
         try:
-            number = cloud.publish(
+            number = cloud.publish_message(
                 *(_HERE.pubsub, _HERE.topic, data, attributes), timeout_s=_PUBLISH_TIMEOUT_S
             )
             break
-        except (cloud.Transient, cloud.Refused) as error:
-            if left and isinstance(error, cloud.Transient):
+        except (cloud.ApiTransient, cloud.ApiRefused) as error:
+            if left and isinstance(error, cloud.ApiTransient):
                 continue
-            limits.give_back(wanted, _HERE.store, now=now)
-            cloud.log("ERROR", f"not published: {error}", **facts)
+            limits.give_back_start(wanted, _HERE.store, now=now)
+            cloud.log_line("ERROR", f"not published: {error}", **facts)
             return {"error": "the topic could not be reached; resend the event"}, 503
-    limits.note(wanted, _HERE.store)
-    cloud.log("INFO", f"published for: {wanted.trigger}", **facts, message_id=number)
+    limits.note_start(wanted, _HERE.store)
+    cloud.log_line("INFO", f"published for: {wanted.trigger}", **facts, message_id=number)
     return {"message_id": number}, 202

@@ -37,15 +37,15 @@ class _Deployment:
 
     catalog: dispatch.Catalog
     topic: str
-    pubsub: cloud.Api
+    pubsub: cloud.GoogleApi
 
 
 def _deployment() -> _Deployment:
     known = Path(workflows.trigger.__file__).with_name("catalog.json").read_text(encoding="utf-8")
     return _Deployment(
-        catalog=dispatch.Catalog.of(cloud.setting("WORKFLOW_JOBS"), known),
-        topic=cloud.setting("WORKFLOWS_TOPIC"),
-        pubsub=cloud.pubsub(),
+        catalog=dispatch.Catalog.of(cloud.text_setting("WORKFLOW_JOBS"), known),
+        topic=cloud.text_setting("WORKFLOWS_TOPIC"),
+        pubsub=cloud.pubsub_api(),
     )
 
 
@@ -58,7 +58,7 @@ def http_publisher(request: Request) -> Answer:
     if request.method != "POST":
         return {"error": "POST only"}, 405
     try:
-        wanted = message.parse(request.get_data(cache=False))
+        wanted = message.parse_message(request.get_data(cache=False))
         start = dispatch.dispatch(wanted, _HERE.catalog)
     except message.MessageRefused as error:
         return {"findings": list(error.findings)}, 400
@@ -66,15 +66,15 @@ def http_publisher(request: Request) -> Answer:
     key = request.headers.get("Idempotency-Key", "")
     if len(key) > _MAX_KEY or not (key.isascii() and key.isprintable()):
         return {"findings": [f"Idempotency-Key is longer than {_MAX_KEY} or no plain text"]}, 400
-    data = message.build(start.workflow, wanted.parameters)
+    data = message.build_message(start.workflow, wanted.parameters)
     if key:
         attributes[dispatch.ATTRIBUTE_DEDUPE] = f"http:{hashlib.sha256(data).hexdigest()}:{key}"
     try:
-        number = cloud.publish(
+        number = cloud.publish_message(
             *(_HERE.pubsub, _HERE.topic, data, attributes), timeout_s=_PUBLISH_TIMEOUT_S
         )
-    except (cloud.Transient, cloud.Refused) as error:
-        cloud.log("ERROR", f"not published: {error}", workflow=start.workflow)
+    except (cloud.ApiTransient, cloud.ApiRefused) as error:
+        cloud.log_line("ERROR", f"not published: {error}", workflow=start.workflow)
         return {"error": "the topic could not be reached; try again"}, 503
-    cloud.log("INFO", "published for a caller", workflow=start.workflow, message_id=number)
+    cloud.log_line("INFO", "published for a caller", workflow=start.workflow, message_id=number)
     return {"messageId": number}, 202

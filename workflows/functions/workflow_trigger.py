@@ -82,8 +82,8 @@ class _Deployment:
     project: str
     region: str
     dead_letters: str
-    run: cloud.Api
-    pubsub: cloud.Api
+    run: cloud.GoogleApi
+    pubsub: cloud.GoogleApi
     once: _Once
 
     def job(self, name: str) -> str:
@@ -96,12 +96,12 @@ class _Deployment:
 def _deployment() -> _Deployment:
     known = Path(workflows.trigger.__file__).with_name("catalog.json").read_text(encoding="utf-8")
     return _Deployment(
-        catalog=dispatch.Catalog.of(cloud.setting("WORKFLOW_JOBS"), known),
-        project=cloud.setting("WORKFLOWS_PROJECT"),
-        region=cloud.setting("WORKFLOWS_REGION"),
-        dead_letters=cloud.setting("WORKFLOWS_DEAD_LETTER_TOPIC"),
-        run=cloud.cloud_run(),
-        pubsub=cloud.pubsub(),
+        catalog=dispatch.Catalog.of(cloud.text_setting("WORKFLOW_JOBS"), known),
+        project=cloud.text_setting("WORKFLOWS_PROJECT"),
+        region=cloud.text_setting("WORKFLOWS_REGION"),
+        dead_letters=cloud.text_setting("WORKFLOWS_DEAD_LETTER_TOPIC"),
+        run=cloud.cloud_run_api(),
+        pubsub=cloud.pubsub_api(),
         once=_Once(),
     )
 
@@ -113,26 +113,28 @@ _HERE = _deployment()
 def trigger(request: Request) -> Answer:
     """Take one delivery: a push request of Pub/Sub, or the same as a CloudEvent."""
     try:
-        delivery = envelope.read(request.get_data(cache=False))
+        delivery = envelope.read_delivery(request.get_data(cache=False))
     except envelope.EnvelopeRefused as error:
-        cloud.log("ERROR", f"a request that is no delivery of Pub/Sub: {error}")
+        cloud.log_line("ERROR", f"a request that is no delivery of Pub/Sub: {error}")
         return str(error), 400
     try:
-        start = dispatch.dispatch(message.parse(delivery.data), _HERE.catalog)
+        start = dispatch.dispatch(message.parse_message(delivery.data), _HERE.catalog)
     except message.MessageRefused as error:
         return _bury(delivery, str(error))
-    run = dispatch.run_id(delivery.id, delivery.attributes)
+    run = dispatch.message_run_id(delivery.id, delivery.attributes)
     with _HERE.once.starting(run) as state:
         if state == "busy":
-            cloud.log("INFO", "another delivery is being worked on", message_id=delivery.id)
+            cloud.log_line("INFO", "another delivery is being worked on", message_id=delivery.id)
             return "busy", 503
         if state == "started":
-            cloud.log("INFO", "this run was started before", message_id=delivery.id, run_id=run)
+            cloud.log_line(
+                "INFO", "this run was started before", message_id=delivery.id, run_id=run
+            )
             return "started before", 200
         try:
             return _start(delivery, start, run)
-        except cloud.Transient as error:
-            cloud.log(
+        except cloud.ApiTransient as error:
+            cloud.log_line(
                 "WARNING",
                 f"not started yet, to be delivered again: {error}",
                 message_id=delivery.id,
@@ -142,24 +144,24 @@ def trigger(request: Request) -> Answer:
             return "try again", 503
 
 
-def _start(delivery: envelope.Delivery, start: dispatch.Start, run: str) -> Answer:
+def _start(delivery: envelope.PubSubDelivery, start: dispatch.Start, run: str) -> Answer:
     """Start the job, unless an execution can be seen that this run id started."""
     job = _HERE.job(start.job)
     facts = {"message_id": delivery.id, "workflow": start.workflow, "run_id": run}
     execution = _execution(job, run)
     if execution is not None:
         _HERE.once.keep(run)
-        cloud.log("INFO", "started before", **facts, **_links(execution))
+        cloud.log_line("INFO", "started before", **facts, **_links(execution))
         return "started before", 200
     try:
         body = dispatch.run_request(start, run)
         operation = _HERE.run.ask("POST", f"/v2/{job}:run", body, timeout_s=_RUN_TIMEOUT_S)
-    except cloud.Refused as error:
+    except cloud.ApiRefused as error:
         fix = _FIXES.get(error.status, "")
         return _bury(delivery, f"{error}; {fix}" if fix else str(error), start.workflow)
     _HERE.once.keep(run)
     name = dispatch.started_execution(operation)
-    cloud.log("INFO", f"{start.workflow} was started", **facts, **_links(name))
+    cloud.log_line("INFO", f"{start.workflow} was started", **facts, **_links(name))
     return "started", 200
 
 
@@ -170,16 +172,16 @@ def _execution(job: str, run: str) -> str | None:
     work from being done twice.
 
     Raises:
-        cloud.Transient: it cannot be told just now.
+        cloud.ApiTransient: it cannot be told just now.
     """
     try:
         path = f"/v2/{job}/executions?pageSize=100"
         return dispatch.execution_of(_HERE.run.ask("GET", path, timeout_s=_LIST_TIMEOUT_S), run)
-    except cloud.Refused:
+    except cloud.ApiRefused:
         return None
 
 
-def _bury(delivery: envelope.Delivery, why: str, workflow: str = "") -> Answer:
+def _bury(delivery: envelope.PubSubDelivery, why: str, workflow: str = "") -> Answer:
     """Put the message in the dead-letter topic, say so once, and be done with it."""
     kept = {
         name: value
@@ -193,15 +195,15 @@ def _bury(delivery: envelope.Delivery, why: str, workflow: str = "") -> Answer:
     }
     facts = {"message_id": delivery.id, "workflow": workflow or None}
     try:
-        letter = cloud.publish(
+        letter = cloud.publish_message(
             *(_HERE.pubsub, _HERE.dead_letters, delivery.data, attributes),
             timeout_s=_PUBLISH_TIMEOUT_S,
         )
-    except (cloud.Transient, cloud.Refused) as error:
-        severity = "ERROR" if isinstance(error, cloud.Refused) else "WARNING"
-        cloud.log(severity, f"the dead-letter topic cannot be reached: {error}", **facts)
+    except (cloud.ApiTransient, cloud.ApiRefused) as error:
+        severity = "ERROR" if isinstance(error, cloud.ApiRefused) else "WARNING"
+        cloud.log_line(severity, f"the dead-letter topic cannot be reached: {error}", **facts)
         return "try again", 503
-    cloud.log("ERROR", f"the message starts nothing: {why}", **facts, dead_letter_id=letter)
+    cloud.log_line("ERROR", f"the message starts nothing: {why}", **facts, dead_letter_id=letter)
     return "refused", 200
 
 

@@ -1,6 +1,6 @@
 """The Task Runner's protocol as an ASGI app: routes, tokens, idempotency keys, long polls.
 
-What becomes of a job is not decided here but by a `Backend`.
+What becomes of a job is not decided here but by a `JobBackend`.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import parse_qsl
 
 from workflows.task_runner import openapi
-from workflows.task_runner.answers import Answer, Refusal, answer
+from workflows.task_runner.job_request import parse_job_request
 from workflows.task_runner.jobs import KeyReused
-from workflows.task_runner.orders import order_of
+from workflows.task_runner.responses import RequestRejected, RunnerResponse, json_response
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -24,10 +24,11 @@ if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
     from workflows.task_runner.auth import TokenCheck
-    from workflows.task_runner.backends.backend import Backend
-    from workflows.task_runner.jobs import Job, Jobs
+    from workflows.task_runner.backends.backend import JobBackend
+    from workflows.task_runner.job import RunnerJob
+    from workflows.task_runner.jobs import RunnerJobs
 
-    Handler = Callable[["Call"], Awaitable[Answer]]
+    Handler = Callable[["RunnerCall"], Awaitable[RunnerResponse]]
 
 MAX_BODY_BYTES = 4 * 1024 * 1024
 MAX_WAIT_S = 55.0
@@ -38,7 +39,7 @@ _CAPABILITIES = {"wait": True, "cancel": True, "find": True, "idempotency": True
 _logger = logging.getLogger(__name__)
 
 
-class Call(NamedTuple):
+class RunnerCall(NamedTuple):
     """One request: its query, headers (lower-case names) and how to read its body."""
 
     query: Mapping[str, str]
@@ -46,13 +47,13 @@ class Call(NamedTuple):
     receive: Receive
 
 
-class Api:
+class TaskRunnerApi:
     """Answers the protocol; see `openapi` for what each path does.
 
     `requests` counts what arrived, by method and path.
     """
 
-    def __init__(self, jobs: Jobs, backend: Backend, check: TokenCheck | None) -> None:
+    def __init__(self, jobs: RunnerJobs, backend: JobBackend, check: TokenCheck | None) -> None:
         self.requests: Counter[str] = Counter()
         self.faults: Counter[str] = Counter()
         self._jobs = jobs
@@ -72,66 +73,68 @@ class Api:
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
+        """RunnerResponse one request."""
         if scope["type"] != "http":
             return
         try:
             found = await self._answer(scope, receive)
-        except Refusal as refusal:
+        except RequestRejected as refusal:
             found = refusal.answer
         except Exception:
             _logger.exception("%s %s", scope["method"], scope["path"])
-            found = Refusal(500, "internal error, see the Task Runner's log").answer
+            found = RequestRejected(500, "internal error, see the Task Runner's log").answer
         if scope["method"] == "HEAD":
             found = found._replace(body=b"")
         await found.send(send)
 
-    async def _answer(self, scope: Scope, receive: Receive) -> Answer:
+    async def _answer(self, scope: Scope, receive: Receive) -> RunnerResponse:
         method, path = scope["method"], scope["path"]
         methods = self._handlers.get(path)
         if methods is None:
-            raise Refusal(404, "there is nothing here; see /docs")
+            raise RequestRejected(404, "there is nothing here; see /docs")
         handler = methods.get("GET" if method == "HEAD" else method)
         if handler is None:
             allowed = ", ".join(methods)
-            raise Refusal(405, f"use {allowed}", (b"allow", allowed.encode()))
+            raise RequestRejected(405, f"use {allowed}", (b"allow", allowed.encode()))
         self.requests[f"{method} {path}"] += 1
         headers = dict(scope["headers"])
         if self._check and path not in _PUBLIC:
             problem = self._check.problem(headers.get(b"authorization", b""))
             if problem:
-                raise Refusal(401, problem, (b"www-authenticate", b"Bearer"))
+                raise RequestRejected(401, problem, (b"www-authenticate", b"Bearer"))
         query = scope["query_string"]
         found = dict(parse_qsl(query.decode("latin-1"), keep_blank_values=True)) if query else {}
-        return await handler(Call(found, headers, receive))
+        return await handler(RunnerCall(found, headers, receive))
 
-    async def _submit(self, call: Call) -> Answer:
+    async def _submit(self, call: RunnerCall) -> RunnerResponse:
         kind = call.headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
         if kind != b"application/json":
-            raise Refusal(415, "Content-Type must be application/json")
+            raise RequestRejected(415, "Content-Type must be application/json")
         key = call.headers.get(b"idempotency-key", b"").decode("latin-1")
         if len(key) > MAX_KEY:
-            raise Refusal(400, f"Idempotency-Key is longer than {MAX_KEY}")
-        order = order_of(await _body(call.receive))
+            raise RequestRejected(400, f"Idempotency-Key is longer than {MAX_KEY}")
+        request = parse_job_request(await _body(call.receive))
         try:
-            job, new = self._jobs.create(order, key)
+            job, new = self._jobs.create(request, key)
         except KeyReused:
-            raise Refusal(409, "this Idempotency-Key came with another body before") from None
+            raise RequestRejected(
+                409, "this Idempotency-Key came with another body before"
+            ) from None
         if new:
             self._backend.start(job)
         else:
             self._backend.look(job)
-        return answer({"job": job.facts()})
+        return json_response({"job": job.facts()})
 
-    async def _status(self, call: Call) -> Answer:
+    async def _status(self, call: RunnerCall) -> RunnerResponse:
         job = self._job(call)
         left = self._backend.look(job)
         wait = call.query.get("wait")
         if wait is not None and not job.state.final:
             await self._ended(job, _seconds(wait), left)
-        return answer({"job": job.facts()})
+        return json_response({"job": job.facts()})
 
-    async def _ended(self, job: Job, wait_s: float, left: float | None) -> None:
+    async def _ended(self, job: RunnerJob, wait_s: float, left: float | None) -> None:
         """Wait until the job has ended, or `wait_s` seconds; `left` is until it ends by itself."""
         loop = asyncio.get_running_loop()
         ended = asyncio.Event()
@@ -148,49 +151,51 @@ class Api:
         finally:
             self._jobs.stop_listening(job, tell)
 
-    async def _list(self, call: Call) -> Answer:
+    async def _list(self, call: RunnerCall) -> RunnerResponse:
         name = call.query.get("job_name")
         if not name:
-            raise Refusal(400, "job_name is missing")
+            raise RequestRejected(400, "job_name is missing")
         jobs = self._jobs.named(name)
         for job in jobs:
             self._backend.look(job)
-        return answer({"jobs": [job.facts() | {"job_name": name} for job in jobs]})
+        return json_response({"jobs": [job.facts() | {"job_name": name} for job in jobs]})
 
-    async def _cancel(self, call: Call) -> Answer:
+    async def _cancel(self, call: RunnerCall) -> RunnerResponse:
         job = self._job(call)
         if not job.state.final:
             self._backend.cancel(job)
-        return answer({"job": job.facts()})
+        return json_response({"job": job.facts()})
 
-    async def _log(self, call: Call) -> Answer:
+    async def _log(self, call: RunnerCall) -> RunnerResponse:
         job = self._job(call)
         text = await asyncio.to_thread(self._backend.log, job)
-        return Answer(200, text.encode(errors="replace"), _TEXT)
+        return RunnerResponse(200, text.encode(errors="replace"), _TEXT)
 
-    async def _capabilities(self, _: Call) -> Answer:
-        return answer(_CAPABILITIES)
+    async def _capabilities(self, _: RunnerCall) -> RunnerResponse:
+        return json_response(_CAPABILITIES)
 
-    async def _counters(self, _: Call) -> Answer:
-        return answer({"ran": self._jobs.ran, "requests": self.requests, "faults": self.faults})
+    async def _counters(self, _: RunnerCall) -> RunnerResponse:
+        return json_response(
+            {"ran": self._jobs.ran, "requests": self.requests, "faults": self.faults}
+        )
 
-    async def _health(self, _: Call) -> Answer:
-        return answer({"status": "ok", "backend": self._backend.name})
+    async def _health(self, _: RunnerCall) -> RunnerResponse:
+        return json_response({"status": "ok", "backend": self._backend.name})
 
-    async def _openapi(self, _: Call) -> Answer:
-        return answer(openapi.document())
+    async def _openapi(self, _: RunnerCall) -> RunnerResponse:
+        return json_response(openapi.openapi_document())
 
-    async def _docs(self, _: Call) -> Answer:
-        return Answer(200, openapi.page().encode(), b"text/html; charset=utf-8")
+    async def _docs(self, _: RunnerCall) -> RunnerResponse:
+        return RunnerResponse(200, openapi.openapi_page().encode(), b"text/html; charset=utf-8")
 
-    def _job(self, call: Call) -> Job:
+    def _job(self, call: RunnerCall) -> RunnerJob:
         """The job that the query names."""
         job_id = call.query.get("job_id")
         if not job_id:
-            raise Refusal(400, "job_id is missing")
+            raise RequestRejected(400, "job_id is missing")
         job = self._jobs.find(job_id)
         if job is None:
-            raise Refusal(404, f"there is no job {job_id[:100]!r}")
+            raise RequestRejected(404, f"there is no job {job_id[:100]!r}")
         return job
 
 
@@ -203,16 +208,16 @@ async def _body(receive: Receive) -> bytes:
     """All of the body.
 
     Raises:
-        Refusal: 413, or 400 if the client went away.
+        RequestRejected: 413, or 400 if the client went away.
     """
     pieces = bytearray()
     while True:
         message = await receive()
         if message["type"] != "http.request":
-            raise Refusal(400, "the body was cut off")
+            raise RequestRejected(400, "the body was cut off")
         pieces += message.get("body", b"")
         if len(pieces) > MAX_BODY_BYTES:
-            raise Refusal(413, f"the body is larger than {MAX_BODY_BYTES} bytes")
+            raise RequestRejected(413, f"the body is larger than {MAX_BODY_BYTES} bytes")
         if not message.get("more_body"):
             return bytes(pieces)
 
@@ -223,5 +228,5 @@ def _seconds(text: str) -> float:
     except ValueError:
         value = -1.0
     if not 0 <= value < float("inf"):
-        raise Refusal(400, "wait must be a number of seconds")
+        raise RequestRejected(400, "wait must be a number of seconds")
     return min(value, MAX_WAIT_S)

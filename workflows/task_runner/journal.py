@@ -10,26 +10,26 @@ import json
 import os
 from typing import TYPE_CHECKING, Any
 
-from workflows.task_runner.jobs import Job, Order, State
+from workflows.task_runner.job import JobRequest, RunnerJob, RunnerJobState
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
 
-class Journal:
+class JobJournal:
     """Lines are only ever added. One process at a time."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._number = os.open(path, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600)
 
-    def replay(self) -> Iterator[tuple[Job, str, str]]:
+    def replay(self) -> Iterator[tuple[RunnerJob, str, str]]:
         """Every job as it was last seen, with its idempotency key and fingerprint.
 
         A last line that was cut off by the end of the process is passed over.
         """
-        found: dict[str, tuple[Job, str, str]] = {}
+        found: dict[str, tuple[RunnerJob, str, str]] = {}
         with self._path.open(encoding="utf-8") as lines:
             for line in lines:
                 try:
@@ -37,23 +37,23 @@ class Journal:
                 except ValueError:
                     continue
                 if "name" in fact:
-                    order = Order(fact["name"], fact["image"])
-                    job = Job(fact["id"], order, fact["run"], fact["created"])
+                    request = JobRequest(fact["name"], fact["image"])
+                    job = RunnerJob(fact["id"], request, fact["run"], fact["created"])
                     found[job.id] = (job, fact["key"], fact["print"])
                 elif fact["id"] in found:
                     job = found[fact["id"]][0]
-                    job.state = State(fact["state"])
+                    job.state = RunnerJobState(fact["state"])
                     job.message, job.exit_code = fact["message"], fact["exit"]
                     job.remote = fact["remote"]
         yield from found.values()
 
-    def created(self, job: Job, key: str, fingerprint: str) -> None:
+    def created(self, job: RunnerJob, key: str, fingerprint: str) -> None:
         """Write a new job down."""
         self._write(
             {
                 "id": job.id,
-                "name": job.order.name,
-                "image": job.order.image,
+                "name": job.request.name,
+                "image": job.request.image,
                 "run": job.run,
                 "created": job.created_at,
                 "key": key,
@@ -61,7 +61,7 @@ class Journal:
             }
         )
 
-    def moved(self, job: Job) -> None:
+    def moved(self, job: RunnerJob) -> None:
         """Write down what has become of a job."""
         self._write(
             {

@@ -6,7 +6,7 @@ from html import escape
 from typing import Any
 
 import workflows
-from workflows.task_runner.jobs import State
+from workflows.task_runner.job import RunnerJobState
 
 _STYLE = (
     "body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}"
@@ -46,7 +46,7 @@ _ERRORS = {
 }
 
 
-def document() -> dict[str, Any]:
+def openapi_document() -> dict[str, Any]:
     """The OpenAPI 3.1 document."""
     job = _answer("the job", _object({"job": {"$ref": "#/components/schemas/Job"}}))
     jobs = {"type": "array", "items": {"$ref": "#/components/schemas/Job"}}
@@ -64,7 +64,9 @@ def document() -> dict[str, Any]:
         "info": {"title": "Task Runner", "version": workflows.__version__},
         "paths": {
             "/job": {"post": submit},
-            "/jobstatus": {"get": _operation("State of a job", job, [_JOB_ID, _WAIT], known)},
+            "/jobstatus": {
+                "get": _operation("RunnerJobState of a job", job, [_JOB_ID, _WAIT], known)
+            },
             "/jobs": {"get": _operation("Jobs of a name", listed, [_NAME], (400, 401))},
             "/job/cancel": {"post": _operation("Cancel a job", job, [_JOB_ID], known)},
             "/job/log": {"get": _operation("Log of a job", text, [_JOB_ID], known)},
@@ -102,7 +104,7 @@ def _job_schema() -> dict[str, Any]:
         "required": ["jobId", "state"],
         "properties": {
             "jobId": {"type": "string"},
-            "state": {"enum": [state.value for state in State]},
+            "state": {"enum": [state.value for state in RunnerJobState]},
             "message": {"type": "string"},
             "exitCode": {"type": "integer"},
         },
@@ -126,10 +128,10 @@ def _object(properties: dict[str, Any]) -> dict[str, Any]:
     return {"type": "object", "properties": properties}
 
 
-def page() -> str:
+def openapi_page() -> str:
     """The document as HTML, with an example; no script, nothing from elsewhere."""
     parts = []
-    for path, methods in document()["paths"].items():
+    for path, methods in openapi_document()["paths"].items():
         for method, operation in methods.items():
             rows = [
                 (f"<code>{escape(one['name'])}</code>", escape(one.get("description", "")))
@@ -143,7 +145,7 @@ def page() -> str:
                 f"<h2><b>{method.upper()}</b> <code>{path}</code></h2>"
                 f"<p>{escape(operation['summary'])}.<table>{lines}</table>"
             )
-    states = ", ".join(state.value for state in State)
+    states = ", ".join(state.value for state in RunnerJobState)
     return (
         f"<!doctype html><html lang=en><meta charset=utf-8><title>Task Runner</title>"
         f"<style>{_STYLE}</style><h1>Task Runner</h1>"

@@ -6,10 +6,10 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from workflows.servers.serving import HOST, serve_app
-from workflows.task_runner.app import Api
+from workflows.task_runner.app import TaskRunnerApi
 from workflows.task_runner.backends.mock import Mock, Unreliable
-from workflows.task_runner.jobs import Jobs
-from workflows.task_runner.journal import Journal
+from workflows.task_runner.jobs import RunnerJobs
+from workflows.task_runner.journal import JobJournal
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
     from workflows.task_runner.auth import TokenCheck
-    from workflows.task_runner.backends.backend import Backend
+    from workflows.task_runner.backends.backend import JobBackend
 
 
 class TaskRunner:
@@ -30,13 +30,13 @@ class TaskRunner:
     """
 
     def __init__(
-        self, backend: Backend, *, check: TokenCheck | None = None, journal: Path | None = None
+        self, backend: JobBackend, *, check: TokenCheck | None = None, journal: Path | None = None
     ) -> None:
         self.backend = backend
-        self._journal = Journal(journal) if journal else None
-        self.jobs = Jobs(self._journal)
+        self._journal = JobJournal(journal) if journal else None
+        self.jobs = RunnerJobs(self._journal)
         backend.attach(self.jobs)
-        api = Api(self.jobs, backend, check)
+        api = TaskRunnerApi(self.jobs, backend, check)
         self.requests = api.requests
         self.faults = api.faults
         self.app: ASGIApp = api

@@ -17,7 +17,7 @@ _TIMEOUT_S = 30.0
 _API = "https://pubsub.googleapis.com"
 
 
-def publish(settings: Settings, data: bytes, attributes: dict[str, str]) -> str:
+def publish_to_topic(settings: Settings, data: bytes, attributes: dict[str, str]) -> str:
     """Publish to WORKFLOWS_TOPIC and return the message's id. Never sent twice by itself.
 
     Raises:

@@ -59,7 +59,9 @@ def _key(token: str) -> bytes:
     return key
 
 
-def verify(headers: Mapping[str, str], body: bytes, secrets: Secrets, *, now: float) -> None:
+def verify_webhook(
+    headers: Mapping[str, str], body: bytes, secrets: Secrets, *, now: float
+) -> None:
     """Return if the request is authentic. `headers` have lower-case names; `now` is Unix time.
 
     Where a signing token is set, a signature that is there must be right, whatever the token;

@@ -14,7 +14,13 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from workflows.trigger.message import Message, MessageRefused, arguments, check, kind
+from workflows.trigger.message import (
+    MessageRefused,
+    WorkflowMessage,
+    check_values,
+    flag_arguments,
+    json_kind,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -78,7 +84,7 @@ class Start:
     args: tuple[str, ...]
 
 
-def dispatch(message: Message, catalog: Catalog) -> Start:
+def dispatch(message: WorkflowMessage, catalog: Catalog) -> Start:
     """What `message` starts.
 
     Raises:
@@ -91,7 +97,7 @@ def dispatch(message: Message, catalog: Catalog) -> Start:
     findings = [] if known is None else check_parameters(message.parameters, known)
     if findings:
         raise MessageRefused(*(f"{workflow}: {finding}" for finding in findings))
-    return Start(workflow, catalog.jobs[workflow], tuple(arguments(message.parameters)))
+    return Start(workflow, catalog.jobs[workflow], tuple(flag_arguments(message.parameters)))
 
 
 def check_parameters(given: Mapping[str, Any], known: Mapping[str, dict[str, Any]]) -> list[str]:
@@ -106,7 +112,7 @@ def check_parameters(given: Mapping[str, Any], known: Mapping[str, dict[str, Any
         expected = known.get(name, {}).get("kind", "")
         if problem := misfit(value, expected):
             findings.append(f"{name} {problem}")
-    return findings + check(dict(given))
+    return findings + check_values(dict(given))
 
 
 def misfit(value: Any, expected: str) -> str:
@@ -116,7 +122,7 @@ def misfit(value: Any, expected: str) -> str:
     return f"must be {_WORDS[expected]}, not {_shown(value)}"
 
 
-def run_id(message_id: str, attributes: Mapping[str, str]) -> str:
+def message_run_id(message_id: str, attributes: Mapping[str, str]) -> str:
     """The run's id: the same for every delivery of a message, and of a webhook sent twice.
 
     It is a name that WORKFLOWS_RUN_ID accepts, at most 128 characters.
@@ -196,7 +202,7 @@ def _text_fits(value: str, expected: str) -> bool:
 
 
 def _shown(value: Any) -> str:
-    return "this text" if isinstance(value, str) else kind(value)
+    return "this text" if isinstance(value, str) else json_kind(value)
 
 
 def _unknown(what: str, name: str, names: Iterable[str]) -> str:

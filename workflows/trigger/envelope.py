@@ -7,7 +7,7 @@ import binascii
 from dataclasses import dataclass
 from typing import Any
 
-from workflows.trigger.message import MessageRefused, load
+from workflows.trigger.message import MessageRefused, load_json
 
 _MAX_ID = 128
 
@@ -17,7 +17,7 @@ class EnvelopeRefused(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Delivery:
+class PubSubDelivery:
     """One delivery of one message. `id` is the same each time it is delivered.
 
     `attempt` is counted by Pub/Sub where a dead-letter policy is set, else None.
@@ -30,7 +30,7 @@ class Delivery:
     attempt: int | None
 
 
-def read(body: bytes) -> Delivery:
+def read_delivery(body: bytes) -> PubSubDelivery:
     """The delivery in a request's body.
 
     The body is a push request (`{"message": …, "subscription": …}`, which is also the body of a
@@ -40,7 +40,7 @@ def read(body: bytes) -> Delivery:
         EnvelopeRefused: it is neither.
     """
     try:
-        whole = load(body)
+        whole = load_json(body)
     except MessageRefused as error:
         raise EnvelopeRefused(str(error)) from None
     if isinstance(whole, dict) and "message" not in whole and isinstance(whole.get("data"), dict):
@@ -52,7 +52,7 @@ def read(body: bytes) -> Delivery:
     if not isinstance(number, str) or not 0 < len(number) <= _MAX_ID or not number.isprintable():
         raise EnvelopeRefused("the message has no messageId")
     attempt = whole.get("deliveryAttempt")
-    return Delivery(
+    return PubSubDelivery(
         id=number,
         data=_data(inside.get("data") or ""),
         attributes=_attributes(inside.get("attributes")),

@@ -46,17 +46,17 @@ class RateStore(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class StartLimits:
     """The most that may be started within an hour."""
 
     per_issue: int = 6
     per_user: int = 30
 
 
-def take(wanted: Wanted, store: RateStore, limits: Limits, *, now: float) -> str | None:
+def count_start(wanted: Wanted, store: RateStore, limits: StartLimits, *, now: float) -> str | None:
     """Why `wanted` must not be started now; None if it may, and then it counts.
 
-    What came of it is said by `note`, or by `give_back` with the same `now`.
+    What came of it is said by `note_start`, or by `give_back_start` with the same `now`.
     """
     if store.seen(wanted.dedupe_key):
         return "this event was let through before"
@@ -69,12 +69,12 @@ def take(wanted: Wanted, store: RateStore, limits: Limits, *, now: float) -> str
     return None
 
 
-def note(wanted: Wanted, store: RateStore) -> None:
+def note_start(wanted: Wanted, store: RateStore) -> None:
     """Remember that `wanted` was started; only once it was, or a second try would be refused."""
     store.note(wanted.dedupe_key)
 
 
-def give_back(wanted: Wanted, store: RateStore, *, now: float) -> None:
+def give_back_start(wanted: Wanted, store: RateStore, *, now: float) -> None:
     """It was not started after all, and does not count."""
     store.give_back((_issue(wanted), _user(wanted)), at=now)
 

@@ -43,7 +43,7 @@ class MessageRefused(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
+class WorkflowMessage:
     """Which workflow is to run with which parameters; checked, as far as can be without a list.
 
     `workflow` is a workflow's name or that of its Cloud Run job.
@@ -53,7 +53,7 @@ class Message:
     parameters: dict[str, Any] = field(default_factory=dict)
 
 
-def parse(data: bytes) -> Message:
+def parse_message(data: bytes) -> WorkflowMessage:
     """The message in `data`, JSON in UTF-8.
 
     Raises:
@@ -61,10 +61,10 @@ def parse(data: bytes) -> Message:
     """
     if len(data) > MAX_MESSAGE_BYTES:
         raise MessageRefused(f"{len(data)} bytes are more than {MAX_MESSAGE_BYTES}")
-    return of(load(data))
+    return message_from_json(load_json(data))
 
 
-def load(data: bytes) -> Any:
+def load_json(data: bytes) -> Any:
     """What `data` is as JSON: UTF-8, no name twice in an object, no NaN.
 
     Raises:
@@ -88,14 +88,14 @@ def load(data: bytes) -> Any:
         raise MessageRefused("the message holds a number that is too long") from None
 
 
-def of(value: Any) -> Message:
+def message_from_json(value: Any) -> WorkflowMessage:
     """The message that a decoded JSON value is.
 
     Raises:
         MessageRefused: with everything that is wrong with it.
     """
     if not isinstance(value, dict):
-        raise MessageRefused(f"the message is {kind(value)}, not an object")
+        raise MessageRefused(f"the message is {json_kind(value)}, not an object")
     named = [key for key in _SHAPES if key in value]
     if len(named) != 1:
         both = "both workflow and job_name" if named else "neither workflow nor job_name"
@@ -111,19 +111,21 @@ def of(value: Any) -> Message:
         findings.append(f"{named[0]} must be a name such as hello_world")
         workflow = ""
     parameters = _parameters(value.get(given), given, findings)
-    findings += check(parameters)
+    findings += check_values(parameters)
     if findings:
         raise MessageRefused(*findings)
-    return Message(workflow, parameters)
+    return WorkflowMessage(workflow, parameters)
 
 
-def build(workflow: str, parameters: dict[str, Any]) -> bytes:
-    """A message that `parse` takes: compact, names sorted, so the same wish is the same bytes.
+def build_message(workflow: str, parameters: dict[str, Any]) -> bytes:
+    """A message that `parse_message` takes: compact, with sorted names.
+
+    Equal parameters give equal bytes.
 
     Raises:
         MessageRefused: with everything that is wrong with it.
     """
-    message = of({"workflow": workflow, "parameters": parameters})
+    message = message_from_json({"workflow": workflow, "parameters": parameters})
     whole = {"workflow": message.workflow, "parameters": message.parameters}
     try:
         data = json.dumps(whole, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
@@ -132,19 +134,19 @@ def build(workflow: str, parameters: dict[str, Any]) -> bytes:
     return data.encode()
 
 
-def arguments(parameters: dict[str, Any]) -> list[str]:
+def flag_arguments(parameters: dict[str, Any]) -> list[str]:
     """`--name=value` for each parameter: one word each, so a value may begin with `-`."""
-    return [f"--{name}={text(value)}" for name, value in parameters.items()]
+    return [f"--{name}={flag_text(value)}" for name, value in parameters.items()]
 
 
-def text(value: Any) -> str:
+def flag_text(value: Any) -> str:
     """A value as a flag has it: text as it is, everything else as JSON."""
     if isinstance(value, str):
         return value
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
 
-def check(parameters: dict[str, Any]) -> list[str]:
+def check_values(parameters: dict[str, Any]) -> list[str]:
     """What is wrong with the values of parameters, a line each."""
     findings = []
     if len(parameters) > MAX_PARAMETERS:
@@ -152,7 +154,7 @@ def check(parameters: dict[str, Any]) -> list[str]:
     total = 0
     for name, value in parameters.items():
         problem = _problem(value)
-        size = 0 if problem else len(f"--{name}={text(value)}".encode())
+        size = 0 if problem else len(f"--{name}={flag_text(value)}".encode())
         if size > MAX_ARGUMENT_BYTES:
             problem = f"is {size} bytes long, more than {MAX_ARGUMENT_BYTES}"
         if problem:
@@ -163,7 +165,7 @@ def check(parameters: dict[str, Any]) -> list[str]:
     return findings
 
 
-def kind(value: Any) -> str:
+def json_kind(value: Any) -> str:
     """What a JSON value is, for people."""
     names = {dict: "an object", list: "a list", str: "text", bool: "yes or no", type(None): "null"}
     return names.get(type(value), "a number")
@@ -178,7 +180,7 @@ def _parameters(given: Any, word: str, findings: list[str]) -> dict[str, Any]:
     elif isinstance(given, dict):
         pairs = [(str(key), value) for key, value in given.items()]
     else:
-        findings.append(f"{word} must be an object, not {kind(given)}")
+        findings.append(f"{word} must be an object, not {json_kind(given)}")
         return {}
     found: dict[str, Any] = {}
     for key, value in pairs:
@@ -222,7 +224,7 @@ def _problem(value: Any) -> str:
     if _too_deep(value):
         return f"is nested deeper than {MAX_DEPTH} levels"
     try:
-        written = text(value).encode()
+        written = flag_text(value).encode()
     except UnicodeEncodeError:
         return "holds half a character (a lone surrogate)"
     except ValueError:

@@ -1,8 +1,8 @@
 """From a GitLab webhook to the message it asks for, or the reason why it is ignored. Pure.
 
-`authenticity.verify` comes first. What is read here are numbers and names only: no text of an
-issue or comment goes into a message, so confidential issues and internal comments are treated as
-any other. Who may start work is the flow's to decide, from the numeric id that travels along.
+`authenticity.verify_webhook` is called before. Only numbers and names are read here. No text of an
+issue or comment goes into a message, so confidential issues and internal comments are treated like
+any other. The flow decides who may start work, by the numeric user id in the message.
 
 | event | starts resolve_issue when |
 | --- | --- |
@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from workflows.trigger.message import MessageRefused, load
+from workflows.trigger.message import MessageRefused, load_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,7 +34,7 @@ _MAX_NUMBER = 2**63
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
+class TriggerRules:
     """What starts work. `bot_id` is the numeric id of the user whose token the flows use."""
 
     bot_id: int
@@ -66,17 +66,17 @@ class _Nothing(Exception):
     """The event starts nothing; the text says why."""
 
 
-def read(headers: Mapping[str, str], body: bytes, rules: Rules) -> Wanted | Ignored:
+def read_webhook(headers: Mapping[str, str], body: bytes, rules: TriggerRules) -> Wanted | Ignored:
     """What a verified webhook asks for. `headers` have lower-case names; never raises."""
     try:
-        return _read(headers, load(body), rules)
+        return _read(headers, load_json(body), rules)
     except MessageRefused as error:
         return Ignored(f"its body cannot be read: {error.findings[0]}")
     except _Nothing as reason:
         return Ignored(str(reason))
 
 
-def _read(headers: Mapping[str, str], event: Any, rules: Rules) -> Wanted:
+def _read(headers: Mapping[str, str], event: Any, rules: TriggerRules) -> Wanted:
     told = event.get("object_kind") if isinstance(event, dict) else None
     asked_by = {"issue": _issue, "note": _note}.get(told if isinstance(told, str) else "")
     if asked_by is None:
@@ -107,7 +107,7 @@ class _Asked:
     asked_at: str
 
 
-def _issue(event: dict[str, Any], rules: Rules) -> _Asked:
+def _issue(event: dict[str, Any], rules: TriggerRules) -> _Asked:
     """An issue that was opened or changed: label or assignee."""
     issue = _object(event, "object_attributes")
     action = issue.get("action")
@@ -123,7 +123,7 @@ def _issue(event: dict[str, Any], rules: Rules) -> _Asked:
     raise _Nothing(f"neither the label {rules.label} nor the bot as assignee was added")
 
 
-def _note(event: dict[str, Any], rules: Rules) -> _Asked:
+def _note(event: dict[str, Any], rules: TriggerRules) -> _Asked:
     """A new comment on an issue or merge request."""
     note = _object(event, "object_attributes")
     edited = note.get("updated_at") != note.get("created_at")
@@ -156,7 +156,7 @@ def _open_issue(issue: dict[str, Any]) -> int:
     return iid
 
 
-def _issue_of(merge_request: dict[str, Any], rules: Rules) -> int:
+def _issue_of(merge_request: dict[str, Any], rules: TriggerRules) -> int:
     """The issue that a merge request of the bot is for, by its branch `12-…`."""
     if merge_request.get("state") != "opened":
         raise _Nothing("the merge request is not open")
@@ -170,7 +170,7 @@ def _issue_of(merge_request: dict[str, Any], rules: Rules) -> int:
     return int(found[1])
 
 
-def _not_understood(lines: list[str], rules: Rules) -> str:
+def _not_understood(lines: list[str], rules: TriggerRules) -> str:
     word = rules.command.split()[0].casefold() + " "
     if any(line.strip().casefold().startswith(word) for line in lines):
         return f"the command in the comment is unknown; there is: {rules.command}"

@@ -123,7 +123,7 @@ def test_a_parameter_that_is_none_ends_with_2(
 
 
 def test_a_file_in_cloud_storage(gcs: Bucket, capsys: pytest.CaptureFixture[str]) -> None:
-    storage.write(gcs.url("simple.yaml"), Path(SIMPLE).read_bytes())
+    storage.write_object(gcs.url("simple.yaml"), Path(SIMPLE).read_bytes())
 
     assert workflows(["dag", "validate", gcs.url("simple.yaml")]) == 0
     assert "no mistakes" in capsys.readouterr().out

@@ -34,11 +34,11 @@ if TYPE_CHECKING:
 @pytest.mark.parametrize("name", ["dag.yaml", "a/b c/ö?#&+%2F.yaml"])
 @pytest.mark.parametrize("data", [b"", b"name: x\n", bytes(range(256)) * 4096])
 def test_what_is_written_is_read(gcs: Bucket, name: str, data: bytes) -> None:
-    generation = storage.write(gcs.url(name), data)
+    generation = storage.write_object(gcs.url(name), data)
 
-    found = storage.read_with_generation(gcs.url(name), limit_bytes=2_000_000)
+    found = storage.read_object_with_generation(gcs.url(name), limit_bytes=2_000_000)
 
-    assert found == storage.Stored(data, generation)
+    assert found == storage.StoredObject(data, generation)
 
 
 def test_an_emulator_without_a_scheme_is_asked_too(
@@ -46,45 +46,45 @@ def test_an_emulator_without_a_scheme_is_asked_too(
 ) -> None:
     monkeypatch.setenv("STORAGE_EMULATOR_HOST", gcs.server.removeprefix("http://"))
 
-    storage.write(gcs.url("x"), b"data")
+    storage.write_object(gcs.url("x"), b"data")
 
-    assert storage.read(gcs.url("x"), limit_bytes=10) == b"data"
+    assert storage.read_object(gcs.url("x"), limit_bytes=10) == b"data"
 
 
 def test_each_write_has_a_generation_of_its_own(gcs: Bucket) -> None:
-    first = storage.write(gcs.url("x"), b"1", if_generation_match=0)
-    second = storage.write(gcs.url("x"), b"2", if_generation_match=first)
+    first = storage.write_object(gcs.url("x"), b"1", if_generation_match=0)
+    second = storage.write_object(gcs.url("x"), b"2", if_generation_match=first)
 
     assert first != second
-    assert storage.read(gcs.url("x"), limit_bytes=10) == b"2"
+    assert storage.read_object(gcs.url("x"), limit_bytes=10) == b"2"
 
 
 def test_a_write_over_somebody_elses_is_refused(gcs: Bucket) -> None:
-    first = storage.write(gcs.url("x"), b"1")
-    storage.write(gcs.url("x"), b"theirs")
+    first = storage.write_object(gcs.url("x"), b"1")
+    storage.write_object(gcs.url("x"), b"theirs")
 
     with pytest.raises(RequestConflict, match="another process"):
-        storage.write(gcs.url("x"), b"ours", if_generation_match=first)
+        storage.write_object(gcs.url("x"), b"ours", if_generation_match=first)
     with pytest.raises(RequestConflict):
-        storage.write(gcs.url("x"), b"theirs", if_generation_match=0)
+        storage.write_object(gcs.url("x"), b"theirs", if_generation_match=0)
 
-    assert storage.read(gcs.url("x"), limit_bytes=10) == b"theirs"
+    assert storage.read_object(gcs.url("x"), limit_bytes=10) == b"theirs"
 
 
 def test_a_missing_object_and_a_missing_bucket_are_named(gcs: Bucket) -> None:
     with pytest.raises(ResourceNotFound, match="no object gs://"):
-        storage.read(gcs.url("nothing"), limit_bytes=10)
+        storage.read_object(gcs.url("nothing"), limit_bytes=10)
     with pytest.raises(ResourceNotFound, match="no object gs://"):
-        storage.read("gs://no-such-bucket/x", limit_bytes=10)
+        storage.read_object("gs://no-such-bucket/x", limit_bytes=10)
     with pytest.raises(ResourceNotFound, match="no bucket 'no-such-bucket'"):
-        storage.write("gs://no-such-bucket/x", b"")
+        storage.write_object("gs://no-such-bucket/x", b"")
 
 
 def test_an_object_over_the_limit_is_refused(gcs: Bucket) -> None:
-    storage.write(gcs.url("x"), b"12345678901")
+    storage.write_object(gcs.url("x"), b"12345678901")
 
     with pytest.raises(RequestRefused, match="more than 10 bytes"):
-        storage.read(gcs.url("x"), limit_bytes=10)
+        storage.read_object(gcs.url("x"), limit_bytes=10)
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ def test_an_object_over_the_limit_is_refused(gcs: Bucket) -> None:
 )
 def test_what_names_no_object_is_refused(url: str) -> None:
     with pytest.raises(UrlRefused, match="gs://BUCKET/OBJECT"):
-        storage.read(url, limit_bytes=10)
+        storage.read_object(url, limit_bytes=10)
 
 
 class _Losing:
@@ -127,11 +127,11 @@ def test_a_conditional_write_survives_a_lost_answer(
     app = Starlette(routes=[Route("/{path:path}", front.pass_on, methods=["GET", "POST"])])
     with serve_app(app) as address:
         monkeypatch.setenv("STORAGE_EMULATOR_HOST", address)
-        generation = storage.write(gcs.url("x"), b"once", if_generation_match=0)
+        generation = storage.write_object(gcs.url("x"), b"once", if_generation_match=0)
 
-        found = storage.read_with_generation(gcs.url("x"), limit_bytes=10)
+        found = storage.read_object_with_generation(gcs.url("x"), limit_bytes=10)
 
-    assert found == storage.Stored(b"once", generation)
+    assert found == storage.StoredObject(b"once", generation)
 
 
 @contextmanager

@@ -331,7 +331,7 @@ def test_a_file_that_is_not_there_is_wrong_input(tmp_path: Path) -> None:
 
 
 def test_an_object_in_cloud_storage(gcs: Bucket) -> None:
-    storage.write(gcs.url("dags/x.yaml"), steps(f"- {{id: a, {TASK}}}").encode())
+    storage.write_object(gcs.url("dags/x.yaml"), steps(f"- {{id: a, {TASK}}}").encode())
 
     assert load_dag(gcs.url("dags/x.yaml"), {}).name == "test"
     with pytest.raises(DagInvalid, match="there is no object"):

@@ -101,7 +101,7 @@ class CloudRunApi:
         return found
 
 
-def connect(
+def connect_cloud_run(
     project: str, region: str, endpoint: str | None, *, local_token: Secret | None
 ) -> CloudRunApi:
     """The API at `endpoint`, by default Google's, with Google's tokens.
@@ -121,7 +121,7 @@ def connect(
     return CloudRunApi(project, region, token, endpoint=endpoint)
 
 
-def completion(execution: Json) -> tuple[str, str]:
+def execution_outcome(execution: Json) -> tuple[str, str]:
     """How an execution ended (`succeeded`, `failed`, `cancelled`; empty: it has not), and why."""
     completed: Json = next(
         (one for one in execution.get("conditions") or [] if one.get("type") == "Completed"), {}

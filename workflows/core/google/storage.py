@@ -42,24 +42,19 @@ _UPLOAD_ANSWERS = (_NOT_FOUND, _PRECONDITION_FAILED)
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
+class StoredObject:
     """An object's bytes and its generation: a number that each write changes."""
 
     data: bytes
     generation: int
 
 
-def is_url(text: str) -> bool:
-    """Whether this names an object in Cloud Storage rather than a local file."""
-    return text.startswith("gs://")
+def read_object(url: str, *, limit_bytes: int) -> bytes:
+    """The whole object; see `read_object_with_generation` for the errors."""
+    return read_object_with_generation(url, limit_bytes=limit_bytes).data
 
 
-def read(url: str, *, limit_bytes: int) -> bytes:
-    """The whole object; see `read_with_generation` for the errors."""
-    return read_with_generation(url, limit_bytes=limit_bytes).data
-
-
-def read_with_generation(url: str, *, limit_bytes: int) -> Stored:
+def read_object_with_generation(url: str, *, limit_bytes: int) -> StoredObject:
     """The whole object, and the generation to name in the next write of it.
 
     Raises:
@@ -73,10 +68,10 @@ def read_with_generation(url: str, *, limit_bytes: int) -> Stored:
     answer = _ask("GET", f"{address}?alt=media", limit_bytes=limit_bytes, accept=(_NOT_FOUND,))
     if answer.status == _NOT_FOUND:
         raise ResourceNotFound(f"there is no object {url}", fix="check bucket and object name")
-    return Stored(answer.body, int(answer.headers["x-goog-generation"]))
+    return StoredObject(answer.body, int(answer.headers["x-goog-generation"]))
 
 
-def write(url: str, data: bytes, *, if_generation_match: int | None = None) -> int:
+def write_object(url: str, data: bytes, *, if_generation_match: int | None = None) -> int:
     """Write the whole object and return its new generation.
 
     With `if_generation_match` it is written only while its generation is still that one; 0 means

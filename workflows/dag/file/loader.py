@@ -77,7 +77,7 @@ def _bytes(path: str) -> bytes:
         from workflows.core.google import storage  # noqa: PLC0415 - 0.2 s that a local file does not pay
 
         try:
-            return storage.read(path, limit_bytes=limits.MAX_BYTES + 1)
+            return storage.read_object(path, limit_bytes=limits.MAX_BYTES + 1)
         except (ResourceNotFound, UrlRefused) as error:
             raise dag_unreadable(path, error.what, error.fix) from error
         except RequestRefused as error:

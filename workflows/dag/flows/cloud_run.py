@@ -89,7 +89,7 @@ class CloudFlows:
         self, api: cloud_run.CloudRunApi, job: str, flow: FlowCall, key: str, deadline: float
     ) -> tuple[str, str, str]:
         """The execution, how it ended, and why. When we are stopped it is cancelled, if wished."""
-        run = flow_steps.run_id(key)
+        run = flow_steps.flow_run_id(key)
         starting = asyncio.ensure_future(_started(api, job, flow, run))
         try:
             execution = await asyncio.shield(starting)
@@ -113,7 +113,7 @@ def _place(job: str, settings: Settings) -> tuple[cloud_run.CloudRunApi, str]:
             f"it is not known where the job {job} is",
             fix="set WORKFLOWS_PROJECT and WORKFLOWS_REGION",
         )
-    api = cloud_run.connect(
+    api = cloud_run.connect_cloud_run(
         project, region, settings.cloud_run_api, local_token=settings.cloud_run_token
     )
     return api, parts[-1]
@@ -124,7 +124,7 @@ async def _started(api: cloud_run.CloudRunApi, job: str, flow: FlowCall, run: st
 
     After an answer that tells nothing it is looked for before it is started again.
     """
-    words = tuple(message.arguments(flow_parameters.given(flow)))
+    words = tuple(message.flag_arguments(flow_parameters.given(flow)))
     order = dispatch.run_request(dispatch.Start(flow.workflow, job, words), run)["overrides"]
     for wait_s in (*_WAITS_S, None):
         try:
@@ -144,7 +144,9 @@ async def _end(api: cloud_run.CloudRunApi, execution: str, deadline: float) -> t
     wait_s, answered = _FIRST_LOOK_S, time.monotonic()
     while True:
         try:
-            ended, why = cloud_run.completion(await asyncio.to_thread(api.execution, execution))
+            ended, why = cloud_run.execution_outcome(
+                await asyncio.to_thread(api.execution, execution)
+            )
             answered = time.monotonic()
             if ended:
                 return ended, why

@@ -73,7 +73,7 @@ def _of_step(path: Path, flow: FlowCall, wrong: Container[Path]) -> Iterator[Pro
         at = inside if flow.parameters else at
         yield Problem(at, says, "give it in `parameters`", at_key=True)
     yield from _of_values(inside, flow, takes)
-    for finding in message.check(values):
+    for finding in message.check_values(values):
         yield Problem(inside, f"the parameter {finding}", at_key=True)
 
 

@@ -33,7 +33,7 @@ _KEPT_BYTES = 256 * 1024
 _OURS = ("WORKFLOW_NAME", "WORKFLOW_PARAMETERS", "WORKFLOWS_RUN_URL", "CLOUD_RUN_EXECUTION")
 
 
-def chosen(
+def flow_step_runner(
     flows: Collection[str], settings: Settings, *, cancel_on_exit: bool = False
 ) -> FlowRunner:
     """What carries out steps that are these flows; here they always end with the run.
@@ -42,28 +42,28 @@ def chosen(
         SettingsInvalid: they cannot be run as the settings say.
     """
     if settings.flow_steps is FlowSteps.LOCAL:
-        return run
+        return run_flow_here
     from workflows.dag.flows.cloud_run import CloudFlows  # noqa: PLC0415 - httpx comes with it
 
     return CloudFlows(flows, settings, cancel_on_exit=cancel_on_exit).run
 
 
-def run_id(key: str) -> str:
+def flow_run_id(key: str) -> str:
     """The id of the flow's own run, which WORKFLOWS_RUN_ID accepts: readable, and as unique."""
     readable = "".join(c if c.isalnum() or c in "._-" else "." for c in key[:80])
     return f"{readable}.{sha256(key.encode()).hexdigest()[:16]}"
 
 
-async def run(flow: FlowCall, timeout_s: float | None, key: str) -> str:
+async def run_flow_here(flow: FlowCall, timeout_s: float | None, key: str) -> str:
     """Run the flow here, to its end; what went wrong, or nothing.
 
     Its environment is ours without what is about this run. Cancelling stops its whole group.
     """
     env = {name: value for name, value in environment.whole().items() if name not in _OURS}
-    env["WORKFLOWS_RUN_ID"] = run_id(key)
+    env["WORKFLOWS_RUN_ID"] = flow_run_id(key)
     name = flow.workflow.replace("-", "_")
     words = [sys.executable, "-m", "workflows", "run", name, "--json", "--quiet"]
-    words += message.arguments(flow_parameters.given(flow))
+    words += message.flag_arguments(flow_parameters.given(flow))
     limit_s = LIMIT_S if timeout_s is None else timeout_s
     async with process.streaming(words, env=env) as child:
         assert child.stdin is not None  # noqa: S101 - streaming() makes three pipes

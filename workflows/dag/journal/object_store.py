@@ -54,7 +54,7 @@ class ObjectJournal:
             WorkflowsError: the object cannot be read.
         """
         try:
-            found = storage.read_with_generation(url, limit_bytes=_LIMIT_BYTES)
+            found = storage.read_object_with_generation(url, limit_bytes=_LIMIT_BYTES)
         except ResourceNotFound:
             return cls(url, 0, None, "")
         facts = json.loads(found.data)
@@ -163,7 +163,7 @@ class ObjectJournal:
             "events": text,
         }
         try:
-            self._generation = storage.write(
+            self._generation = storage.write_object(
                 self._url, json.dumps(facts).encode(), if_generation_match=self._generation
             )
         except RequestConflict as error:
@@ -185,7 +185,7 @@ def read(url: str) -> Past | None:
         WorkflowsError: the object cannot be read.
     """
     try:
-        facts = json.loads(storage.read(url, limit_bytes=_LIMIT_BYTES))
+        facts = json.loads(storage.read_object(url, limit_bytes=_LIMIT_BYTES))
     except ResourceNotFound:
         return None
     return replay(Header(**facts["header"]), [facts["events"]], facts["ended"])

@@ -5,27 +5,28 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from workflows.task_runner.jobs import Job, Jobs
+    from workflows.task_runner.job import RunnerJob
+    from workflows.task_runner.jobs import RunnerJobs
 
 
-class Backend(Protocol):
+class JobBackend(Protocol):
     """Carries jobs out. No method blocks but `close` and `log`."""
 
     name: str
 
-    def attach(self, jobs: Jobs) -> None:
+    def attach(self, jobs: RunnerJobs) -> None:
         """Take over the jobs: those of an earlier process that are alive are dealt with here."""
 
-    def start(self, job: Job) -> None:
-        """Begin a new job; its states come later, through `Jobs.move`."""
+    def start(self, job: RunnerJob) -> None:
+        """Begin a new job; its states come later, through `RunnerJobs.move`."""
 
-    def cancel(self, job: Job) -> None:
+    def cancel(self, job: RunnerJob) -> None:
         """Stop a job that has not ended: to CANCELLING, then CANCELLED; twice is harmless."""
 
-    def look(self, job: Job) -> float | None:
+    def look(self, job: RunnerJob) -> float | None:
         """Bring a job up to date; in how many seconds it ends by the clock, None: it will tell."""
 
-    def log(self, job: Job) -> str:
+    def log(self, job: RunnerJob) -> str:
         """What the job has written so far, or where that can be read."""
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""A backend that runs each image as a Cloud Run Job: one job an image, one execution a job of ours.
+"""A backend that runs each image as a Cloud Run job: one job an image, one execution a job of ours.
 
 The id of our job travels as an environment variable of the execution, so that after a lost answer
 or a restart the execution is found again instead of started twice. Executions go on when the Task
@@ -19,13 +19,14 @@ from typing import TYPE_CHECKING
 from workflows.core.errors import PermanentError, RequestRefused, TransientError, WorkflowsError
 from workflows.core.google import cloud_run
 from workflows.core.redaction import redact
-from workflows.task_runner.jobs import State
+from workflows.task_runner.job import RunnerJobState
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from workflows.core.google.cloud_run import CloudRunApi, Json
-    from workflows.task_runner.jobs import Job, Jobs
+    from workflows.task_runner.job import RunnerJob
+    from workflows.task_runner.jobs import RunnerJobs
 
 _THREADS = 16
 _TRIES = 5
@@ -35,7 +36,7 @@ _JOB_ID = "WORKFLOWS_JOB_ID"
 
 
 @dataclass(frozen=True)
-class Options:
+class CloudRunOptions:
     """`timeout_s` bounds each execution, `poll_s` is the pause between two looks, in seconds."""
 
     service_account: str = ""
@@ -48,17 +49,17 @@ class CloudRunJobs:
 
     name = "cloud-run"
 
-    def __init__(self, api: CloudRunApi, options: Options | None = None) -> None:
+    def __init__(self, api: CloudRunApi, options: CloudRunOptions | None = None) -> None:
         self._api = api
-        self._options = options or Options()
-        self._jobs: Jobs
+        self._options = options or CloudRunOptions()
+        self._jobs: RunnerJobs
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="cloud-run")
         self._closed = threading.Event()
         self._lock = threading.Lock()
         self._image_locks: dict[str, threading.Lock] = {}
         self._ready: set[str] = set()
 
-    def attach(self, jobs: Jobs) -> None:
+    def attach(self, jobs: RunnerJobs) -> None:
         """Take over the jobs; those of an earlier process are found again in Cloud Run."""
         self._jobs = jobs
         for job in jobs.alive():
@@ -66,44 +67,44 @@ class CloudRunJobs:
                 self._submit(self._adopt, job)
         threading.Thread(target=self._watch, name="cloud-run-watch", daemon=True).start()
 
-    def _submit(self, work: Callable[[Job], None], job: Job) -> None:
+    def _submit(self, work: Callable[[RunnerJob], None], job: RunnerJob) -> None:
         with suppress(RuntimeError):  # closed: whoever asked is told at the next start
             self._pool.submit(self._guarded, work, job)
 
-    def _guarded(self, work: Callable[[Job], None], job: Job) -> None:
+    def _guarded(self, work: Callable[[RunnerJob], None], job: RunnerJob) -> None:
         """Do it; an error of ours ends the job, a defect too."""
         try:
             work(job)
         except Exception as error:  # noqa: BLE001 - a job must not hang because a thread died
-            self._jobs.move(job, State.FAILED, message=redact(str(error))[:1_000])
+            self._jobs.move(job, RunnerJobState.FAILED, message=redact(str(error))[:1_000])
 
-    def start(self, job: Job) -> None:
+    def start(self, job: RunnerJob) -> None:
         """Have an execution started."""
         self._submit(self._begin, job)
 
-    def _begin(self, job: Job) -> None:
-        if job.state is State.CANCELLING:
-            self._jobs.move(job, State.CANCELLED, message="cancelled before it began")
+    def _begin(self, job: RunnerJob) -> None:
+        if job.state is RunnerJobState.CANCELLING:
+            self._jobs.move(job, RunnerJobState.CANCELLED, message="cancelled before it began")
             return
-        job_id = job_id_of(job.order.image)
-        self._ensure(job_id, job.order.image)
+        job_id = job_id_of(job.request.image)
+        self._ensure(job_id, job.request.image)
         self._started(job, self._run(job, job_id))
 
-    def _adopt(self, job: Job) -> None:
+    def _adopt(self, job: RunnerJob) -> None:
         """Look for the execution of a job whose start was not seen to the end."""
-        found = self._find(job, job_id_of(job.order.image))
+        found = self._find(job, job_id_of(job.request.image))
         if found:
             self._started(job, found)
             return
         message = "the Task Runner stopped before Cloud Run took this job"
-        self._jobs.move(job, State.FAILED, message=message)
+        self._jobs.move(job, RunnerJobState.FAILED, message=message)
 
-    def _started(self, job: Job, execution: str) -> None:
+    def _started(self, job: RunnerJob, execution: str) -> None:
         self._jobs.note_remote(job, execution)
-        if job.state is State.CANCELLING:
+        if job.state is RunnerJobState.CANCELLING:
             self._cancel(job)
         else:
-            self._jobs.move(job, State.QUEUED)
+            self._jobs.move(job, RunnerJobState.QUEUED)
 
     def _ensure(self, job_id: str, image: str) -> None:
         """Create or change the Cloud Run job of an image, once in this process."""
@@ -140,12 +141,12 @@ class CloudRunJobs:
             task["serviceAccount"] = self._options.service_account
         return {"taskCount": 1, "template": task}
 
-    def _run(self, job: Job, job_id: str) -> str:
+    def _run(self, job: RunnerJob, job_id: str) -> str:
         """Start the execution; after an answer that tells nothing, look before trying again."""
-        env = dict(job.order.env) | {_JOB_ID: job.id, "WORKFLOWS_JOB_NAME": job.order.name}
+        env = dict(job.request.env) | {_JOB_ID: job.id, "WORKFLOWS_JOB_NAME": job.request.name}
         override: Json = {"env": [{"name": name, "value": env[name]} for name in env]}
-        if job.order.args:
-            override["args"] = list(job.order.args)
+        if job.request.args:
+            override["args"] = list(job.request.args)
         for attempt in range(_TRIES):
             try:
                 return self._api.run(job_id, {"containerOverrides": [override]})
@@ -159,7 +160,7 @@ class CloudRunJobs:
                     raise
         raise AssertionError  # the loop returns or raises
 
-    def _find(self, job: Job, job_id: str) -> str:
+    def _find(self, job: RunnerJob, job_id: str) -> str:
         """The name of the execution that carries this job's id; empty: there is none."""
         try:
             executions = self._api.executions(job_id)
@@ -180,35 +181,37 @@ class CloudRunJobs:
             with suppress(RuntimeError):  # closed in between
                 list(self._pool.map(partial(self._guarded, self._look), alive))
 
-    def _look(self, job: Job) -> None:
+    def _look(self, job: RunnerJob) -> None:
         try:
             execution = self._api.execution(job.remote)
         except TransientError:
             return  # the next look may do better
         except (PermanentError, ValueError) as error:
-            self._jobs.move(job, State.FAILED, message=f"its execution cannot be read: {error}")
+            self._jobs.move(
+                job, RunnerJobState.FAILED, message=f"its execution cannot be read: {error}"
+            )
             return
         state, message = verdict(execution)
-        if state is State.FAILED:
+        if state is RunnerJobState.FAILED:
             self._jobs.move(job, state, message=message, exit_code=self._exit_code(job))
-        elif state is State.SUCCEEDED:
+        elif state is RunnerJobState.SUCCEEDED:
             self._jobs.move(job, state, exit_code=0)
         elif state is not job.state:
             self._jobs.move(job, state, message=message)
 
-    def _exit_code(self, job: Job) -> int | None:
+    def _exit_code(self, job: RunnerJob) -> int | None:
         try:
             return self._api.exit_code(job.remote)
         except (WorkflowsError, ValueError):  # nice to have: the role may lack run.tasks.list
             return None
 
-    def cancel(self, job: Job) -> None:
+    def cancel(self, job: RunnerJob) -> None:
         """Have the execution cancelled; the state follows when Cloud Run says so."""
-        self._jobs.move(job, State.CANCELLING)
+        self._jobs.move(job, RunnerJobState.CANCELLING)
         if job.remote:
             self._submit(self._cancel, job)
 
-    def _cancel(self, job: Job) -> None:
+    def _cancel(self, job: RunnerJob) -> None:
         """Cancel the execution; one that has just ended refuses, which `_look` will find."""
         for attempt in range(_TRIES):
             try:
@@ -220,11 +223,11 @@ class CloudRunJobs:
             else:
                 return
 
-    def look(self, job: Job) -> float | None:
+    def look(self, job: RunnerJob) -> float | None:
         """Nothing to bring up to date: the watching thread tells."""
         return None
 
-    def log(self, job: Job) -> str:
+    def log(self, job: RunnerJob) -> str:
         """Where Cloud Run keeps the log."""
         if not job.remote:
             return ""
@@ -247,12 +250,12 @@ def job_id_of(image: str) -> str:
     return f"tr-{slug or 'image'}-{sha256(image.encode()).hexdigest()[:10]}"
 
 
-def verdict(execution: Json) -> tuple[State, str]:
+def verdict(execution: Json) -> tuple[RunnerJobState, str]:
     """What the conditions of an execution mean for the job, and their message."""
-    ended, message = cloud_run.completion(execution)
+    ended, message = cloud_run.execution_outcome(execution)
     if ended:
-        return State[ended.upper()], message
-    return (State.LOADING if execution.get("startTime") else State.QUEUED), ""
+        return RunnerJobState[ended.upper()], message
+    return (RunnerJobState.LOADING if execution.get("startTime") else RunnerJobState.QUEUED), ""
 
 
 def _fits(job: Json, template: Json) -> bool:

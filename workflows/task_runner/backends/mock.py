@@ -8,8 +8,8 @@ import time
 from typing import TYPE_CHECKING
 
 from workflows.servers.serving import cut_connection
-from workflows.task_runner.answers import problem
-from workflows.task_runner.jobs import State
+from workflows.task_runner.job import RunnerJobState
+from workflows.task_runner.responses import error_response
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from workflows.task_runner.backends.mock_plan import MockPlan
-    from workflows.task_runner.jobs import Job, Jobs
+    from workflows.task_runner.job import RunnerJob
+    from workflows.task_runner.jobs import RunnerJobs
 
 
 class Mock:
@@ -29,18 +30,18 @@ class Mock:
     def __init__(self, plan: MockPlan, *, clock: Callable[[], float] = time.monotonic) -> None:
         self.plan = plan
         self._clock = clock
-        self._jobs: Jobs
+        self._jobs: RunnerJobs
 
-    def attach(self, jobs: Jobs) -> None:
+    def attach(self, jobs: RunnerJobs) -> None:
         """Take over the jobs; the mock keeps no journal, so there are none yet."""
         self._jobs = jobs
 
-    def start(self, job: Job) -> None:
+    def start(self, job: RunnerJob) -> None:
         """Decide when the job will end."""
-        queue, duration = self.plan.times(job.order, job.run)
+        queue, duration = self.plan.times(job.request, job.run)
         job.due_at = self._clock() + queue + duration
 
-    def look(self, job: Job) -> float | None:
+    def look(self, job: RunnerJob) -> float | None:
         """Move the job to where the clock says; in how many seconds it ends."""
         if job.state.final:
             return None
@@ -48,32 +49,32 @@ class Mock:
         if left <= 0:
             self._end(job)
             return None
-        if job.state is not State.CANCELLING:
-            _, duration = self.plan.times(job.order, job.run)
-            now = State.LOADING if left <= duration else State.QUEUED
+        if job.state is not RunnerJobState.CANCELLING:
+            _, duration = self.plan.times(job.request, job.run)
+            now = RunnerJobState.LOADING if left <= duration else RunnerJobState.QUEUED
             if job.state is not now:
                 self._jobs.move(job, now)
         return left
 
-    def _end(self, job: Job) -> None:
-        if job.state is State.CANCELLING:
-            self._jobs.move(job, State.CANCELLED, message="cancelled")
+    def _end(self, job: RunnerJob) -> None:
+        if job.state is RunnerJobState.CANCELLING:
+            self._jobs.move(job, RunnerJobState.CANCELLED, message="cancelled")
             return
-        failure = self.plan.failure(job.order, job.run)
+        failure = self.plan.failure(job.request, job.run)
         if failure:
-            self._jobs.move(job, State.FAILED, message=failure[0], exit_code=failure[1])
+            self._jobs.move(job, RunnerJobState.FAILED, message=failure[0], exit_code=failure[1])
         else:
-            self._jobs.move(job, State.SUCCEEDED, exit_code=0)
+            self._jobs.move(job, RunnerJobState.SUCCEEDED, exit_code=0)
 
-    def cancel(self, job: Job) -> None:
+    def cancel(self, job: RunnerJob) -> None:
         """Let the job be cancelled, after the time the plan gives for it."""
-        if self.look(job) is not None and self._jobs.move(job, State.CANCELLING):
+        if self.look(job) is not None and self._jobs.move(job, RunnerJobState.CANCELLING):
             job.due_at = self._clock() + self.plan.cancel
             self.look(job)
 
-    def log(self, job: Job) -> str:
+    def log(self, job: RunnerJob) -> str:
         """What the job would have run."""
-        line = {"image": job.order.image, "args": list(job.order.args), "state": job.state}
+        line = {"image": job.request.image, "args": list(job.request.args), "state": job.state}
         return json.dumps(line) + "\n"
 
     def close(self) -> None:
@@ -106,9 +107,9 @@ class Unreliable:
             self._counted[fault] += 1
         if fault == "storm" and plan.storm:
             wait = f"{plan.storm.retry_after:g}".encode()
-            await problem(429, "too many requests", (b"retry-after", wait)).send(send)
+            await error_response(429, "too many requests", (b"retry-after", wait)).send(send)
         elif fault == "error":
-            await problem(plan.error_status, "the mock was told to fail").send(send)
+            await error_response(plan.error_status, "the mock was told to fail").send(send)
         elif fault == "drop":
             await cut_connection(send)
         elif fault == "lost":

@@ -20,7 +20,7 @@ from workflows.core.errors import ParametersInvalid
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from workflows.task_runner.jobs import Order
+    from workflows.task_runner.job import JobRequest
 
 _NORMAL = NormalDist()
 
@@ -55,7 +55,7 @@ class Duration(_Part):
         )
 
 
-class Rule(_Part):
+class MockRule(_Part):
     """How jobs fare whose name and image fit the patterns (`*`, `?`); unset: as the plan says."""
 
     job: str = "*"
@@ -95,7 +95,7 @@ class MockPlan(_Part):
     drop_rate: float = Field(0, ge=0, le=1)
     lost_rate: float = Field(0, ge=0, le=1)
     storm: Storm | None = None
-    jobs: tuple[Rule, ...] = ()
+    jobs: tuple[MockRule, ...] = ()
 
     @field_validator("lost_rate")
     @classmethod
@@ -132,31 +132,31 @@ class MockPlan(_Part):
         digest = blake2b(text.encode(errors="surrogatepass"), digest_size=8).digest()
         return int.from_bytes(digest, "big") / 2**64
 
-    def rule(self, order: Order) -> Rule | None:
+    def rule(self, request: JobRequest) -> MockRule | None:
         """The first rule that fits."""
         for rule in self.jobs:
-            if fnmatchcase(order.name, rule.job) and fnmatchcase(order.image, rule.image):
+            if fnmatchcase(request.name, rule.job) and fnmatchcase(request.image, rule.image):
                 return rule
         return None
 
-    def times(self, order: Order, run: int) -> tuple[float, float]:
+    def times(self, request: JobRequest, run: int) -> tuple[float, float]:
         """How long the job waits, and then runs, in seconds."""
-        rule = self.rule(order) if self.jobs else None
+        rule = self.rule(request) if self.jobs else None
         queue = self.queue if rule is None or rule.queue is None else rule.queue
         duration = self.duration if rule is None or rule.duration is None else rule.duration
-        chance = self.chance("duration", order.name, run) if duration.sigma else 0.0
+        chance = self.chance("duration", request.name, run) if duration.sigma else 0.0
         return queue, duration.seconds(chance)
 
-    def failure(self, order: Order, run: int) -> tuple[str, int] | None:
+    def failure(self, request: JobRequest, run: int) -> tuple[str, int] | None:
         """Message and exit code of a job that fails; None: it succeeds."""
-        rule = (self.rule(order) if self.jobs else None) or _NO_RULE
+        rule = (self.rule(request) if self.jobs else None) or _NO_RULE
         rate = self.failure_rate if rule.failure_rate is None else rule.failure_rate
         fails = run <= rule.fail_times or (
-            rate > 0 and self.chance("failure", order.name, run) < rate
+            rate > 0 and self.chance("failure", request.name, run) < rate
         )
         if not fails:
             return None
-        return rule.message or f"the mock let {order.name} fail (run {run})", rule.exit_code
+        return rule.message or f"the mock let {request.name} fail (run {run})", rule.exit_code
 
 
-_NO_RULE = Rule()
+_NO_RULE = MockRule()

@@ -15,7 +15,7 @@ JSON = b"application/json"
 Header = tuple[bytes, bytes]
 
 
-class Answer(NamedTuple):
+class RunnerResponse(NamedTuple):
     """Status, body, its type, and headers besides type and length."""
 
     status: int
@@ -31,20 +31,20 @@ class Answer(NamedTuple):
         await send({"type": "http.response.body", "body": self.body})
 
 
-class Refusal(Exception):
+class RequestRejected(Exception):
     """An answer instead of the one asked for; raised anywhere below a handler."""
 
     def __init__(self, status: int, message: str, *headers: Header) -> None:
         super().__init__(message)
-        self.answer = problem(status, message, *headers)
+        self.answer = error_response(status, message, *headers)
 
 
-def answer(value: Any, status: int = 200) -> Answer:
+def json_response(value: Any, status: int = 200) -> RunnerResponse:
     """JSON."""
-    return Answer(status, json.dumps(value, separators=(",", ":")).encode())
+    return RunnerResponse(status, json.dumps(value, separators=(",", ":")).encode())
 
 
-def problem(status: int, message: str, *headers: Header) -> Answer:
+def error_response(status: int, message: str, *headers: Header) -> RunnerResponse:
     """An error in words."""
     body = json.dumps({"error": {"message": message}}).encode()
-    return Answer(status, body, JSON, headers)
+    return RunnerResponse(status, body, JSON, headers)

@@ -1,4 +1,4 @@
-"""From the body of POST /job to a checked `Order`; everything wrong with it is named at once."""
+"""From the body of POST /job to a checked `JobRequest`, or to an error that names each mistake."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from workflows.core.nearest import nearest
-from workflows.task_runner.answers import Refusal
-from workflows.task_runner.jobs import Order
+from workflows.task_runner.job import JobRequest
+from workflows.task_runner.responses import RequestRejected
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,23 +18,23 @@ MAX_ARGS = 1_000
 MAX_ENV = 1_000
 
 
-def order_of(body: bytes) -> Order:
-    """The order in a JSON body; `args` and `env` may be missing or null.
+def parse_job_request(body: bytes) -> JobRequest:
+    """The request in a JSON body; `args` and `env` may be missing or null.
 
     Raises:
-        Refusal: 400, with every finding.
+        RequestRejected: 400, with every finding.
     """
     try:
         value = json.loads(body)
     except (ValueError, RecursionError) as error:
-        raise Refusal(400, f"the body is not JSON: {error}") from None
+        raise RequestRejected(400, f"the body is not JSON: {error}") from None
     if not isinstance(value, dict):
-        raise Refusal(400, "the body must be a JSON object")
+        raise RequestRejected(400, "the body must be a JSON object")
     found = "; ".join(_findings(value))
     if found:
-        raise Refusal(400, found)
+        raise RequestRejected(400, found)
     env = value.get("env") or {}
-    return Order(value["job_name"], value["imageUri"], tuple(value.get("args") or ()), env)
+    return JobRequest(value["job_name"], value["imageUri"], tuple(value.get("args") or ()), env)
 
 
 def _findings(value: dict[str, Any]) -> Iterator[str]:

@@ -96,11 +96,7 @@ def read_chat_request(body: bytes) -> ChatRequest:
         data = json.loads(body)
     except (ValueError, RecursionError):
         raise ChatRequestInvalid("the body is not JSON") from None
-    messages = data.get("messages") if isinstance(data, dict) else None
-    if not isinstance(messages, list) or not messages:
-        raise ChatRequestInvalid("'messages' must be a list with at least one message")
-    if not all(isinstance(message, dict) for message in messages):
-        raise ChatRequestInvalid("each message must be an object")
+    messages = _messages(data)
     options = data.get("stream_options")
     asked = [_text(message) for message in messages if message.get("role") == "user"]
     said = [
@@ -116,6 +112,15 @@ def read_chat_request(body: bytes) -> ChatRequest:
         said=normalised("\n\n".join(said)),
         last=asked[-1] if asked else "",
     )
+
+
+def _messages(data: Any) -> list[Json]:
+    messages = data.get("messages") if isinstance(data, dict) else None
+    if not isinstance(messages, list) or not messages:
+        raise ChatRequestInvalid("'messages' must be a list with at least one message")
+    if not all(isinstance(message, dict) for message in messages):
+        raise ChatRequestInvalid("each message must be an object")
+    return messages
 
 
 def _text(message: Json) -> str:

@@ -43,6 +43,10 @@ def check_message(message: Any) -> None:
         raise InvalidArgument("Some messages are empty.")
     if len(data) > _MAX_BYTES:
         raise InvalidArgument("The message is too large.")
+    _check_attributes(attributes)
+
+
+def _check_attributes(attributes: Any) -> None:
     if not isinstance(attributes, dict) or len(attributes) > _MAX_ATTRIBUTES:
         raise InvalidArgument("The message has too many attributes.")
     for key, value in attributes.items():
@@ -58,27 +62,38 @@ def policy_of(body: Any) -> DeliveryPolicy:
     deadline = body.get("ackDeadlineSeconds") or _ACK_S[0]
     if not isinstance(deadline, int) or not _ACK_S[0] <= deadline <= _ACK_S[1]:
         raise InvalidArgument(f"Invalid ack deadline given (ack_deadline_secs={deadline}).")
-    retry = body.get("retryPolicy") or {}
-    backoff = (
-        _seconds(retry.get("minimumBackoff"), 10.0),
-        _seconds(retry.get("maximumBackoff"), float(_LONGEST_BACKOFF_S)),
-    )
-    if backoff[0] > backoff[1] or backoff[1] > _LONGEST_BACKOFF_S:
-        raise InvalidArgument("Invalid retry policy given.")
-    dead = body.get("deadLetterPolicy") or {}
-    attempts = dead.get("maxDeliveryAttempts") or _ATTEMPTS[0]
-    if not isinstance(attempts, int) or not _ATTEMPTS[0] <= attempts <= _ATTEMPTS[1]:
-        raise InvalidArgument("Invalid max delivery attempts given.")
-    if dead.get("deadLetterTopic"):
-        check_name(dead["deadLetterTopic"], TOPIC)
+    backoff = _backoff(body.get("retryPolicy"))
+    dead_letter_topic, attempts = _dead_letters(body.get("deadLetterPolicy") or {})
     return DeliveryPolicy(
         topic=body["topic"],
         endpoint=(body.get("pushConfig") or {}).get("pushEndpoint", ""),
         ack_deadline_s=float(deadline),
-        backoff_s=backoff if retry else (0.1, 1.0),
-        dead_letter_topic=dead.get("deadLetterTopic", ""),
+        backoff_s=backoff,
+        dead_letter_topic=dead_letter_topic,
         max_attempts=attempts,
     )
+
+
+def _backoff(retry: Any) -> tuple[float, float]:
+    """Seconds before the second delivery, and the longest pause; short ones without a policy."""
+    if not retry:
+        return 0.1, 1.0
+    least = _seconds(retry.get("minimumBackoff"), 10.0)
+    most = _seconds(retry.get("maximumBackoff"), float(_LONGEST_BACKOFF_S))
+    if least > most or most > _LONGEST_BACKOFF_S:
+        raise InvalidArgument("Invalid retry policy given.")
+    return least, most
+
+
+def _dead_letters(policy: Any) -> tuple[str, int]:
+    """The topic of the dead letters ("": none) and the number of deliveries before it."""
+    attempts = policy.get("maxDeliveryAttempts") or _ATTEMPTS[0]
+    if not isinstance(attempts, int) or not _ATTEMPTS[0] <= attempts <= _ATTEMPTS[1]:
+        raise InvalidArgument("Invalid max delivery attempts given.")
+    topic = policy.get("deadLetterTopic", "")
+    if topic:
+        check_name(topic, TOPIC)
+    return topic, attempts
 
 
 def _seconds(text: Any, default: float) -> float:

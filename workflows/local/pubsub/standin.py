@@ -147,9 +147,7 @@ class StandIn:
             return {"topics": [one for key, one in topics.items() if key.startswith(f"{name}/")]}
         rules.check_name(name, rules.TOPIC)
         if method == "PUT":
-            if name in topics:
-                return _error(409, "Topic already exists")
-            topics[name] = {**body, "name": name}
+            return self._create_topic(name, body)
         if name not in topics:
             raise _Missing("Topic not found")
         if method == "POST" and verb == "publish":
@@ -158,6 +156,12 @@ class StandIn:
             del topics[name]
             return {}
         return topics[name]
+
+    def _create_topic(self, name: str, body: Json) -> Json | JSONResponse:
+        if name in self.broker.topics:
+            return _error(409, "Topic already exists")
+        self.broker.topics[name] = {**body, "name": name}
+        return self.broker.topics[name]
 
     def _publish(self, topic: str, body: Json) -> Json:
         messages = body.get("messages")
@@ -219,19 +223,20 @@ class StandIn:
             raise _Missing("Method not found.")
         return {}
 
+    def _due(self, one: Subscription, limit: int) -> list[HeldMessage]:
+        found: list[HeldMessage] = []
+        with self.broker.changed:
+            while len(found) < limit and (held := self.broker.take(one)):
+                found.append(held)
+        return found
+
     async def _pull(self, one: Subscription, body: Json) -> list[Json]:
-        """What is due; waits a little for the first unless told not to."""
+        """What is due; waits up to 2 s for the first message unless `returnImmediately` is set."""
         limit = body.get("maxMessages") or 0
         if not isinstance(limit, int) or limit < 1:
             raise InvalidArgument("The value for max_messages is too small.")
         waited = _PULL_WAIT_S if body.get("returnImmediately") else 0.0
-        found: list[HeldMessage] = []
-        while True:
-            with self.broker.changed:
-                while len(found) < limit and (held := self.broker.take(one)):
-                    found.append(held)
-            if found or waited >= _PULL_WAIT_S:
-                break
+        while not (found := self._due(one, limit)) and waited < _PULL_WAIT_S:
             await asyncio.sleep(0.05)
             waited += 0.05
         return [{"ackId": ack_id_of(held), "message": held.message.body()} for held in found]

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 MAX_BODY = 1_000_000
 _COMMAND = re.compile(r"/([a-z_]+)(?:[ \t]+(.*))?")
+_FENCE = re.compile(r" {0,3}(`{3,}|~{3,}|>>>)")
 _LABEL = re.compile(r'~"([^"]+)"|~([^\s~"]+)|"([^"]+)"|(\S+)')
 
 
@@ -102,17 +103,26 @@ def split_quick_actions(body: str) -> tuple[str, list[str]]:
     commands: list[str] = []
     fence = ""
     for line in body.split("\n"):
-        mark = re.match(r" {0,3}(`{3,}|~{3,}|>>>)", line)
-        if mark and not fence:
-            fence = mark[1]
-        elif mark and mark[1].startswith(fence):
-            fence = ""
-        command = None if fence or mark else _COMMAND.fullmatch(line.rstrip())
-        if command and command[1] in _ACTIONS:
+        mark = _FENCE.match(line)
+        if mark:
+            fence = _fence_after(fence, mark[1])
+        elif not fence and _is_quick_action(line):
             commands.append(line.rstrip())
-        else:
-            kept.append(line)
+            continue
+        kept.append(line)
     return "\n".join(kept).strip("\n") if commands else body, commands
+
+
+def _fence_after(fence: str, mark: str) -> str:
+    """The fence that is open after this line; "" is none. A fence is closed by one as long."""
+    if not fence:
+        return mark
+    return "" if mark.startswith(fence) else fence
+
+
+def _is_quick_action(line: str) -> bool:
+    command = _COMMAND.fullmatch(line.rstrip())
+    return command is not None and command[1] in _ACTIONS
 
 
 def run_quick_actions(
@@ -121,15 +131,12 @@ def run_quick_actions(
     """Carry out quick actions as far as the author may."""
     done = QuickActionsResult()
     fields: Json = {}
-    for line in lines:
-        command = _COMMAND.fullmatch(line)
-        action = _ACTIONS.get(command[1]) if command else None
-        if command is None or action is None or not editing.may_edit(lab, on, author):
-            continue
-        found = action(lab, on, (command[2] or "").strip())
+    for line in lines if editing.may_edit(lab, on, author) else ():
+        name, *argument = re.split(r"[ \t]+", line[1:], maxsplit=1)
+        found = _ACTIONS[name](lab, on, "".join(argument).strip())
         if found:
             fields |= found
-            done.summary.append(f"Applied /{command[1]}.")
+            done.summary.append(f"Applied /{name}.")
     if fields:
         editing.edit(lab, on, author, fields)
     done.changes = {name: str(value) for name, value in fields.items()}

@@ -6,7 +6,7 @@ import base64
 import binascii
 from typing import TYPE_CHECKING, Any
 
-from workflows.local.gitlab_server.api import merge_requests, pipelines
+from workflows.local.gitlab_server.api.merge_request_json import merge_request_json
 from workflows.local.gitlab_server.git import pushes
 from workflows.local.gitlab_server.http.answers import (
     GitLabApiError,
@@ -19,6 +19,7 @@ from workflows.local.gitlab_server.http.paging import paginate
 from workflows.local.gitlab_server.http.routing import Routes
 from workflows.local.gitlab_server.state import api_json
 from workflows.local.gitlab_server.state.model import DEVELOPER, BranchChange
+from workflows.local.gitlab_server.state.pipeline_json import pipeline_json
 from workflows.local.gitlab_server.state.repository import ZEROS, FileChange, GitPerson
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
     from workflows.local.gitlab_server.http.api_call import ApiCall
     from workflows.local.gitlab_server.state.model import Json, Project
-    from workflows.local.gitlab_server.state.repository import GitCommit
+    from workflows.local.gitlab_server.state.repository import BareRepository, GitCommit, TreeEntry
 
 ROUTES = Routes()
 _ACTIONS = ("create", "delete", "move", "update", "chmod")
@@ -79,7 +80,7 @@ def _commit(call: ApiCall) -> Json:
     project = call.code()
     one = find_commit(call, project)
     runs = [p for p in project.pipelines.values() if p.sha == one.id]
-    last = pipelines.pipeline_json(call.lab, runs[-1]) if runs else None
+    last = pipeline_json(call.lab, runs[-1]) if runs else None
     return _with_stats(call, project, one) | {
         "status": last["status"] if last else None,
         "last_pipeline": last,
@@ -117,7 +118,7 @@ def _requests(call: ApiCall) -> Response:
         and project.repository.is_ancestor(sha, one.head_sha)
         and not project.repository.is_ancestor(sha, one.base_sha)
     ]
-    return paginate(call, found, lambda one: merge_requests.merge_request_json(call.lab, one))
+    return paginate(call, found, lambda one: merge_request_json(call.lab, one))
 
 
 @ROUTES.post("projects/:id/repository/commits")
@@ -135,7 +136,6 @@ def _create(call: ApiCall) -> Json:
 def commit_actions(call: ApiCall, project: Project, message: str, actions: list[Json]) -> GitCommit:
     """Commit the actions to the branch that the request names, all of them or none."""
     branch = call.required("branch")
-    start = call.text("start_branch") or call.text("start_sha")
     call.need(project, DEVELOPER)
     repository = project.repository
     if not repository.is_branch_name(branch):
@@ -143,29 +143,41 @@ def commit_actions(call: ApiCall, project: Project, message: str, actions: list[
     if not call.lab.may_push(project, call.asker, branch):
         raise forbidden("You are not allowed to push into this branch")
     old = repository.branches().get(branch)
+    parent = _parent(call, repository, branch, old)
+    changes = [each for action in actions for each in _changes(project, parent, action)]
+    user = call.user
+    sha = repository.commit_files(
+        branch,
+        parent,
+        changes,
+        message=message,
+        author=_author(call),
+        committer=GitPerson(user.name, user.email),
+        when=call.lab.now(),
+    )
+    pushes.branches_moved(call.lab, project, user, [BranchChange(branch, old or ZEROS, sha)])
+    return repository.commit(sha)
+
+
+def _parent(call: ApiCall, repository: BareRepository, branch: str, old: str | None) -> str | None:
+    """The commit to build on: where the request starts from, or the branch; None: no commit yet."""
+    start = call.text("start_branch") or call.text("start_sha")
     if old and start and not call.flag("force"):
         raise bad_request(f"A branch called '{branch}' already exists. Switch to that branch.")
     parent = repository.resolve(start) if start else old
     if parent is None and (start or repository.branches()):
         raise bad_request("You can only create or edit files when you are on a branch")
-    changes = [each for action in actions for each in _changes(project, parent, action)]
+    return parent
+
+
+def _author(call: ApiCall) -> GitPerson:
     user = call.user
     author = GitPerson(
         call.text("author_name") or user.name, call.text("author_email") or user.email
     )
     if any(set("<>\n") & set(text) for text in author):
         raise invalid_parameter("author_name is invalid")
-    sha = repository.commit_files(
-        branch,
-        parent,
-        changes,
-        message=message,
-        author=author,
-        committer=GitPerson(user.name, user.email),
-        when=call.lab.now(),
-    )
-    pushes.branches_moved(call.lab, project, user, [BranchChange(branch, old or ZEROS, sha)])
-    return repository.commit(sha)
+    return author
 
 
 def _changes(project: Project, parent: str | None, action: Json) -> list[FileChange]:
@@ -174,30 +186,45 @@ def _changes(project: Project, parent: str | None, action: Json) -> list[FileCha
     Raises:
         GitLabApiError: it cannot be done.
     """
-    kind, path = action.get("action"), str(action.get("file_path") or "")
-    if kind not in _ACTIONS:
-        raise invalid_parameter("actions[0][action] does not have a valid value")
-    if not path or path.startswith("/") or {"", ".", "..", ".git"} & set(path.split("/")):
-        raise bad_request("Invalid path")
-    repository = project.repository
-    there = repository.entry(parent, path) if parent else None
+    kind, path = _kind_and_path(action)
     if kind == "create":
-        if there:
+        if parent and project.repository.entry(parent, path):
             raise bad_request("A file with this name already exists")
         return [FileChange(path, _content(action), _mode(action, "100644"))]
     source = str(action.get("previous_path") or "") if kind == "move" else path
-    old = repository.entry(parent, source) if parent and source else None
-    if old is None or parent is None:
-        raise bad_request("A file with this name doesn't exist")
-    last = action.get("last_commit_id")
-    if last and repository.last_commit(parent, source).id != last:
-        text = "You are attempting to update a file that has changed since you started editing it."
-        raise bad_request(text)
+    old = _existing_file(project.repository, parent, source, action.get("last_commit_id"))
     if kind == "delete":
         return [FileChange(path, None)]
-    given = _content(action) if action.get("content") is not None else repository.blob(old.id)
-    written = FileChange(path, given, _mode(action, old.mode))
+    kept = action.get("content") is None
+    content = project.repository.blob(old.id) if kept else _content(action)
+    written = FileChange(path, content, _mode(action, old.mode))
     return [FileChange(source, None), written] if kind == "move" else [written]
+
+
+def _kind_and_path(action: Json) -> tuple[str, str]:
+    kind, path = action.get("action"), str(action.get("file_path") or "")
+    if kind not in _ACTIONS:
+        raise invalid_parameter("actions[0][action] does not have a valid value")
+    if path.startswith("/") or {"", ".", "..", ".git"} & set(path.split("/")):
+        raise bad_request("Invalid path")
+    return str(kind), path
+
+
+def _existing_file(
+    repository: BareRepository, parent: str | None, path: str, last_commit: object
+) -> TreeEntry:
+    """The file that an action changes, still as `last_commit` (if given) left it.
+
+    Raises:
+        GitLabApiError: there is none, or a later commit touched it.
+    """
+    found = repository.entry(parent, path) if parent and path else None
+    if found is None or parent is None:
+        raise bad_request("A file with this name doesn't exist")
+    if last_commit and repository.last_commit(parent, path).id != last_commit:
+        text = "You are attempting to update a file that has changed since you started editing it."
+        raise bad_request(text)
+    return found
 
 
 def _content(action: Json) -> bytes:

@@ -82,15 +82,19 @@ def _apply(call: ApiCall, one: Hook) -> None:
             (one.events.add if call.flag(name) else one.events.discard)(name)
     for name in ("name", "description"):
         setattr(one, name, call.text(name, getattr(one, name)))
-    if call.has("token"):
-        one.token = call.text("token") or None
-    if call.has("signing_token"):
-        one.signing_token = _signing_token(call)
+    _apply_secrets(call, one)
     one.push_events_branch_filter = (
         call.text("push_events_branch_filter", one.push_events_branch_filter) or ""
     )
     verify = call.flag("enable_ssl_verification", default=one.enable_ssl_verification)
     one.enable_ssl_verification = bool(verify)
+
+
+def _apply_secrets(call: ApiCall, one: Hook) -> None:
+    if call.has("token"):
+        one.token = call.text("token") or None
+    if call.has("signing_token"):
+        one.signing_token = _signing_token(call)
     headers = call.params.get("custom_headers")
     if isinstance(headers, list):
         one.custom_headers = [h for h in headers if isinstance(h, dict) and h.get("key")]

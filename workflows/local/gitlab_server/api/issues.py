@@ -56,12 +56,20 @@ def find_issue(call: ApiCall, project: Project) -> Issue:
     return found
 
 
+def _visible_issues(call: ApiCall, project: Project) -> list[Issue]:
+    return [i for i in project.issues.values() if may_see_issue(call.lab, i, call.asker)]
+
+
+def _in_state(call: ApiCall, found: list[Issue]) -> list[Issue]:
+    """The issues that the common filters and `state` let through."""
+    state = call.choice("state", _STATES, "all")
+    return [i for i in filtered(call, found) if state in ("all", i.state)]
+
+
 @ROUTES.get("projects/:id/issues")
 def _issues(call: ApiCall) -> Response:
     project = call.project()
-    state = call.choice("state", _STATES, "all")
-    found = [i for i in project.issues.values() if may_see_issue(call.lab, i, call.asker)]
-    found = [i for i in filtered(call, found) if state in ("all", i.state)]
+    found = _in_state(call, _visible_issues(call, project))
     if call.has("confidential"):
         found = [i for i in found if i.confidential == call.flag("confidential")]
     if call.has("issue_type"):
@@ -183,10 +191,9 @@ def _mine(call: ApiCall) -> Response:
         issue
         for project in lab.projects.values()
         if lab.visible(project, user)
-        for issue in project.issues.values()
-        if may_see_issue(lab, issue, user)
-        and (scope == "all" or user is issue.author or user in issue.assignees)
+        for issue in _visible_issues(call, project)
+        if scope == "all" or user is issue.author or user in issue.assignees
     ]
-    state = call.choice("state", _STATES, "all")
-    found = [i for i in filtered(call, found) if state in ("all", i.state)]
-    return paginate(call, ordered(call, found), lambda one: api_json.issue_json(lab, one))
+    return paginate(
+        call, ordered(call, _in_state(call, found)), lambda one: api_json.issue_json(lab, one)
+    )

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from workflows.local.gitlab_server.http.api_call import ApiCall
-    from workflows.local.gitlab_server.state.model import Discussion, Noteable
+    from workflows.local.gitlab_server.state.model import Discussion, Noteable, Project
 
     Handler = Callable[[ApiCall, Noteable], Any]
 
@@ -84,14 +84,17 @@ def _may_write(call: ApiCall, on: Noteable) -> None:
         raise forbidden()
     if call.flag("internal") and level < PLANNER:
         raise forbidden()
-    if lab.notes_limit is not None:
-        since = lab.now() - timedelta(minutes=1)
-        things = (*on.project.issues.values(), *on.project.merge_requests.values())
-        notes = (note for thing in things for note in thing.notes if not note.system)
-        recent = sum(note.author is user and note.created_at > since for note in notes)
-        if recent >= lab.notes_limit:
-            text = "This endpoint has been requested too many times. Try again later."
-            raise GitLabApiError(429, {"message": {"error": text}})
+    if lab.notes_limit is not None and _recent_notes(call, on.project) >= lab.notes_limit:
+        text = "This endpoint has been requested too many times. Try again later."
+        raise GitLabApiError(429, {"message": {"error": text}})
+
+
+def _recent_notes(call: ApiCall, project: Project) -> int:
+    """How many notes the asker has written in the project within the last minute."""
+    since = call.lab.now() - timedelta(minutes=1)
+    things = (*project.issues.values(), *project.merge_requests.values())
+    notes = (note for thing in things for note in thing.notes if not note.system)
+    return sum(note.author is call.user and note.created_at > since for note in notes)
 
 
 def _may_change(call: ApiCall, on: Noteable, note: Note) -> None:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 from starlette.responses import Response
 
 from workflows.local.gitlab_server.events import webhooks
-from workflows.local.gitlab_server.events.payloads import FINISHED
 from workflows.local.gitlab_server.git import merging
 from workflows.local.gitlab_server.http.answers import (
     GitLabApiError,
@@ -17,15 +16,19 @@ from workflows.local.gitlab_server.http.answers import (
 )
 from workflows.local.gitlab_server.http.paging import paginate
 from workflows.local.gitlab_server.http.routing import Routes
-from workflows.local.gitlab_server.state import api_json
 from workflows.local.gitlab_server.state.model import (
     DEVELOPER,
+    FINISHED,
     Pipeline,
     PipelineJob,
-    iso,
     status_of,
 )
-from workflows.local.gitlab_server.state.repository import ZEROS
+from workflows.local.gitlab_server.state.pipeline_json import (
+    commit_status_json,
+    job_json,
+    pipeline_details_json,
+    pipeline_json,
+)
 
 if TYPE_CHECKING:
     from workflows.local.gitlab_server.http.api_call import ApiCall
@@ -120,89 +123,6 @@ def check_ci_file(project: Project, sha: str | None) -> None:
         raise GitLabApiError(400, {"message": {"base": [text]}})
 
 
-# --- how they look ---------------------------------------------------------------------------
-
-
-def pipeline_json(lab: GitLabState, one: Pipeline) -> Json:
-    """A pipeline as it stands in lists."""
-    return {
-        "id": one.id,
-        "iid": one.iid,
-        "project_id": one.project.id,
-        "sha": one.sha,
-        "ref": one.ref,
-        "status": status_of(one),
-        "source": one.source,
-        "created_at": iso(one.created_at),
-        "updated_at": iso(one.updated_at),
-        "web_url": f"{api_json.project_url(lab, one.project)}/-/pipelines/{one.id}",
-        "name": None,
-    }
-
-
-def pipeline_details_json(lab: GitLabState, one: Pipeline) -> Json:
-    """A pipeline by itself."""
-    status = status_of(one)
-    over = status in FINISHED
-    label = "passed" if status == "success" else status
-    return pipeline_json(lab, one) | {
-        "before_sha": ZEROS,
-        "tag": False,
-        "yaml_errors": one.yaml_errors,
-        "user": api_json.user_json(lab, one.user),
-        "started_at": iso(one.created_at),
-        "finished_at": iso(one.updated_at) if over else None,
-        "committed_at": None,
-        "duration": sum(job.duration_s or 0 for job in one.jobs) if over else None,
-        "queued_duration": None,
-        "coverage": None,
-        "detailed_status": {
-            "icon": f"status_{status}",
-            "text": label.capitalize(),
-            "label": label,
-            "group": status,
-            "details_path": f"/{one.project.path}/-/pipelines/{one.id}",
-        },
-    }
-
-
-def job_json(lab: GitLabState, pipeline: Pipeline, one: PipelineJob) -> Json:
-    """A job."""
-    started = one.status not in {"created", "pending", "manual"}
-    found = {
-        "id": one.id,
-        "name": one.name,
-        "stage": one.stage,
-        "status": one.status,
-        "ref": pipeline.ref,
-        "tag": False,
-        "coverage": None,
-        "allow_failure": one.allow_failure,
-        "created_at": iso(one.created_at),
-        "started_at": iso(one.created_at) if started else None,
-        "finished_at": iso(pipeline.updated_at) if one.status in FINISHED else None,
-        "duration": one.duration_s,
-        "queued_duration": 0.0,
-        "user": api_json.user_json(lab, pipeline.user),
-        "commit": api_json.commit_json(
-            lab, pipeline.project, pipeline.project.repository.commit(pipeline.sha)
-        ),
-        "pipeline": {
-            "id": pipeline.id,
-            "iid": pipeline.iid,
-            "project_id": pipeline.project.id,
-            "ref": pipeline.ref,
-            "sha": pipeline.sha,
-            "status": status_of(pipeline),
-        },
-        "web_url": f"{api_json.project_url(lab, pipeline.project)}/-/jobs/{one.id}",
-        "artifacts": [],
-        "runner": None,
-        "tag_list": [],
-    }
-    return found | ({"failure_reason": one.failure_reason} if one.failure_reason else {})
-
-
 # --- endpoints -------------------------------------------------------------------------------
 
 
@@ -213,6 +133,19 @@ def _pipeline(call: ApiCall, project: Project) -> Pipeline:
     return found
 
 
+def _wanted_statuses(call: ApiCall) -> list[tuple[str | None, ...]]:
+    """The statuses that each filter of the query lets through."""
+    wanted: list[tuple[str | None, ...]] = []
+    if call.has("status"):
+        wanted.append((call.text("status"),))
+    scope = call.text("scope")
+    if scope == "finished":
+        wanted.append(FINISHED)
+    elif scope in {"running", "pending"}:
+        wanted.append((scope,))
+    return wanted
+
+
 @ROUTES.get("projects/:id/pipelines")
 def _list(call: ApiCall) -> Response:
     project = call.code()
@@ -220,13 +153,8 @@ def _list(call: ApiCall) -> Response:
     for name in ("sha", "ref", "source"):
         if call.has(name):
             found = [p for p in found if getattr(p, name) == call.text(name)]
-    if call.has("status"):
-        found = [p for p in found if status_of(p) == call.text("status")]
-    scope = call.text("scope")
-    if scope == "finished":
-        found = [p for p in found if status_of(p) in FINISHED]
-    elif scope in {"running", "pending"}:
-        found = [p for p in found if status_of(p) == scope]
+    wanted = _wanted_statuses(call)
+    found = [p for p in found if all(status_of(p) in statuses for statuses in wanted)]
     call.choice("order_by", ("id", "status", "ref", "updated_at", "user_id"), "id")
     if call.choice("sort", ("asc", "desc"), "desc") == "desc":
         found.reverse()
@@ -325,26 +253,6 @@ def _trace(call: ApiCall) -> Response:
 
 
 # --- commit statuses -------------------------------------------------------------------------
-
-
-def commit_status_json(lab: GitLabState, pipeline: Pipeline, job: PipelineJob) -> Json:
-    """An external status."""
-    return {
-        "id": job.id,
-        "sha": pipeline.sha,
-        "ref": pipeline.ref,
-        "status": job.status,
-        "name": job.name,
-        "target_url": job.target_url,
-        "description": job.description,
-        "created_at": iso(job.created_at),
-        "started_at": None,
-        "finished_at": iso(pipeline.updated_at) if job.status in FINISHED else None,
-        "allow_failure": False,
-        "coverage": None,
-        "pipeline_id": pipeline.id,
-        "author": api_json.user_json(lab, pipeline.user),
-    }
 
 
 @ROUTES.post("projects/:id/statuses/:sha")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from workflows.local.gitlab_server.state import api_json
-from workflows.local.gitlab_server.state.model import Issue, MergeRequest, iso
+from workflows.local.gitlab_server.state.model import FINISHED, Issue, MergeRequest, iso
 
 if TYPE_CHECKING:
     from workflows.local.gitlab_server.state.gitlab_state import GitLabState
@@ -315,6 +315,3 @@ def pipeline_payload(lab: GitLabState, one: Pipeline, status: str) -> Json:
         "builds": builds,
         "source_pipeline": None,
     }
-
-
-FINISHED = ("success", "failed", "canceled", "skipped")

@@ -64,14 +64,17 @@ class GitAccess:
             if refused:
                 return refused
             if service == "git-upload-pack":
-                allowed = token is None or bool(_FETCH & token.scopes)
-                access = Access(project.repository.folder)
-                return access if allowed else GitRefusal(403, DOWNLOAD_FORBIDDEN)
-            if token is None or not _PUSH & token.scopes or project.archived:
-                return GitRefusal(403, PUSH_FORBIDDEN)
+                return self._fetch(project, token)
             return self._push(project, token, level)
 
-    def _push(self, project: Project, token: Token, level: int) -> Access:
+    def _fetch(self, project: Project, token: Token | None) -> Access | GitRefusal:
+        if token is None or _FETCH & token.scopes:
+            return Access(project.repository.folder)
+        return GitRefusal(403, DOWNLOAD_FORBIDDEN)
+
+    def _push(self, project: Project, token: Token | None, level: int) -> Access | GitRefusal:
+        if token is None or not _PUSH & token.scopes or project.archived:
+            return GitRefusal(403, PUSH_FORBIDDEN)
         rules = tuple(
             ProtectedBranch(rule.name, rule.push_level, rule.allow_force_push)
             for rule in project.protections

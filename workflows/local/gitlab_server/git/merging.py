@@ -109,11 +109,7 @@ def merge(  # noqa: PLR0913 - what the endpoint takes
     person = GitPerson(actor.name, actor.email)
     new = head
     if squash:
-        tree = repository.merged_tree(target, head) or ""
-        text = squash_message or request.title
-        author = GitPerson(request.author.name, request.author.email)
-        new = repository.commit_tree(tree, [target], text, author, person)
-        request.squash_commit_sha = new
+        new = _squash(request, target, squash_message or request.title, person)
     merge_commit = None
     if project.merge_method != "ff":
         tree = repository.merged_tree(target, new) or ""
@@ -123,12 +119,26 @@ def merge(  # noqa: PLR0913 - what the endpoint takes
         raise GitLabApiError(422, {"message": "Branch cannot be merged"})
     pushes.mark_merged(lab, request, actor, merge_commit)
     pushes.branches_moved(lab, project, actor, [BranchChange(request.target_branch, target, new)])
-    if remove_source_branch and not protections(project, request.source_branch):
-        removed = repository.set_branch(request.source_branch, ZEROS, head)
-        if removed:
-            pushes.branches_moved(
-                lab, project, actor, [BranchChange(request.source_branch, old=head)]
-            )
+    if remove_source_branch:
+        _remove_source_branch(lab, request, actor, head)
+
+
+def _squash(request: MergeRequest, target: str, message: str, committer: GitPerson) -> str:
+    """Make one commit of the merge request on top of `target` and return its id."""
+    repository = request.project.repository
+    tree = repository.merged_tree(target, request.head_sha or "") or ""
+    author = GitPerson(request.author.name, request.author.email)
+    request.squash_commit_sha = repository.commit_tree(tree, [target], message, author, committer)
+    return request.squash_commit_sha
+
+
+def _remove_source_branch(lab: GitLabState, request: MergeRequest, actor: User, head: str) -> None:
+    """Delete the source branch, unless it is protected or has moved on from `head`."""
+    project, branch = request.project, request.source_branch
+    if protections(project, branch):
+        return
+    if project.repository.set_branch(branch, ZEROS, head):
+        pushes.branches_moved(lab, project, actor, [BranchChange(branch, old=head)])
 
 
 def default_merge_message(lab: GitLabState, request: MergeRequest) -> str:

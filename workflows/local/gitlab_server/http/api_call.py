@@ -73,19 +73,15 @@ class ApiCall:
         """Refuse a token that was not made for this method and address."""
         if self.token is None or "api" in self.token.scopes:
             return
-        reading = self.method in {"GET", "HEAD"}
-        if reading and "read_api" in self.token.scopes:
-            return
-        head = self.target.split("/")[0]
-        if reading and "read_user" in self.token.scopes and head in {"user", "users"}:
-            return
-        if (
-            reading
-            and "read_repository" in self.token.scopes
-            and "/repository/files" in self.target
-        ):
-            return
-        raise insufficient_scope("api read_api" if reading else "api")
+        if self.method not in {"GET", "HEAD"}:
+            raise insufficient_scope("api")
+        enough = {"read_api"}
+        if self.target.split("/")[0] in {"user", "users"}:
+            enough.add("read_user")
+        if "/repository/files" in self.target:
+            enough.add("read_repository")
+        if not enough & self.token.scopes:
+            raise insufficient_scope("api read_api")
 
     # --- parameters --------------------------------------------------------------------------
 

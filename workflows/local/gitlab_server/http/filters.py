@@ -125,14 +125,21 @@ def fields_of(call: ApiCall, texts: tuple[str, ...]) -> Json:
         found["state_event"] = call.text("state_event")
     if call.has("discussion_locked"):
         found["discussion_locked"] = call.flag("discussion_locked")
-    for name, field, most in (
-        ("assignee_ids", "assignees", 1),
-        ("reviewer_ids", "reviewers", 1),
-        ("assignee_id", "assignees", 1),
+    found |= _people_fields(call)
+    if "title" in found and found["title"] is None:
+        raise invalid_parameter("title is invalid")
+    return found
+
+
+def _people_fields(call: ApiCall) -> Json:
+    """Assignees and reviewers; the free edition of GitLab keeps the first of each."""
+    found: Json = {}
+    for name, field in (
+        ("assignee_ids", "assignees"),
+        ("reviewer_ids", "reviewers"),
+        ("assignee_id", "assignees"),
     ):
         if call.has(name):
             people = (call.lab.users.get(number) for number in call.numbers(name))
-            found[field] = [person for person in people if person][:most]
-    if "title" in found and found["title"] is None:
-        raise invalid_parameter("title is invalid")
+            found[field] = [person for person in people if person][:1]
     return found

@@ -87,19 +87,23 @@ def _by_key(
     ordered = sorted(items, key=key, reverse=descending)
     after = _cursor(call)
     if after is not None and ordered:
-        try:
-            mark = type(key(ordered[0]))(after)
-        except ValueError:
-            raise invalid_parameter("cursor is invalid") from None
-        ordered = [
-            item for item in ordered if (key(item) < mark if descending else key(item) > mark)
-        ]
+        ordered = _items_after(after, ordered, key, descending=descending)
     headers = {"X-Per-Page": str(size)}
     if len(ordered) > size:
         cursor = base64.urlsafe_b64encode(str(key(ordered[size - 1])).encode()).decode()
         url = _url(call, cursor=cursor, per_page=size)
         headers["Link"] = f'<{url}>; rel="next"'
     return json_response([render(item) for item in ordered[:size]], headers=headers)
+
+
+def _items_after(
+    after: str, ordered: list[Any], key: Callable[[Any], Any], *, descending: bool
+) -> list[Any]:
+    try:
+        last = type(key(ordered[0]))(after)
+    except ValueError:
+        raise invalid_parameter("cursor is invalid") from None
+    return [item for item in ordered if (key(item) < last if descending else key(item) > last)]
 
 
 def _cursor(call: ApiCall) -> str | None:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
     from workflows.local.gitlab_server.state.gitlab_state import GitLabState
-    from workflows.local.gitlab_server.state.model import Label, Noteable, Project, User
+    from workflows.local.gitlab_server.state.model import Label, Note, Noteable, Project, User
 
 _PLACE = re.compile(
     r"/(?P<path>.+?)(?:/-/(?P<kind>issues|work_items|merge_requests)(?:/(?P<iid>\d{1,9}))?"
@@ -119,12 +119,7 @@ class Pages:
             raise GitLabApiError(403, {"message": "You may not write here."})
         if form.get("body", "").strip():
             comments.write_comment(self._lab, one, person, form["body"])
-        fields: dict[str, object] = {}
-        if "labels" in form or form.get("action") == "labels":
-            words = (word.strip() for word in form.get("labels", "").split(","))
-            fields["labels"] = [word for word in words if word]
-        if form.get("action") in {"close", "reopen"}:
-            fields["state_event"] = form["action"]
+        fields = _fields_of_form(form)
         if fields and not editing.may_edit(self._lab, one, person):
             raise GitLabApiError(403, {"message": "You may not change this."})
         editing.edit(self._lab, one, person, fields)
@@ -197,21 +192,35 @@ class Pages:
         if isinstance(one, MergeRequest):
             parts.append(_branches(one))
         hidden = self._lab.level(one.project, person) < REPORTER
-        for note in one.notes:
-            if note.internal and hidden and note.author is not person:
-                continue
-            when = f"{note.author.username}, {note.created_at:%Y-%m-%d %H:%M}"
-            if note.system:
-                parts.append(tag("p", f"{when}: {note.body}", class_="quiet"))
-                continue
-            text = tag("div", visible_text(note.body), class_="text")
-            who = tag("div", when, class_="quiet")
-            parts.append(tag("div", who, text, class_="box", id=f"note_{note.id}"))
+        parts += [
+            _note(note)
+            for note in one.notes
+            if not note.internal or not hidden or note.author is person
+        ]
         if person:
             parts.append(_form(one))
         if isinstance(one, MergeRequest):
             parts.append(_diffs(one))
         return join(parts)
+
+
+def _fields_of_form(form: dict[str, str]) -> dict[str, object]:
+    """What a form changes, as `editing.edit` takes it."""
+    fields: dict[str, object] = {}
+    if "labels" in form or form.get("action") == "labels":
+        words = (word.strip() for word in form.get("labels", "").split(","))
+        fields["labels"] = [word for word in words if word]
+    if form.get("action") in {"close", "reopen"}:
+        fields["state_event"] = form["action"]
+    return fields
+
+
+def _note(note: Note) -> Html:
+    when = f"{note.author.username}, {note.created_at:%Y-%m-%d %H:%M}"
+    if note.system:
+        return tag("p", f"{when}: {note.body}", class_="quiet")
+    text = tag("div", visible_text(note.body), class_="text")
+    return tag("div", tag("div", when, class_="quiet"), text, class_="box", id=f"note_{note.id}")
 
 
 def _open(things: object) -> int:

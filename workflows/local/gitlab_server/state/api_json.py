@@ -152,9 +152,8 @@ def protection_json(one: Protection) -> Json:
 
 def label_json(one: Label, within: Project) -> Json:
     """A label with how often it is used."""
-    open_issues = [i for i in within.issues.values() if one in i.labels and i.state == "opened"]
-    closed = [i for i in within.issues.values() if one in i.labels and i.state != "opened"]
-    requests = [m for m in within.merge_requests.values() if one in m.labels]
+    issues = [i.state for i in within.issues.values() if one in i.labels]
+    requests = [m.state for m in within.merge_requests.values() if one in m.labels]
     return {
         "id": one.id,
         "name": one.name,
@@ -162,9 +161,9 @@ def label_json(one: Label, within: Project) -> Json:
         "text_color": "#FFFFFF",
         "description": one.description,
         "description_html": one.description or "",
-        "open_issues_count": len(open_issues),
-        "closed_issues_count": len(closed),
-        "open_merge_requests_count": sum(m.state == "opened" for m in requests),
+        "open_issues_count": issues.count("opened"),
+        "closed_issues_count": len(issues) - issues.count("opened"),
+        "open_merge_requests_count": requests.count("opened"),
         "subscribed": False,
         "priority": one.priority,
         "is_project_label": True,

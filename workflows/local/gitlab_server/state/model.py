@@ -21,6 +21,7 @@ REPORTER = 20
 DEVELOPER = 30
 MAINTAINER = 40
 OWNER = 50
+FINISHED = ("success", "failed", "canceled", "skipped")  # statuses of a pipeline or job
 _WEIGHT = ("running", "pending", "created", "manual", "failed", "canceled", "success", "skipped")
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.forked import ForkedCli
 from tests.gcs import Bucket, running_gcs
 from tests.prefect_server import prefect_server
 from tests.stack import BOT_TOKEN, FILES, Stack, people_of
@@ -96,6 +97,12 @@ def cli(tmp_path: Path) -> Cli:
     folder = tmp_path / "cli"
     folder.mkdir()
     return Cli(folder, {"GIT_TOKEN": TOKEN})
+
+
+@pytest.fixture
+def forked(cli: Cli) -> ForkedCli:
+    """The same in a process that has imported the command already; for tests that run it often."""
+    return ForkedCli(cli.cwd, cli.env)
 
 
 @pytest.fixture(scope="session")

@@ -19,6 +19,8 @@ from workflows.servers.serving import serve_app
 if TYPE_CHECKING:
     from starlette.requests import Request
 
+    from tests.forked import ForkedCli
+
 GIT_CALLS = 9  # how many times hello_world starts git, checked below
 
 # Stands before git on PATH. Writes down every command line, and at call number $AT does $ACT.
@@ -106,25 +108,25 @@ def test_the_cloud_run_way_of_starting_it(remote: Remote, cli: Cli) -> None:
     assert remote.git("log", "-1", "--format=%an <%ae>", "greeting") == "Ada <ada@example.com>"
 
 
-def test_a_second_run_succeeds_and_adds_nothing(remote: Remote, cli: Cli) -> None:
+def test_a_second_run_succeeds_and_adds_nothing(remote: Remote, forked: ForkedCli) -> None:
     """Run twice: one branch, one commit, and the second says it changed nothing."""
-    cli("run", "hello_world", "--git-url", remote.url)
+    forked("run", "hello_world", "--git-url", remote.url)
     before = remote.branches()
 
-    done = cli("run", "hello_world", "--git-url", remote.url, "--json")
+    done = forked("run", "hello_world", "--git-url", remote.url, "--json")
 
     assert done.exit_code == 0
     assert last_json(done)["result"]["changed"] is False
     assert remote.branches() == before
 
 
-def test_a_commit_of_a_persons_on_the_branch_is_kept(remote: Remote, cli: Cli) -> None:
+def test_a_commit_of_a_persons_on_the_branch_is_kept(remote: Remote, forked: ForkedCli) -> None:
     """A rerun goes on from what is there and removes nothing."""
     ident = ("-c", "user.name=A", "-c", "user.email=a@example.com")
     theirs = remote.git(*ident, "commit-tree", "main^{tree}", "-p", "main", "-m", "mine")
     remote.git("update-ref", "refs/heads/hello-world", theirs)
 
-    done = cli("run", "hello_world", "--git-url", remote.url)
+    done = forked("run", "hello_world", "--git-url", remote.url)
 
     assert done.exit_code == 0
     assert remote.git("rev-parse", "hello-world^") == theirs
@@ -132,36 +134,38 @@ def test_a_commit_of_a_persons_on_the_branch_is_kept(remote: Remote, cli: Cli) -
 
 @pytest.mark.parametrize("branch", ["main", "master", "develop", "Main"])
 def test_branches_of_people_are_refused_before_anything_is_done(
-    remote: Remote, cli: Cli, branch: str
+    remote: Remote, forked: ForkedCli, branch: str
 ) -> None:
     """`main`, `master`, `develop`: exit 2, and the server was not even asked."""
-    done = cli("run", "hello_world", "--git-url", remote.url, "--branch", branch)
+    done = forked("run", "hello_world", "--git-url", remote.url, "--branch", branch)
 
     assert done.exit_code == 2
     assert "branch:" in done.stderr
     assert remote.server.requests == []
 
 
-def test_the_default_branch_is_refused_whatever_its_name(remote: Remote, cli: Cli) -> None:
+def test_the_default_branch_is_refused_whatever_its_name(remote: Remote, forked: ForkedCli) -> None:
     """A default branch called `trunk` is not written to: exit 2."""
     folder = remote.server.create_repository("acme/old", default_branch="trunk", protected=[])
     old = Remote(remote.server, remote.base_url, folder, "acme/old")
     before = old.branches()
 
-    done = cli("run", "hello_world", "--git-url", old.url, "--branch", "trunk")
+    done = forked("run", "hello_world", "--git-url", old.url, "--branch", "trunk")
 
     assert done.exit_code == 2
     assert "default branch" in done.stderr
     assert old.branches() == before
 
 
-def test_a_default_branch_without_a_commit_is_refused_too(remote: Remote, cli: Cli) -> None:
+def test_a_default_branch_without_a_commit_is_refused_too(
+    remote: Remote, forked: ForkedCli
+) -> None:
     """The branch an empty repository calls its default is people's as well."""
     folder = remote.server.create_repository(
         "acme/new", files={}, default_branch="trunk", protected=[]
     )
 
-    done = cli(
+    done = forked(
         *("run", "hello_world", "--branch", "trunk"),
         *("--git-url", f"{remote.base_url}/acme/new.git"),
     )
@@ -171,40 +175,40 @@ def test_a_default_branch_without_a_commit_is_refused_too(remote: Remote, cli: C
     assert Remote(remote.server, remote.base_url, folder).branches() == {}
 
 
-def test_an_empty_repository_gets_the_branch(remote: Remote, cli: Cli) -> None:
+def test_an_empty_repository_gets_the_branch(remote: Remote, forked: ForkedCli) -> None:
     """A repository without a commit is no special case for the caller."""
     folder = remote.server.create_repository("acme/empty", files={}, protected=[])
     empty = Remote(remote.server, remote.base_url, folder, "acme/empty")
 
-    done = cli("run", "hello_world", "--git-url", empty.url)
+    done = forked("run", "hello_world", "--git-url", empty.url)
 
     assert done.exit_code == 0, done.stderr
     assert list(empty.branches()) == ["hello-world"]
 
 
-def test_transient_errors_are_tried_again(remote: Remote, cli: Cli) -> None:
+def test_transient_errors_are_tried_again(remote: Remote, forked: ForkedCli) -> None:
     """Two 503 answers in a row do not fail the run."""
     remote.server.faults.fail_next = [503, 503]
 
-    done = cli("run", "hello_world", "--git-url", remote.url)
+    done = forked("run", "hello_world", "--git-url", remote.url)
 
     assert done.exit_code == 0, done.stderr
     assert "again in" in done.stderr
 
 
-def test_errors_that_last_end_with_75(remote: Remote, cli: Cli) -> None:
+def test_errors_that_last_end_with_75(remote: Remote, forked: ForkedCli) -> None:
     """When every attempt meets a 503 the exit code says that it may work later."""
     remote.server.faults.fail_next = [503] * 50
 
-    done = cli("run", "hello_world", "--git-url", remote.url, "--json")
+    done = forked("run", "hello_world", "--git-url", remote.url, "--json")
 
     assert done.exit_code == 75
     assert last_json(done)["error"]["retryable"] is True
 
 
-def test_a_permanent_error_is_not_tried_again(remote: Remote, cli: Cli) -> None:
+def test_a_permanent_error_is_not_tried_again(remote: Remote, forked: ForkedCli) -> None:
     """A wrong token is asked about once per git command, and ends with exit 1 and three lines."""
-    done = cli("run", "hello_world", "--git-url", remote.url, GIT_TOKEN="glpat-wrong-000000")
+    done = forked("run", "hello_world", "--git-url", remote.url, GIT_TOKEN="glpat-wrong-000000")
 
     assert done.exit_code == 1
     assert "error: 127.0.0.1" in done.stderr
@@ -214,10 +218,10 @@ def test_a_permanent_error_is_not_tried_again(remote: Remote, cli: Cli) -> None:
 
 
 def test_a_race_for_the_branch_ends_with_one_commit(
-    remote: Remote, cli: Cli, watched: Watched
+    remote: Remote, forked: ForkedCli, watched: Watched
 ) -> None:
     """If another run pushes the branch after our clone, ours goes on from what it pushed."""
-    push = cli("run", "hello_world", "--git-url", remote.url, PATH=watched.path)
+    push = forked("run", "hello_world", "--git-url", remote.url, PATH=watched.path)
     assert push.exit_code == 0
     theirs = remote.branches()["hello-world"]
     remote.git("update-ref", "refs/heads/parked", theirs)
@@ -231,7 +235,7 @@ def test_a_race_for_the_branch_ends_with_one_commit(
     )
     hook.write_text(script)
 
-    done = cli(
+    done = forked(
         *("run", "hello_world", "--git-url", remote.url, "--git-user", "Other", "--json"),
         PATH=watched.path,
     )
@@ -244,9 +248,11 @@ def test_a_race_for_the_branch_ends_with_one_commit(
 # --- crashes and signals -----------------------------------------------------------------------
 
 
-def test_the_number_of_git_calls_is_known(remote: Remote, cli: Cli, watched: Watched) -> None:
+def test_the_number_of_git_calls_is_known(
+    remote: Remote, forked: ForkedCli, watched: Watched
+) -> None:
     """The kill tests below go through every git call there is."""
-    cli("run", "hello_world", "--git-url", remote.url, PATH=watched.path)
+    forked("run", "hello_world", "--git-url", remote.url, PATH=watched.path)
 
     assert len(watched.calls()) == GIT_CALLS
 
@@ -254,14 +260,14 @@ def test_the_number_of_git_calls_is_known(remote: Remote, cli: Cli, watched: Wat
 @pytest.mark.parametrize("act", ["kill-before", "kill-during", "kill-after"])
 @pytest.mark.parametrize("at", range(1, GIT_CALLS + 1))
 def test_killed_at_any_step_and_run_again(
-    remote: Remote, cli: Cli, watched: Watched, act: str, at: int
+    remote: Remote, forked: ForkedCli, watched: Watched, act: str, at: int
 ) -> None:
     """After kill -9 at any git call, a second run ends with one branch and one commit."""
     watched.act(act, at)
-    killed = cli("run", "hello_world", "--git-url", remote.url, PATH=watched.path)
+    killed = forked("run", "hello_world", "--git-url", remote.url, PATH=watched.path)
     assert killed.exit_code == -9
 
-    done = cli("run", "hello_world", "--git-url", remote.url)
+    done = forked("run", "hello_world", "--git-url", remote.url)
 
     assert done.exit_code == 0, done.stderr
     assert set(remote.branches()) == {"main", "hello-world"}
@@ -298,15 +304,15 @@ def test_ctrl_c_ends_it_without_a_traceback(remote: Remote, cli: Cli, watched: W
     assert list(cli.cwd.iterdir()) == []
 
 
-def test_a_failed_run_leaves_no_scratch(remote: Remote, cli: Cli) -> None:
+def test_a_failed_run_leaves_no_scratch(remote: Remote, forked: ForkedCli) -> None:
     """After an error TMPDIR is as it was."""
     remote.server.set_push_rule("acme/shop", "no")
 
-    assert cli("run", "hello_world", "--git-url", remote.url).exit_code == 1
-    assert list(cli.cwd.iterdir()) == []
+    assert forked("run", "hello_world", "--git-url", remote.url).exit_code == 1
+    assert list(forked.cwd.iterdir()) == []
 
 
-def test_the_end_is_notified(remote: Remote, cli: Cli) -> None:
+def test_the_end_is_notified(remote: Remote, forked: ForkedCli) -> None:
     """Success, failure and SIGTERM each send one message."""
     got: list[str] = []
 
@@ -316,11 +322,11 @@ def test_the_end_is_notified(remote: Remote, cli: Cli) -> None:
 
     with serve_app(Starlette(routes=[Route("/", hook, methods=["POST"])])) as receiver:
         to = {"NOTIFY_URLS": receiver.replace("http://", "json://") + "/"}
-        cli("run", "hello_world", "--git-url", remote.url, **to)
-        cli("run", "hello_world", "--git-url", remote.url, **to, GIT_TOKEN="glpat-wrong-000000")
-        watch = Watched(cli.cwd.parent / "w")
+        forked("run", "hello_world", "--git-url", remote.url, **to)
+        forked("run", "hello_world", "--git-url", remote.url, **to, GIT_TOKEN="glpat-wrong-000000")
+        watch = Watched(forked.cwd.parent / "w")
         watch.act("term", 2)
-        cli("run", "hello_world", "--git-url", remote.url, **to, PATH=watch.path)
+        forked("run", "hello_world", "--git-url", remote.url, **to, PATH=watch.path)
 
     assert got == [
         "hello_world succeeded: acme/shop",
@@ -334,7 +340,7 @@ def test_the_end_is_notified(remote: Remote, cli: Cli) -> None:
 
 @pytest.mark.parametrize("place", ["environment", "url", "wrong", "declined"])
 def test_the_token_is_nowhere_to_be_found(
-    remote: Remote, cli: Cli, watched: Watched, place: str
+    remote: Remote, forked: ForkedCli, watched: Watched, place: str
 ) -> None:
     """Not in argv of any child, `.git/config`, logs, results or errors; however it was given."""
     token = {"wrong": "glpat-wrong-8c7b6a", "declined": DEVELOPER_TOKEN}.get(place, TOKEN)
@@ -343,11 +349,11 @@ def test_the_token_is_nowhere_to_be_found(
     if place == "url":
         url = url.replace("://", f"://bot:{token}@")
         env.pop("GIT_TOKEN")
-        cli.env.pop("GIT_TOKEN")
+        forked.env.pop("GIT_TOKEN")
     if place == "declined":
         remote.server.set_push_rule("acme/shop", f"your token {token} is in the commit")
 
-    done = cli("run", "hello_world", "--git-url", url, "--json", **env)
+    done = forked("run", "hello_world", "--git-url", url, "--json", **env)
 
     assert done.exit_code == (0 if place in {"environment", "url"} else 1)
     trace = (watched.log / "trace").read_text()
@@ -360,9 +366,9 @@ def test_the_token_is_nowhere_to_be_found(
         assert token not in text, name
 
 
-def test_json_logs_in_cloud_run(remote: Remote, cli: Cli) -> None:
+def test_json_logs_in_cloud_run(remote: Remote, forked: ForkedCli) -> None:
     """Where CLOUD_RUN_JOB is set every stderr line is one JSON object with its context."""
-    done = cli(
+    done = forked(
         *("run", "hello_world", "--git-url", remote.url),
         CLOUD_RUN_JOB="hello-world",
         CLOUD_RUN_EXECUTION="hello-world-x1",

@@ -5,22 +5,23 @@ from __future__ import annotations
 import os
 import shlex
 import signal
-import subprocess
 import sys
+import time
 from collections import Counter
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.flows.test_resolve_issue_faults import one_of_each
-from tests.support import Cli, last_json
-from workflows.core import process
+from tests.forked import ForkedCli
+from tests.support import last_json
 from workflows.local.gitlab_server.server import Fault
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tests.forked import ForkedRun
     from tests.stack import Stack
     from workflows.local.gitlab_server.state.model import Issue
 
@@ -50,26 +51,13 @@ class KillAt(Fault):
 
 
 def start(
-    stack: Stack, issue: Issue, asked: str, folder: Path, **env: str
-) -> subprocess.Popen[str]:
-    """The command as a process of its own."""
-    flags = stack.flags(stack.parameters(issue, asked_at=asked))
-    command = Cli(
-        folder, stack.variables | {"WORKFLOWS_LEASE_S": "1", "WORKFLOWS_SANDBOX": "off"} | env
-    )
-    return subprocess.Popen(
-        [sys.executable, "-m", "workflows", "run", "resolve_issue", "--json", "--quiet", *flags],
-        env=command.environment({}),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-
-
-def finish(child: subprocess.Popen[str]) -> process.Completed:
-    out, err = child.communicate(timeout=120)
-    return process.Completed((), child.returncode, out, err, 0.0, truncated=False)
+    stack: Stack, issue: Issue, asked: str, folder: Path, lease_s: float = 1, **more: Any
+) -> ForkedRun:
+    """The command as a process of its own; `more` are parameters of resolve_issue."""
+    env = {"WORKFLOWS_LEASE_S": str(lease_s), "WORKFLOWS_SANDBOX": "off"}
+    flags = stack.flags(stack.parameters(issue, asked_at=asked, **more))
+    command = ForkedCli(folder, stack.variables | env)
+    return command.start("run", "resolve_issue", "--json", "--quiet", *flags)
 
 
 def killed_at(stack: Stack, at: int, folder: Path, *, drop: bool) -> bool:
@@ -81,13 +69,13 @@ def killed_at(stack: Stack, at: int, folder: Path, *, drop: bool) -> bool:
         child = start(stack, issue, asked, folder)
         rule.pid = child.pid
         stack.lab.fault_rules[:] = [rule]
-    first = finish(child)
+    first = child.finish()
     stack.lab.fault_rules.clear()
     if rule.times:
         assert first.exit_code == 0, first.stderr
         return False
     assert first.exit_code == -signal.SIGKILL
-    again = finish(start(stack, issue, asked, folder))
+    again = start(stack, issue, asked, folder).finish()
     assert again.exit_code == 0, (at, again.stderr)
     one_of_each(stack, issue)
     return True
@@ -118,36 +106,13 @@ def test_killed_while_a_program_of_others_works(stack: Stack, tmp_path: Path, wh
     kill = f"import os, pathlib, signal; pid = int(pathlib.Path({str(file)!r}).read_text())"
     kill += "; os.kill(pid, signal.SIGKILL)"
     check = shlex.join([sys.executable, "-c", kill])
-    more = {"code": kill} if when == "agent" else {"check_command": check}
-    values = stack.parameters(issue, asked_at=asked, **more)
-    env = Cli(
-        tmp_path, stack.variables | {"WORKFLOWS_LEASE_S": "1", "WORKFLOWS_SANDBOX": "off"}
-    ).environment({})
-    flags = stack.flags(values)
-    child = subprocess.Popen(
-        [
-            "sh",
-            "-c",
-            f'echo $$ >{file}; exec "$@"',
-            "sh",
-            sys.executable,
-            "-m",
-            "workflows",
-            "run",
-            "resolve_issue",
-            "--json",
-            "--quiet",
-            *flags,
-        ],
-        env=env,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    assert finish(child).exit_code == -signal.SIGKILL
+    more: dict[str, Any] = {"code": kill} if when == "agent" else {"check_command": check}
+    with stack.lab.lock:  # no request is answered before the program knows whom to kill
+        child = start(stack, issue, asked, tmp_path, **more)
+        file.write_text(str(child.pid))
+    assert child.finish().exit_code == -signal.SIGKILL
 
-    again = finish(start(stack, issue, asked, tmp_path))
+    again = start(stack, issue, asked, tmp_path).finish()
 
     assert again.exit_code == 0, again.stderr
     one_of_each(stack, issue)
@@ -159,26 +124,15 @@ def test_a_stopped_run_says_so_and_is_gone_on_with_at_once(stack: Stack, tmp_pat
     asked = now()
     ready = stack.folder / "ready"
     code = f"pathlib.Path({str(ready)!r}).write_text('x')\ntime.sleep(60)"
-    values = stack.parameters(issue, asked_at=asked, code=code)
-    command = Cli(
-        tmp_path, stack.variables | {"WORKFLOWS_LEASE_S": "600", "WORKFLOWS_SANDBOX": "off"}
-    )
-    child = subprocess.Popen(
-        [sys.executable, "-m", "workflows", "run", "resolve_issue", "-q", *stack.flags(values)],
-        env=command.environment({}),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
+    child = start(stack, issue, asked, tmp_path, 600, code=code)
     while not ready.exists():
-        assert child.poll() is None, child.communicate()
-        os.sched_yield()
+        assert not child.ended(), child.finish()
+        time.sleep(0.01)
     child.terminate()
 
-    assert finish(child).exit_code == 143
+    assert child.finish().exit_code == 143
     assert "was interrupted" in stack.notes(issue)[0].body
-    again = finish(start(stack, issue, asked, tmp_path, WORKFLOWS_LEASE_S="600"))
+    again = start(stack, issue, asked, tmp_path, 600).finish()
     assert again.exit_code == 0, again.stderr
     one_of_each(stack, issue)
 
@@ -189,12 +143,10 @@ def test_fifty_deliveries_for_ten_issues_at_once_make_ten_merge_requests(
     issues = [stack.issue(f"Issue number {n}") for n in range(10)]
     asked = now()
     children = [
-        (issue, start(stack, issue, asked, tmp_path, WORKFLOWS_LEASE_S="30"))
-        for _ in range(5)
-        for issue in issues
+        (issue, start(stack, issue, asked, tmp_path, 30)) for _ in range(5) for issue in issues
     ]
 
-    ends = [(issue, finish(child)) for issue, child in children]
+    ends = [(issue, child.finish()) for issue, child in children]
 
     for issue, done in ends:
         assert done.exit_code == 0, (issue.iid, done.stderr)

@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -42,11 +42,20 @@ class Served:
 
     url: str
     log: Path
+    logged_before: int = 0  # bytes of the log that belong to earlier tests
+
+    def from_now_on(self) -> Served:
+        """The same function, without what it has logged until now."""
+        return replace(self, logged_before=self.log.stat().st_size)
+
+    def text(self) -> str:
+        """What it has logged."""
+        return self.log.read_bytes()[self.logged_before :].decode(errors="replace")
 
     def lines(self, severity: str = "") -> list[dict[str, Any]]:
         """The structured lines so far, of one severity or all."""
         found = []
-        for line in self.log.read_text(errors="replace").splitlines():
+        for line in self.text().splitlines():
             if line.startswith('{"severity"'):
                 entry = json.loads(line)
                 if severity in {"", entry["severity"]}:

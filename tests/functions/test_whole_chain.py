@@ -47,7 +47,6 @@ class Whole:
     cloud: CloudRunServer
     pubsub_url: str
     trigger: Served
-    env: dict[str, str]
 
     def label(self, issue: Issue) -> None:
         """What a person does."""
@@ -66,41 +65,34 @@ class Whole:
         return [one.spec.env["WORKFLOWS_RUN_ID"] for one in self.cloud.executions]
 
 
-@pytest.fixture
-def whole(tmp_path: Path, staged: Path) -> Iterator[Whole]:
-    """GitLab with a signed webhook, both functions, a Pub/Sub, Cloud Run with the flow's job."""
-    lab = GitLabServer(tmp_path / "gitlab")
-    project = lab.create_project("acme/shop", files=FILES)
-    people = people_of(lab, project)
+@dataclass
+class Chain:
+    """The servers and functions of the chain; they start once for this file."""
+
+    lab: GitLabServer
+    url: str
+    cloud: CloudRunServer
+    pubsub_url: str
+    trigger: Served
+    webhook: Served
+    env: dict[str, str]
+    folder: Path
+
+
+@pytest.fixture(scope="module")
+def chain(tmp_path_factory: pytest.TempPathFactory, staged: Path) -> Iterator[Chain]:
+    """GitLab, both functions, a Pub/Sub, Cloud Run with the flows' jobs."""
+    folder = tmp_path_factory.mktemp("chain")
+    lab = GitLabServer(folder / "gitlab")
+    people = people_of(lab, lab.create_project("acme/first", files=FILES))
     lab.create_token(people["bot"], value=BOT_TOKEN)
-    cloud = CloudRunServer(tmp_path / "cloud", project=support.PROJECT, region=support.REGION)
+    cloud = CloudRunServer(folder / "cloud", project=support.PROJECT, region=support.REGION)
     with contextlib.ExitStack() as opened:
         url = opened.enter_context(lab.serve())
         run_url = opened.enter_context(cloud.serve())
         kind = pubsub.PubSubKind.EMULATOR if pubsub.find_emulator() else pubsub.PubSubKind.STAND_IN
-        queue = pubsub.PubSub(tmp_path, kind=kind)
-        queue_url = opened.enter_context(queue.serve())
-        parameters = {
-            "agent_backend": "command",
-            "agent_command": shlex.join([sys.executable, "-c", AGENT]),
-            "check_command": CHECK,
-        }
-        cloud.add_job(
-            support.JOBS["resolve_issue"],
-            env={
-                "WORKFLOW_NAME": "resolve_issue",
-                "WORKFLOW_PARAMETERS": json.dumps(parameters),
-                "GITLAB_URL": url,
-                "GITLAB_TOKEN": BOT_TOKEN,
-                "WORKFLOWS_LEASE_S": "5",
-            },
-            max_retries=0,
-        )
-        cloud.add_job(
-            support.JOBS["hello_world"],
-            env={"WORKFLOW_NAME": "hello_world", "GITLAB_URL": url, "GITLAB_TOKEN": BOT_TOKEN},
-            max_retries=0,
-        )
+        queue_url = opened.enter_context(pubsub.PubSub(folder, kind=kind).serve())
+        add_jobs(cloud, url)
         for topic in (support.TOPIC, support.DEAD_TOPIC):
             pubsub.create_topic(queue_url, topic)
         pubsub.create_pull_subscription(queue_url, support.DEAD, support.DEAD_TOPIC)
@@ -116,25 +108,63 @@ def whole(tmp_path: Path, staged: Path) -> Iterator[Whole]:
             "GITLAB_BOT_ID": str(people["bot"].id),
             "GITLAB_BOT_USERNAME": "bot",
         }
-        trigger = opened.enter_context(serve_function(staged, "workflow_trigger", env, tmp_path))
-        webhook = opened.enter_context(serve_function(staged, "gitlab_webhook", env, tmp_path))
+        trigger = opened.enter_context(serve_function(staged, "workflow_trigger", env, folder))
+        webhook = opened.enter_context(serve_function(staged, "gitlab_webhook", env, folder))
         pubsub.create_push_subscription(
             *(queue_url, support.PUSH, support.TOPIC, trigger.url),
             dead_letter_topic=support.DEAD_TOPIC,
             backoff_s=(0.1, 1),
         )
-        hook = Hook(id=1, url=webhook.url, created_at=lab.now(), events={"issues_events"})
-        hook.signing_token = SIGNING
-        project.hooks[1] = hook
-        yield Whole(Stack(lab, url, project, tmp_path, people), cloud, queue_url, trigger, env)
+        yield Chain(lab, url, cloud, queue_url, trigger, webhook, env, folder)
+
+
+def add_jobs(cloud: CloudRunServer, gitlab_url: str) -> None:
+    """The jobs of the two flows, as Terraform makes them."""
+    parameters = {
+        "agent_backend": "command",
+        "agent_command": shlex.join([sys.executable, "-c", AGENT]),
+        "check_command": CHECK,
+    }
+    cloud.add_job(
+        support.JOBS["resolve_issue"],
+        env={
+            "WORKFLOW_NAME": "resolve_issue",
+            "WORKFLOW_PARAMETERS": json.dumps(parameters),
+            "GITLAB_URL": gitlab_url,
+            "GITLAB_TOKEN": BOT_TOKEN,
+            "WORKFLOWS_LEASE_S": "5",
+        },
+        max_retries=0,
+    )
+    cloud.add_job(
+        support.JOBS["hello_world"],
+        env={"WORKFLOW_NAME": "hello_world", "GITLAB_URL": gitlab_url, "GITLAB_TOKEN": BOT_TOKEN},
+        max_retries=0,
+    )
 
 
 @pytest.fixture
-def publisher(whole: Whole, staged: Path) -> Iterator[tuple[str, Served]]:
+def whole(chain: Chain, tmp_path: Path) -> Whole:
+    """The chain as new: a project of this test's own with a signed webhook, nothing run yet."""
+    project = chain.lab.create_project(f"acme/{tmp_path.name}", files=FILES)
+    people = people_of(chain.lab, project)
+    hook = Hook(id=1, url=chain.webhook.url, created_at=chain.lab.now(), events={"issues_events"})
+    hook.signing_token = SIGNING
+    project.hooks[1] = hook
+    chain.lab.duplicate_webhooks = 0
+    chain.cloud.faults.clear()
+    chain.cloud.executions.clear()
+    letters = pubsub.pull(chain.pubsub_url, support.DEAD)
+    pubsub.acknowledge(chain.pubsub_url, support.DEAD, letters)
+    stack = Stack(chain.lab, chain.url, project, tmp_path, people)
+    return Whole(stack, chain.cloud, chain.pubsub_url, chain.trigger.from_now_on())
+
+
+@pytest.fixture(scope="module")
+def publisher(chain: Chain, staged: Path) -> Iterator[tuple[str, Served]]:
     """The publisher's public address, where only who holds CALLER comes in, and the function."""
-    folder = whole.stack.folder
     with (
-        serve_function(staged, "http_publisher", whole.env, folder) as function,
+        serve_function(staged, "http_publisher", chain.env, chain.folder) as function,
         support.only_for(CALLER, function.url) as url,
     ):
         yield url, function
@@ -235,6 +265,6 @@ def test_no_function_logs_the_callers_token(whole: Whole, publisher: tuple[str, 
     post(url, json={"workflow": CALLER}, headers=AUTHORIZED)
     whole.settle(1)
 
-    logs = function.log.read_text() + whole.trigger.log.read_text()
+    logs = function.text() + whole.trigger.text()
     assert "published for a caller" in logs
     assert CALLER not in logs + whole.cloud.executions[0].log()

@@ -195,7 +195,7 @@ class StepsFailed(PermanentError):
 
 
 class RunConflict(PermanentError):
-    """A run id that is at work in another process, or belongs to another workflow file."""
+    """A run id that is running in another process, or belongs to another DAG file."""
 
 
 class ResourceNotFound(PermanentError):

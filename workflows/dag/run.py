@@ -14,8 +14,8 @@ from workflows.dag.engine.dependencies import EngineConfig, EngineDependencies, 
 from workflows.dag.engine.engine import Engine
 from workflows.dag.engine.event_loop import event_loop, frozen_garbage_collector, stopped_by_signals
 from workflows.dag.file.model import fingerprint
-from workflows.dag.journal.journal import Header
-from workflows.dag.journal.stores import Opened, open_journal
+from workflows.dag.journal.events import RunHeader
+from workflows.dag.journal.stores import OpenedJournal, open_journal
 from workflows.dag.options import JobNames, JournalSync, LostAnswers, pace
 from workflows.dag.runner import address, auth
 from workflows.dag.runner.client import RetryLimits, RunnerClient
@@ -142,7 +142,7 @@ class DagRun:
         _warn_of_expiry(authorization)
         looks_at = pace(options.poll_interval, settings.check_state_duration_s)
         self.run_id = options.run_id or settings.given_run_id or os.urandom(6).hex()
-        header = Header(
+        header = RunHeader(
             self.run_id,
             self.dag.name,
             fingerprint(self.dag),
@@ -177,7 +177,7 @@ class DagRun:
         self,
         where: address.RunnerAddress,
         authorization: auth.Authorization,
-        opened: Opened,
+        opened: OpenedJournal,
         looks_at: PollIntervals,
     ) -> None:
         options = self.options
@@ -199,7 +199,7 @@ class DagRun:
                 looks_at,
                 self.display,
                 choose_flow_runner(self.dag, self.settings, cancel_on_exit=options.cancel_on_exit),
-                opened.past.steps if opened.past else {},
+                opened.record.steps if opened.record else {},
                 opened.learned.durations_s,
             )
             rules = EngineConfig(

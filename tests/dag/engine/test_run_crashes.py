@@ -127,7 +127,7 @@ def test_a_second_process_on_the_same_run_id_is_refused(tmp_path: Path) -> None:
         wait_for_jobs(server, 1, child)
         second = finish(command(file, url, "--resume"), tmp_path)
     assert second.exit_code == 1
-    assert "at work in another process" in second.stderr
+    assert "running in another process" in second.stderr
     assert server.ran == {"a": 1}
 
 

@@ -8,9 +8,9 @@ import pytest
 
 from tests.dag.running import dag, run, step
 from workflows.core.errors import RunConflict
-from workflows.dag.journal.journal import Header
+from workflows.dag.journal.events import RunHeader
 from workflows.dag.journal.object_store import ObjectJournal
-from workflows.dag.journal.stores import read_past
+from workflows.dag.journal.stores import read_run_record
 from workflows.task_runner import Mock, MockPlan, TaskRunner
 
 if TYPE_CHECKING:
@@ -26,15 +26,15 @@ def test_a_run_is_resumed_from_an_object(gcs: Bucket) -> None:
         summary = run(what, url, **options)
     assert summary.succeeded
     assert server.ran == {"a": 1, "b": 2}
-    past = read_past(gcs.url("runs"), "r1")
+    past = read_run_record(gcs.url("runs"), "r1")
     assert past
     assert past.ended == "succeeded"
 
 
 def test_of_two_processes_that_begin_at_once_one_is_refused(gcs: Bucket) -> None:
-    header = Header("r1", "test", "0", ["a"])
-    one = ObjectJournal.open_run(gcs.url("r1.json"))
-    two = ObjectJournal.open_run(gcs.url("r1.json"))
+    header = RunHeader("r1", "test", "0", ["a"])
+    one = ObjectJournal.open_object(gcs.url("r1.json"))
+    two = ObjectJournal.open_object(gcs.url("r1.json"))
     one.begin(header)
     with pytest.raises(RunConflict, match="taken over"):
         two.begin(header)

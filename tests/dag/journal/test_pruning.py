@@ -15,7 +15,7 @@ from workflows.core.config.settings import load
 from workflows.core.errors import RunConflict, SettingsInvalid
 from workflows.dag.journal import sqlite_store as journal_sqlite
 from workflows.dag.journal import stores as journals
-from workflows.dag.journal.journal import Header
+from workflows.dag.journal.events import RunHeader
 from workflows.task_runner import Mock, MockPlan, TaskRunner
 
 if TYPE_CHECKING:
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 DAY_S = 86_400
 
 
-def header(run_id: str) -> Header:
-    return Header(run_id, "test", "f", ["a"], "http://runner", time.time())
+def header(run_id: str) -> RunHeader:
+    return RunHeader(run_id, "test", "f", ["a"], "http://runner", time.time())
 
 
 def made(folder: Path, run_id: str, *, ended: str = "succeeded", days: float = 40) -> Path:
@@ -57,7 +57,7 @@ def test_a_run_that_ended_long_ago_leaves_nothing(tmp_path: Path, ended: str) ->
 
     begin(tmp_path)
 
-    assert journals.runs(str(tmp_path)) == ["new"]
+    assert journals.list_run_ids(str(tmp_path)) == ["new"]
     assert list(tmp_path.glob("old*")) == []
 
 
@@ -74,7 +74,7 @@ def test_what_is_unfinished_or_recent_stays(tmp_path: Path, ended: str, days: fl
 
 def test_a_run_that_is_at_work_stays(tmp_path: Path) -> None:
     file = made(tmp_path, "busy")
-    lock = journal_sqlite.locked(file.with_suffix(".lock"))
+    lock = journal_sqlite.lock_file(file.with_suffix(".lock"))
 
     begin(tmp_path)
     os.close(lock)
@@ -156,19 +156,19 @@ def test_the_id_of_a_removed_run_can_be_used_again(tmp_path: Path) -> None:
 
     begin(tmp_path, "old")
 
-    assert sorted(journals.runs(str(tmp_path))) == ["new", "old"]
+    assert sorted(journals.list_run_ids(str(tmp_path))) == ["new", "old"]
 
 
 def test_a_lock_that_was_removed_meanwhile_is_no_lock(tmp_path: Path) -> None:
     """Whoever opened one just before its run was removed must not share the run with the next."""
     file = tmp_path / "r.lock"
-    early = journal_sqlite.locked(file)
+    early = journal_sqlite.lock_file(file)
     assert journal_sqlite._is(early, file)
     file.unlink()
-    late = journal_sqlite.locked(file)
+    late = journal_sqlite.lock_file(file)
 
     assert not journal_sqlite._is(early, file)
     with pytest.raises(RunConflict):
-        journal_sqlite.locked(file)
+        journal_sqlite.lock_file(file)
     os.close(early)
     os.close(late)

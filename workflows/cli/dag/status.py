@@ -34,9 +34,9 @@ def show_status(found: argparse.Namespace) -> int:
 
     where = found.journal or ""
     if not found.run_id:
-        output.say("\n".join(journals.runs(where)) or "no runs")
+        output.say("\n".join(journals.list_run_ids(where)) or "no runs")
         return 0
-    past = journals.read_past(where, found.run_id)
+    past = journals.read_run_record(where, found.run_id)
     if past is None:
         raise CommandLineInvalid(
             f"there is no run {found.run_id!r}",

@@ -10,7 +10,8 @@ if TYPE_CHECKING:
 
     from workflows.dag.engine.poll_schedule import PollIntervals
     from workflows.dag.file.model import FlowCall
-    from workflows.dag.journal.journal import Journal, StepPast
+    from workflows.dag.journal.events import StepRecord
+    from workflows.dag.journal.journal import Journal
     from workflows.dag.runner.client import RunnerClient
 
 
@@ -61,5 +62,5 @@ class EngineDependencies:
     pace: PollIntervals
     observer: StepObserver
     run_flow: FlowRunner | None
-    past: Mapping[int, StepPast] = field(default_factory=dict)
+    past: Mapping[int, StepRecord] = field(default_factory=dict)
     expected_s: Mapping[str, float] = field(default_factory=dict)

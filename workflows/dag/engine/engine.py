@@ -22,7 +22,7 @@ from workflows.dag.engine.poll_schedule import PollSchedule
 from workflows.dag.engine.scheduler import Graph, Scheduler
 from workflows.dag.engine.submission import JobSubmitter
 from workflows.dag.engine.watch_targets import LevelSlack, WatchTargets
-from workflows.dag.journal import journal as events
+from workflows.dag.journal import events
 from workflows.dag.runner.protocol import FINAL, JobState, RunnerJob, idempotency_key
 from workflows.dag.states import StepState
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from workflows.dag.engine.dependencies import EngineConfig, EngineDependencies
     from workflows.dag.file.model import Dag, Step
-    from workflows.dag.journal.journal import StepPast
+    from workflows.dag.journal.events import StepRecord
 
 _STOP_S = 1.5  # SIGTERM: how long answers to what was submitted may still take
 _CANCEL_S = 2.0
@@ -169,7 +169,7 @@ class Engine:
             if state is StepState.RUNNING:
                 job_id = self._submitter.job_ids.get(steps[step].id)
                 if steps[step].flow is not None or (job_id and self._client.capabilities.cancel):
-                    self._journal.note(events.cancelled(step, self.attempts[step], now))
+                    self._journal.note(events.cancellation_event(step, self.attempts[step], now))
                 if job_id:
                     jobs.append(job_id)
         self._journal.flush()  # before anything that may hang until we are killed
@@ -238,7 +238,7 @@ class Engine:
                 continue
             attempts[step] = attempt = attempts[step] + 1
             began[step] = now = time()
-            note(events.intent(step, attempt, now))
+            note(events.submission_event(step, attempt, now))
             self._observer.started(step)
 
     def _goes_on(self, step: int) -> bool:
@@ -265,7 +265,7 @@ class Engine:
 
     # --- one step ---------------------------------------------------------------------------
 
-    def _known(self, step: int) -> StepPast | None:
+    def _known(self, step: int) -> StepRecord | None:
         """What an earlier process wrote of this very attempt."""
         known = self._past.get(step)
         return known if known is not None and known.attempt == self.attempts[step] else None
@@ -331,7 +331,7 @@ class Engine:
         if message:
             message = redact(message)
         self._running -= 1
-        self._journal.note(events.over(step, self.attempts[step], state, message, began, now))
+        self._journal.note(events.end_event(step, self.attempts[step], state, message, began, now))
         if not self._flushing:
             self._flush_soon()
         if state is not _SUCCEEDED and self._tried_again(step, state, message):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from workflows.core.errors import AnswerLost, RequestRefused, TimeoutExceeded, WorkflowsError
 from workflows.dag.file.templates import fill_in_job_ids
-from workflows.dag.journal import journal as events
+from workflows.dag.journal import events
 from workflows.dag.runner.protocol import JobState, RunnerJob, idempotency_key
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ class JobSubmitter:
         step, what, attempt = about
         try:
             self.job_ids[what.id] = job.id
-            self._journal.note(events.submitted(step, attempt, job.id, time()))
+            self._journal.note(events.job_event(step, attempt, job.id, time()))
             self._tell(step, job)
         except BaseException as error:  # noqa: BLE001 - the run raises it
             self._background.fail(error)

@@ -17,7 +17,7 @@ from typing import Self
 
 from workflows.core.errors import RequestConflict, ResourceNotFound, RunConflict, WorkflowsError
 from workflows.core.google import storage
-from workflows.dag.journal.journal import Event, Header, Past, replay, written
+from workflows.dag.journal.events import Event, RunHeader, RunRecord, event_lines, replay_events
 
 LEASE_S = 60.0
 _EVERY_S = 1.0  # Cloud Storage takes one write a second of the same object
@@ -25,17 +25,17 @@ _LIMIT_BYTES = 256 * 1024 * 1024
 
 
 class ObjectJournal:
-    """Open one with `open_run`. A thread of its own writes; `stored` waits for it."""
+    """Open one with `open_object`. A thread of its own writes; `stored` waits for it."""
 
     synchronous = False
 
-    def __init__(self, url: str, generation: int, past: Past | None, text: str) -> None:
+    def __init__(self, url: str, generation: int, record: RunRecord | None, text: str) -> None:
         self._url = url
         self._generation = generation
-        self._past = past
+        self._record = record
         self._text = [text] if text else []
         self._kept: list[Event] = []
-        self._header: Header | None = None
+        self._header: RunHeader | None = None
         self._ended = ""
         self._lease_until = 0.0
         self._noted = self._written = 0
@@ -46,7 +46,7 @@ class ObjectJournal:
         self._thread = threading.Thread(target=self._write_on, daemon=True)
 
     @classmethod
-    def open_run(cls, url: str) -> Self:
+    def open_object(cls, url: str) -> Self:
         """The journal in this object; it is there only after `begin`.
 
         Raises:
@@ -61,18 +61,18 @@ class ObjectJournal:
         left_s = facts["lease_until"] - time.time()
         if left_s > 0 and not facts["ended"] and not _dead(facts["holder"]):
             raise RunConflict(
-                f"the run {facts['header']['run_id']} is at work in another process",
+                f"the run {facts['header']['run_id']} is running in another process",
                 why=f"{facts['holder']} holds it for {left_s:.0f} s more",
                 fix="wait for it, or choose another --run-id",
             )
-        past = replay(Header(**facts["header"]), [facts["events"]], facts["ended"])
-        return cls(url, found.generation, past, facts["events"])
+        record = replay_events(RunHeader(**facts["header"]), [facts["events"]], facts["ended"])
+        return cls(url, found.generation, record, facts["events"])
 
-    def past(self) -> Past | None:
+    def record(self) -> RunRecord | None:
         """What an earlier process wrote; None for a new run."""
-        return self._past
+        return self._record
 
-    def begin(self, header: Header) -> None:
+    def begin(self, header: RunHeader) -> None:
         """Take the lease and write down which run this is.
 
         Raises:
@@ -96,7 +96,7 @@ class ObjectJournal:
             raise self._problem
         if self._kept:
             with self._changed:
-                self._text.append(written(self._kept))
+                self._text.append(event_lines(self._kept))
                 self._noted += 1
             self._kept.clear()
             self._wake.set()
@@ -128,7 +128,7 @@ class ObjectJournal:
         if problem is None:
             self._ended = ended
             if self._kept:
-                self._text.append(written(self._kept))
+                self._text.append(event_lines(self._kept))
                 self._kept.clear()
             self._write(lease_s=0)
 
@@ -178,8 +178,8 @@ class ObjectJournal:
             self._changed.notify_all()
 
 
-def read(url: str) -> Past | None:
-    """A run's journal, for reading; None where there is none.
+def read_object_journal(url: str) -> RunRecord | None:
+    """The record of a run from its journal; None: there is no such object.
 
     Raises:
         WorkflowsError: the object cannot be read.
@@ -188,7 +188,7 @@ def read(url: str) -> Past | None:
         facts = json.loads(storage.read_object(url, limit_bytes=_LIMIT_BYTES))
     except ResourceNotFound:
         return None
-    return replay(Header(**facts["header"]), [facts["events"]], facts["ended"])
+    return replay_events(RunHeader(**facts["header"]), [facts["events"]], facts["ended"])
 
 
 def _holder() -> str:

@@ -1,7 +1,7 @@
-"""Removes local journals of runs that ended long ago. Never one that is at work or unfinished.
+"""Removes local journals of runs that ended long ago, and never one that can be resumed.
 
-Only when a run begins, and only what is certain: a file that is locked, cannot be read or is no
-journal stays where it is. Journals in Cloud Storage are left to the bucket's lifecycle rules.
+This happens when a run begins. A file that is locked, cannot be read or is no journal stays.
+Journals in Cloud Storage are left to the bucket's lifecycle rules.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 from workflows.core.errors import RunConflict
-from workflows.dag.journal import sqlite_store as journal_sqlite
+from workflows.dag.journal import sqlite_store
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,7 +21,7 @@ _DAY_S = 86_400.0
 _MOST = 500  # a run does not wait for more; the next one goes on
 
 
-def prune(folder: Path, days: float, now: float) -> int:
+def prune_journals(folder: Path, days: float, now: float) -> int:
     """Remove the journals of runs that ended more than `days` ago; 0 removes none. How many."""
     if not days:
         return 0
@@ -31,7 +31,7 @@ def prune(folder: Path, days: float, now: float) -> int:
 
 
 def _touched(file: Path) -> float:
-    """When the journal was written last; now, as it were, where it has gone meanwhile."""
+    """When the journal was written last, in seconds since 1970; infinity if it is gone."""
     log = file.with_name(f"{file.name}-wal")  # what a killed run leaves has its last lines there
     try:
         return max(file.stat().st_mtime, log.stat().st_mtime if log.exists() else 0.0)
@@ -43,7 +43,7 @@ def _removed(file: Path) -> bool:
     try:
         if not _has_ended(file):  # it may be no journal of ours, and then has no lock of ours
             return False
-        lock = journal_sqlite.locked(file.with_suffix(".lock"))
+        lock = sqlite_store.lock_file(file.with_suffix(".lock"))
     except (RunConflict, OSError, sqlite3.Error):
         return False
     try:

@@ -1,6 +1,6 @@
-"""A run's journal in a SQLite file of its own, with a lock that dies with its process.
+"""A run's journal in a SQLite file of its own, and the lock that keeps other processes away.
 
-One commit holds whatever was noted since the last (group commit). With the write-ahead log and
+One commit holds all events since the last (group commit). With the write-ahead log and
 `synchronous=NORMAL` a commit survives any end of the process, and of the machine all but the last
 moments; `durable` makes every commit wait for the disk (`--journal-sync full`).
 """
@@ -15,7 +15,7 @@ import sqlite3
 from typing import TYPE_CHECKING, Self
 
 from workflows.core.errors import InputError, PermanentError, RunConflict
-from workflows.dag.journal.journal import Event, Header, Past, replay, written
+from workflows.dag.journal.events import Event, RunHeader, RunRecord, event_lines, replay_events
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,7 +27,7 @@ CREATE TABLE IF NOT EXISTS events (number INTEGER PRIMARY KEY, batch TEXT NOT NU
 
 
 class SqliteJournal:
-    """Open one with `open_run`; only its process writes until `close`."""
+    """Open one with `open_file`; only its process writes until `close`."""
 
     synchronous = True
 
@@ -39,7 +39,7 @@ class SqliteJournal:
         """Keep one event for the next flush."""
 
     @classmethod
-    def open_run(cls, file: Path, *, durable: bool = False) -> Self:
+    def open_file(cls, file: Path, *, durable: bool = False) -> Self:
         """The journal in `file`, made if it is not there, with its lock.
 
         Raises:
@@ -48,7 +48,7 @@ class SqliteJournal:
         """
         try:
             file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            lock = locked(file.with_suffix(".lock"))
+            lock = lock_file(file.with_suffix(".lock"))
         except OSError as error:
             raise _unusable(file, error) from error
         try:
@@ -62,11 +62,11 @@ class SqliteJournal:
             raise _unusable(file, error) from error
         return cls(database, lock)
 
-    def past(self) -> Past | None:
+    def record(self) -> RunRecord | None:
         """What an earlier process wrote; None for a new run."""
-        return _past(self._database)
+        return _read_record(self._database)
 
-    def begin(self, header: Header) -> None:
+    def begin(self, header: RunHeader) -> None:
         """Write down which run this is; the end of an earlier attempt is taken back."""
         self._store("header", json.dumps(header.facts()))
         self._store("ended", "")
@@ -79,7 +79,7 @@ class SqliteJournal:
         """
         if not self._kept:
             return
-        batch = written(self._kept)
+        batch = event_lines(self._kept)
         self._kept.clear()
         try:
             self._database.execute("INSERT INTO events (batch) VALUES (?)", (batch,))
@@ -106,7 +106,7 @@ class SqliteJournal:
         self._database.execute("INSERT OR REPLACE INTO run VALUES (?, ?)", (key, value))
 
 
-def read(file: Path) -> Past | None:
+def read_sqlite_journal(file: Path) -> RunRecord | None:
     """A run's journal while or after it runs, for reading; None where there is none.
 
     Raises:
@@ -116,20 +116,20 @@ def read(file: Path) -> Past | None:
         return None
     try:
         with contextlib.closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True)) as database:
-            return _past(database)
+            return _read_record(database)
     except sqlite3.Error as error:
         raise _unusable(file, error) from error
 
 
-def _past(database: sqlite3.Connection) -> Past | None:
+def _read_record(database: sqlite3.Connection) -> RunRecord | None:
     facts = dict(database.execute("SELECT key, value FROM run"))
     if "header" not in facts:
         return None
     batches = (row[0] for row in database.execute("SELECT batch FROM events ORDER BY number"))
-    return replay(Header(**json.loads(facts["header"])), batches, facts.get("ended", ""))
+    return replay_events(RunHeader(**json.loads(facts["header"])), batches, facts.get("ended", ""))
 
 
-def locked(file: Path) -> int:
+def lock_file(file: Path) -> int:
     """The file's lock: the kernel takes it back when its process ends, however it ends.
 
     Raises:
@@ -144,7 +144,7 @@ def locked(file: Path) -> int:
             holder = os.pread(number, 64, 0).decode(errors="replace").strip()
             os.close(number)
             raise RunConflict(
-                f"the run {file.stem} is at work in another process",
+                f"the run {file.stem} is running in another process",
                 why=f"process {holder} holds {file}" if holder else "",
                 fix="wait for it, or choose another --run-id",
             ) from None

@@ -13,7 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 from workflows.core.config import environment
 from workflows.core.sandbox import run as sandbox_run
-from workflows.core.sandbox.run import SandboxResult, run_in_sandbox, sandbox_environment
+from workflows.core.sandbox.run import (
+    SandboxResult,
+    UntrustedProgram,
+    run_in_sandbox,
+    sandbox_environment,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -43,9 +48,16 @@ class Place:
 
     def run(self, *args: str, env: Mapping[str, str] | None = None, **others: Any) -> SandboxResult:
         home = self.base / "home"
-        given: dict[str, Any] = {"timeout_s": 30, "sandbox": self.sandbox, **others}
         env = sandbox_environment({"NAP": self.nap}, home) if env is None else env
-        return run_in_sandbox(list(args), env=env, cwd=self.clone, home=home, log=self.log, **given)
+        sandbox, on_line = others.pop("sandbox", self.sandbox), others.pop("on_line", None)
+        given: dict[str, Any] = {
+            "cwd": self.clone,
+            "home": home,
+            "log": self.log,
+            "timeout_s": 30,
+            **others,
+        }
+        return run_in_sandbox(UntrustedProgram(args=args, env=env, **given), sandbox, on_line)
 
     def sh(self, script: str, **others: Any) -> SandboxResult:
         return self.run("sh", "-c", script, **others)
@@ -86,11 +98,11 @@ base, sandbox, *args = sys.argv[1:]
 base = Path(base)
 
 def run():
-    return sandbox_run.run_in_sandbox(
-        args, env=sandbox_run.sandbox_environment({"NAP": os.environ["NAP"]}, base / "home"),
-        cwd=base / "clone", home=base / "home", log=base / "log", timeout_s=60,
-        sandbox=Sandbox(sandbox),
+    env = sandbox_run.sandbox_environment({"NAP": os.environ["NAP"]}, base / "home")
+    program = sandbox_run.UntrustedProgram(
+        args=args, env=env, cwd=base / "clone", home=base / "home", log=base / "log", timeout_s=60
     )
+    return sandbox_run.run_in_sandbox(program, Sandbox(sandbox))
 """
 
 

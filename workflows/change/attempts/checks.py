@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from workflows.change.trees import seal, worktree
-from workflows.core.sandbox import run as sandbox_run
+from workflows.core.sandbox.run import UntrustedProgram, run_in_sandbox, sandbox_environment
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -65,17 +65,16 @@ def run_check(  # noqa: PLR0913 - options are keyword-only
         worktree.export_files(repository, commit_id, folder)
         home.mkdir()
         with seal.guard_clone(repository):
-            done = sandbox_run.run_in_sandbox(
-                shlex.split(command),
-                env=sandbox_run.sandbox_environment({"CI": "true"}, home),
+            program = UntrustedProgram(
+                args=shlex.split(command),
+                env=sandbox_environment({"CI": "true"}, home),
                 cwd=folder,
                 home=home,
                 log=log,
                 timeout_s=timeout_s,
-                sandbox=settings.sandbox,
                 hidden=[repository.folder],
-                on_line=on_line,
             )
+            done = run_in_sandbox(program, settings.sandbox, on_line)
     finally:
         for used in (folder, home):
             shutil.rmtree(used, ignore_errors=True)

@@ -99,19 +99,13 @@ class Git:
                 why="it is a path on this machine",
                 fix="set WORKFLOWS_ALLOW_LOCAL_REPOSITORIES=true to allow it",
             )
-        username, secret = url.username or settings.git_username, url.secret
-        own_secret = url.secret if url.secret != url.username else None
-        hosts = {host.casefold() for host in settings.git_token_hosts}
-        trusted = not hosts or url.host.casefold() in hosts
-        withheld = own_secret is None and settings.git_token is not None and not trusted
-        if own_secret is None:
-            token = settings.git_token if trusted else None
-            if settings.git_token is None and _is_below(url.text, settings.gitlab_url):
-                token = settings.gitlab_token
-            secret = token.get_secret_value() if token else secret
-        if url.scheme not in {"http", "https"}:
-            secret = None
-        remember([secret, f"{username}:{secret}"] if secret else [])
+        username = url.username or settings.git_username
+        password = url.secret if url.secret != url.username else None
+        withheld = password is None and _is_git_token_withheld(url, settings)
+        secret = password or _token_for(url, settings) or url.secret
+        if secret is None or url.scheme not in {"http", "https"}:
+            return cls(url, settings.git_timeout_s, username, None, withheld)
+        remember([secret, f"{username}:{secret}"])
         return cls(url, settings.git_timeout_s, username, secret, withheld)
 
     def run(
@@ -168,6 +162,21 @@ class Git:
         env.update(_as_variables(config.items()))
         env.update(extra)
         return env
+
+
+def _token_for(url: GitUrl, settings: Settings) -> str | None:
+    """The token of the settings that may be sent to the host of `url`."""
+    if settings.git_token is not None:
+        token = None if _is_git_token_withheld(url, settings) else settings.git_token
+    else:
+        token = settings.gitlab_token if _is_below(url.text, settings.gitlab_url) else None
+    return token.get_secret_value() if token else None
+
+
+def _is_git_token_withheld(url: GitUrl, settings: Settings) -> bool:
+    """Whether there is a GIT_TOKEN, and its hosts do not include this one."""
+    hosts = {host.casefold() for host in settings.git_token_hosts}
+    return settings.git_token is not None and bool(hosts) and url.host.casefold() not in hosts
 
 
 def _is_below(url: str, base: str | None) -> bool:

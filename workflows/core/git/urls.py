@@ -15,12 +15,19 @@ from workflows.core.field_errors import as_field_error
 from workflows.core.redaction import safely_quoted
 
 if TYPE_CHECKING:
+    from urllib.parse import SplitResult
+
     from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
     from pydantic_core import CoreSchema
 
 _BLANK = re.compile(r"[\x00-\x20\x7f]")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_TRANSPORT = re.compile(r"[A-Za-z0-9+.-]*::")
+_NO_SLASHES = re.compile(r"[^@/:]*:[^@]*@|(?:https?|ssh|git|file):", re.IGNORECASE)
+_SSH_SHORT_FORM = re.compile(r"(?:([^@/:]+)@)?([A-Za-z0-9][A-Za-z0-9.-]*):(?!-)([^:].*)")
+_HOST = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*|[0-9a-fA-F:]+")
 _TOKEN_LIKE = re.compile(r"gl[a-z]{2,6}-|gh[a-z]_|github_pat_|.{20}")
+_SSH_USER = "SSH wants a key, not a password, and no option as user name"
 _ENCODE = "/, @, # and ? in a password are written as %2F, %40, %23 and %3F"
 
 
@@ -51,69 +58,18 @@ class GitUrl:
             UrlRefused: a leading `-`, a transport that runs programs, a local path that is not
                 allowed, a password for SSH, or a text that is no repository URL.
         """
-        if not text or text.startswith("-") or _BLANK.search(text):
-            raise _refused(text, "it is empty, starts with '-', or contains a blank")
-        if re.match(r"[A-Za-z0-9+.-]*::", text):
-            raise _refused(text, "transports of the form name::address run programs here")
-        if _CONTROL.search(unquote(text)):
-            raise _refused(text, "it contains a control character, percent-encoded")
+        _refuse_unsafe(text)
         if "://" in text:
-            return cls._with_scheme(text, allow_local=allow_local)
-        if re.match(r"[^@/:]*:[^@]*@|(?:https?|ssh|git|file):", text, re.IGNORECASE):
+            return _with_scheme(text, allow_local=allow_local)
+        if _NO_SLASHES.match(text):
             raise _refused(text, "the // after the scheme is missing")
-        scp = re.fullmatch(r"(?:([^@/:]+)@)?([A-Za-z0-9][A-Za-z0-9.-]*):(?!-)([^:].*)", text)
-        if scp:
-            user, host, path = scp.groups()
+        short = _SSH_SHORT_FORM.fullmatch(text)
+        if short:
+            user, host, path = short.groups()
             if user and user.startswith("-"):
                 raise _refused(text, "the user name starts with '-'")
             return cls(text, "ssh", host.lower(), _clean_path(path), user)
-        return cls._local(text, text, allow_local=allow_local)
-
-    @classmethod
-    def _with_scheme(cls, text: str, *, allow_local: bool) -> GitUrl:
-        scheme, _, rest = text.partition("://")
-        scheme = scheme.lower()
-        if scheme == "file":
-            return cls._local(text, rest, allow_local=allow_local)
-        if scheme not in {"http", "https", "ssh"}:
-            raise _refused(text, f"{scheme}:// is not one of https, http, ssh")
-        try:
-            parts = urlsplit(text)
-            host, port = parts.hostname or "", parts.port
-        except ValueError:  # its own words would repeat a part of a password
-            raise _refused(text, "its host or port cannot be read; " + _ENCODE) from None
-        if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._-]*|[0-9a-fA-F:]+", host):
-            raise _refused(text, "it has no host name, or a strange one")
-        path = _clean_path(parts.path)
-        if not path or parts.query or parts.fragment or "@" in parts.path:
-            raise _refused(text, "it has no repository path, or more than one; " + _ENCODE)
-        userinfo = parts.netloc.rpartition("@")[0]
-        user, _, password = (unquote(part) for part in userinfo.partition(":"))
-        if user.startswith("-") or (scheme == "ssh" and password):
-            raise _refused(text, "SSH wants a key, not a password, and no option as user name")
-        shown_host = f"[{host}]" if ":" in host else host
-        netloc = shown_host + (f":{port}" if port else "")
-        if scheme == "ssh":
-            netloc = f"{quote(user)}@{netloc}" if user else netloc
-            return cls(f"ssh://{netloc}{parts.path}", scheme, netloc, path, user or None)
-        return cls(
-            f"{scheme}://{netloc}{parts.path}",
-            scheme,
-            netloc,
-            path,
-            user or None,
-            password or (user if _TOKEN_LIKE.match(user) else None),
-        )
-
-    @classmethod
-    def _local(cls, text: str, path: str, *, allow_local: bool) -> GitUrl:
-        if not allow_local:
-            raise UrlRefused(
-                f"{safely_quoted(text)} is not accepted as a repository URL",
-                why="it is a path on this machine, or no URL at all",
-                fix="give an https:// or ssh URL, or set WORKFLOWS_ALLOW_LOCAL_REPOSITORIES=true",
-            )
-        return cls(text, "file", "", _clean_path(path))
+        return _local(text, text, allow_local=allow_local)
 
     @property
     def name(self) -> str:
@@ -155,6 +111,67 @@ class GitUrl:
         cls, _: CoreSchema, __: GetJsonSchemaHandler
     ) -> dict[str, Any]:
         return {"type": "string", "format": "git-url"}
+
+
+def _refuse_unsafe(text: str) -> None:
+    if not text or text.startswith("-") or _BLANK.search(text):
+        raise _refused(text, "it is empty, starts with '-', or contains a blank")
+    if _TRANSPORT.match(text):
+        raise _refused(text, "transports of the form name::address run programs here")
+    if _CONTROL.search(unquote(text)):
+        raise _refused(text, "it contains a control character, percent-encoded")
+
+
+def _with_scheme(text: str, *, allow_local: bool) -> GitUrl:
+    scheme, _, rest = text.partition("://")
+    scheme = scheme.lower()
+    if scheme == "file":
+        return _local(text, rest, allow_local=allow_local)
+    if scheme not in {"http", "https", "ssh"}:
+        raise _refused(text, f"{scheme}:// is not one of https, http, ssh")
+    parts, address = _parts_and_address(text)
+    user, password = _user_and_password(text, parts)
+    if scheme == "ssh":
+        if password:
+            raise _refused(text, _SSH_USER)
+        address = f"{quote(user)}@{address}" if user else address
+        secret = None
+    else:
+        secret = password or (user if _TOKEN_LIKE.match(user) else None)
+    shown = f"{scheme}://{address}{parts.path}"
+    return GitUrl(shown, scheme, address, _clean_path(parts.path), user or None, secret)
+
+
+def _parts_and_address(text: str) -> tuple[SplitResult, str]:
+    """The parts of a URL, and its host and port without a user."""
+    try:
+        parts = urlsplit(text)
+        host, port = parts.hostname or "", parts.port
+    except ValueError:  # its message would repeat a part of a password
+        raise _refused(text, "its host or port cannot be read; " + _ENCODE) from None
+    if not _HOST.fullmatch(host):
+        raise _refused(text, "it has no host name, or a strange one")
+    if not _clean_path(parts.path) or parts.query or parts.fragment or "@" in parts.path:
+        raise _refused(text, "it has no repository path, or more than one; " + _ENCODE)
+    shown = f"[{host}]" if ":" in host else host
+    return parts, shown + (f":{port}" if port else "")
+
+
+def _user_and_password(text: str, parts: SplitResult) -> tuple[str, str]:
+    user, _, password = parts.netloc.rpartition("@")[0].partition(":")
+    if unquote(user).startswith("-"):
+        raise _refused(text, _SSH_USER)
+    return unquote(user), unquote(password)
+
+
+def _local(text: str, path: str, *, allow_local: bool) -> GitUrl:
+    if not allow_local:
+        raise UrlRefused(
+            f"{safely_quoted(text)} is not accepted as a repository URL",
+            why="it is a path on this machine, or no URL at all",
+            fix="give an https:// or ssh URL, or set WORKFLOWS_ALLOW_LOCAL_REPOSITORIES=true",
+        )
+    return GitUrl(text, "file", "", _clean_path(path))
 
 
 def _clean_path(path: str) -> str:

@@ -21,8 +21,8 @@ from typing import IO, TYPE_CHECKING
 
 from workflows.core.errors import ProcessFailed, ProgramMissing, TimeoutExceeded
 from workflows.core.process.bounded_text import BoundedText
+from workflows.core.process.deferred_signals import deferred_signals
 from workflows.core.process.groups import ChildGroups
-from workflows.core.process.held_signals import HeldSignals
 from workflows.core.process.pump import pump
 from workflows.core.redaction import redact
 
@@ -261,19 +261,15 @@ def _group(
     output: tuple[int | IO[bytes], int],
 ) -> Iterator[subprocess.Popen[bytes]]:
     """A child leading its own session; whatever happens in the block, its group is gone after."""
-    held = HeldSignals()
+    started: subprocess.Popen[bytes] | None = None
     try:
-        with child_groups.starting():
-            child = _start(args, env, cwd, stdin, output)
-    except BaseException:
-        held.release()
-        raise
-    try:
-        held.release()
-        yield child
+        with deferred_signals(), child_groups.starting():
+            started = _start(args, env, cwd, stdin, output)
+        yield started
     finally:
-        _end_group(child)
-        _groups.discard(child.pid)
+        if started is not None:
+            _end_group(started)
+            _groups.discard(started.pid)
 
 
 def _start(

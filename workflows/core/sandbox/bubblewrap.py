@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
-    _Mount = tuple[int, int, Path, list[str]]  # depth, then what wins: cover, read, write
+    _Mount = tuple[int, int, Path, list[str]]  # depth, kind, path, arguments
 
+_COVER, _READ, _WRITE = range(3)  # kinds of mount; of two at one path the later one holds
 _BASE = (
     *("--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc"),
     *("--unshare-pid", "--unshare-ipc", "--unshare-uts"),
@@ -55,32 +56,33 @@ def options(
     What is hidden must exist by now. Programs on PATH, their virtual environment and certificates
     can be read wherever they are, but not in a folder of `hidden`.
     """
-    ours = [path.resolve() for path in hidden if path.exists()]
-    covers = {path.resolve() for path in _secret_places() if _exists(path)} | set(ours)
-    wanted = [
-        path
+    hidden = _existing(hidden)
+    covers = _existing(_secret_places()) | hidden
+    mounts = [_mount(path, _COVER, _cover(path)) for path in covers]
+    mounts += [
+        _mount(path, _READ, ["--ro-bind", str(path), str(path)])
         for path in _readable(program, env)
-        if _strictly_in(path, covers) and not _strictly_in(path, ours) and path not in ours
+        if _strictly_in(path, covers) and not _is_in(path, hidden)
     ]
-    mounts = [_mount(path, 0, _cover(path)) for path in covers]
-    mounts += [_mount(path, 1, ["--ro-bind", str(path), str(path)]) for path in wanted]
-    bound = {path.resolve() for path in writable}
-    mounts += [_mount(path, 2, ["--bind", str(path), str(path)]) for path in bound]
-    return [*_BASE, *_words(sorted(mounts)), "--chdir", str(cwd)]
+    mounts += [
+        _mount(path, _WRITE, ["--bind", str(path), str(path)])
+        for path in {path.resolve() for path in writable}
+    ]
+    return [*_BASE, *_arguments(sorted(mounts)), "--chdir", str(cwd)]
 
 
-def _words(mounts: Iterable[_Mount]) -> Iterator[str]:
-    """All mounts in one list; a cover under a cover would only tell its name."""
+def _arguments(mounts: Iterable[_Mount]) -> Iterator[str]:
+    """All mounts in one list, without a cover below a cover: it would show that its path exists."""
     covering: dict[Path, bool] = {}
-    for _, rank, path, words in mounts:
+    for _, kind, path, arguments in mounts:
         above = next((covering[folder] for folder in path.parents if folder in covering), False)
-        if rank or not above:
-            covering[path] = not rank
-            yield from words
+        if kind != _COVER or not above:
+            covering[path] = kind == _COVER
+            yield from arguments
 
 
-def _mount(path: Path, rank: int, words: list[str]) -> _Mount:
-    return len(path.parts), rank, path, words
+def _mount(path: Path, kind: int, arguments: list[str]) -> _Mount:
+    return len(path.parts), kind, path, arguments
 
 
 def _cover(path: Path) -> list[str]:
@@ -95,6 +97,10 @@ def _secret_places() -> list[Path]:
     return found + [Path(name) for name in (*_ELSEWHERE, *_ROOTS_OWN)]
 
 
+def _existing(paths: Iterable[Path]) -> set[Path]:
+    return {path.resolve() for path in paths if _exists(path)}
+
+
 def _exists(path: Path) -> bool:
     try:
         return path.exists()
@@ -106,19 +112,21 @@ def _strictly_in(path: Path, folders: Iterable[Path]) -> bool:
     return any(folder in path.parents for folder in folders)
 
 
+def _is_in(path: Path, folders: Collection[Path]) -> bool:
+    return path in folders or _strictly_in(path, folders)
+
+
 def _readable(program: Path | None, env: Mapping[str, str]) -> set[Path]:
     """What a program needs to start, wherever it is."""
-    found = {Path(name) for name in _NEEDED} | {Path(sys.prefix), Path(sys.base_prefix)}
+    found = {*map(Path, _NEEDED), Path(sys.prefix), Path(sys.base_prefix)}
     found |= {Path(env[name]) for name in _FILES if name in env}
-    folders = [Path(name) for name in env.get("PATH", "").split(os.pathsep) if name]
+    folders = set(map(Path, filter(None, env.get("PATH", "").split(os.pathsep))))
     if program is not None:
         interpreter = program.parent / "python"  # of the virtual environment it is in
         found |= {program, program.resolve()}
-        folders += [program.parent, program.resolve().parent, interpreter.resolve().parent]
-    for folder in folders:
-        found.add(folder.parent if folder.name in {"bin", "sbin"} else folder)
-        found.add(folder)
-    return {path.resolve() for path in found if path.is_absolute() and _exists(path)}
+        folders |= {program.parent, program.resolve().parent, interpreter.resolve().parent}
+    found |= folders | {folder.parent for folder in folders if folder.name in {"bin", "sbin"}}
+    return _existing(filter(Path.is_absolute, found))
 
 
 def find_program(program: str, *, env: Mapping[str, str], cwd: Path) -> Path | None:

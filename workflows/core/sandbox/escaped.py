@@ -1,8 +1,9 @@
 """Ends the descendants of an untrusted program that escaped (setsid, double fork, a daemon).
 
-On Linux nothing that descends from us escapes: orphans become our children, and a session, once
-left, cannot be joined by others, so our own session and those of `core.process`'s children tell
-who is not a stray. Elsewhere there is only the process group, which `core.process` ends.
+On Linux no descendant is lost: an orphan becomes our child. A process that has left a session
+cannot join another that exists. So every descendant outside our own session and outside those of
+the children of `core.process` is one that escaped. Elsewhere there is only the process group,
+which `core.process` ends.
 """
 
 from __future__ import annotations
@@ -15,21 +16,21 @@ from typing import TYPE_CHECKING
 
 from workflows.core import process
 from workflows.core.process import kernel
-from workflows.core.process.held_signals import HeldSignals
+from workflows.core.process.deferred_signals import deferred_signals
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_END_S = 2.0  # with the grace for SIGTERM, less than the 3.5 s after which our end is forced
+_END_S = 2.0  # with the time after SIGTERM still less than signals.CLEAN_UP_S
 _PAUSE_S = 0.0005
 
 
 class EscapedDescendants:
-    """What one untrusted run may leave behind.
+    """The processes that one untrusted run may leave running.
 
-    Spared with all below them: processes that were there before, those of our session (what a
-    library starts), and children of `core.process`. A daemon that one of the latter starts during
-    the run is taken for a stray.
+    Not among them, each with its descendants: processes that ran before, those of our session
+    (what a library starts), and children of `core.process`. A daemon that such a child starts
+    during the run is taken for an escaped descendant.
     """
 
     def __init__(self) -> None:
@@ -37,42 +38,35 @@ class EscapedDescendants:
         self._session = os.getsid(0)
 
     def end(self, leader: int = 0) -> int:
-        """SIGKILL all of them, again and again until there is none. How many are left after 2 s.
+        """SIGKILL all of them, repeatedly, until there is none. How many are left after 2 s.
 
-        `leader` is the program itself where it has not been reaped yet: it is left for its owner
-        to reap. Some may be left where one runs as another user or multiplies too fast.
+        `leader` is the pid of the program itself if it has not been reaped yet: its owner reaps
+        it. Some are left if one runs as another user, or if they multiply too fast.
         """
-        held = HeldSignals()
-        try:
+        with deferred_signals():
             deadline = time.monotonic() + _END_S
             seen: set[int] = set()
             unrelated: set[int] = set()
             while True:
-                proof = not unrelated
+                all_were_read = not unrelated
                 escaped = self._end_once(leader, unrelated)
-                if not escaped and proof:
+                if not escaped and all_were_read:
                     return 0
                 if time.monotonic() > deadline:
                     return len(escaped)
                 if not escaped:
                     unrelated.clear()
-                elif escaped <= seen:  # they are dying; a new one is chased without a pause
+                elif escaped <= seen:  # only dying ones; a new one is killed without a pause
                     time.sleep(_PAUSE_S)
                 seen |= escaped
-        finally:
-            held.release()
 
     def _end_once(self, leader: int, unrelated: set[int]) -> set[int]:
-        """Kill and reap what there is now. The numbers of all that was seen."""
+        """Kill and reap those that run now. The pids of all that were found."""
         with process.child_groups.starts_paused() as groups:
-            others = groups - {leader}
+            sessions = (groups - {leader}) | {self._session}
 
             def is_excluded(entry: kernel.ProcessEntry) -> bool:
-                return (
-                    entry.session == self._session
-                    or entry.session in others
-                    or (entry.pid, entry.started) in self._before
-                )
+                return entry.session in sessions or (entry.pid, entry.started) in self._before
 
             below = kernel.descendants(is_excluded, unrelated)
             found = [entry for entry in below if entry.pid != leader]
@@ -87,7 +81,7 @@ class EscapedDescendants:
 
 @contextmanager
 def no_escaped_descendants() -> Iterator[EscapedDescendants]:
-    """What escaped in the block is ended after it, however it ends."""
+    """Descendants that escape inside the block are ended after it, however it ends."""
     with kernel.adopting_orphans():
         escaped = EscapedDescendants()
         try:
@@ -95,5 +89,5 @@ def no_escaped_descendants() -> Iterator[EscapedDescendants]:
         finally:
             try:
                 escaped.end()
-            finally:  # a signal may have raised just before it was held
+            finally:  # a signal may have been raised just before signals were deferred
                 escaped.end()

@@ -1,17 +1,19 @@
-"""Runs programs that are not trusted: a coding agent, a project's own test command.
+"""Runs a program that is not trusted: a coding agent, a project's own test command.
 
-They do not outlive the call and do not reach our secrets. It does not judge what they did.
+The program does not outlive the call and does not reach our secrets. What it did is judged
+elsewhere.
 
-- Nothing survives. Linux: the process group, and whatever left it (setsid, double fork, daemons);
-  see `core.sandbox.escaped`. Elsewhere: the process group only. If we get SIGKILL ourselves, only
-  bubblewrap's programs die with us.
-- Environment and memory of this process are closed to other processes of the same user from the
-  first run on (`kernel.hide_memory`); root is held up by bubblewrap alone. Not closed without
-  bubblewrap: children of other threads that hold a secret, such as git during a push, and whoever
-  started us with the same environment (a shell, make). So do not push while an agent runs.
-- With bubblewrap it sees no process of ours, none of the usual secret places and nothing in
-  `hidden`, and writes only where it may. Without it, the user's rights are its limits: files are
-  not hidden.
+- Nothing survives. On Linux the process group is killed, and every escaped descendant (setsid,
+  double fork, daemon; see `core.sandbox.escaped`). Elsewhere the process group only. If we get
+  SIGKILL ourselves, only programs under bubblewrap die with us.
+- From the first run on, environment and memory of this process are closed to other processes of
+  the same user (`kernel.hide_memory`); only bubblewrap closes them to root. Without bubblewrap
+  two things stay open: children of other threads that hold a secret, such as git during a push,
+  and the process that started us with the same environment (a shell, make). So do not push while
+  an agent runs.
+- With bubblewrap the program sees no process of ours, none of the usual places of secrets and
+  nothing in `hidden`, and writes only where it may. Without it, the program may do what the user
+  may do: no file is hidden.
 - No core files. No other limit: RLIMIT_NPROC counts the whole user, RLIMIT_FSIZE bounds no disk.
 """
 
@@ -20,7 +22,7 @@ from __future__ import annotations
 import functools
 import resource
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -52,6 +54,28 @@ _FOLDERS = {
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UntrustedProgram:
+    """What is run, and where.
+
+    `env` is the whole environment, but for HOME, XDG_* and TMPDIR, which are folders in `home`,
+    and PATH, which is added if it is missing (bubblewrap and shells add PWD). `log` is the file
+    that output is appended to. After `timeout_s` seconds the program is ended. It may write in
+    `cwd`, `home` and `writable`, and does not see `hidden`, except those folders inside it.
+    `writable` and `hidden` hold with bubblewrap only.
+    """
+
+    args: Sequence[str]
+    env: Mapping[str, str]
+    cwd: Path
+    home: Path
+    log: Path
+    timeout_s: float
+    stdin: bytes | None = None
+    writable: Sequence[Path] = ()
+    hidden: Sequence[Path] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class SandboxResult:
     """How an untrusted program ended.
@@ -68,91 +92,99 @@ class SandboxResult:
     sandbox: str
 
 
-def run_in_sandbox(  # noqa: PLR0913 - one door, and every argument after `args` is keyword-only
-    args: Sequence[str],
-    *,
-    env: Mapping[str, str],
-    cwd: Path,
-    home: Path,
-    log: Path,
-    timeout_s: float,
-    sandbox: Sandbox,
-    stdin: bytes | None = None,
-    writable: Sequence[Path] = (),
-    hidden: Sequence[Path] = (),
-    on_line: Callable[[str], None] | None = None,
+def run_in_sandbox(
+    program: UntrustedProgram, sandbox: Sandbox, on_line: Callable[[str], None] | None = None
 ) -> SandboxResult:
-    """Run a program to its end, or for `timeout_s` seconds, and leave nothing of it running.
+    """Run a program to its end, and leave nothing of it running.
 
-    Its environment is `env` with HOME, XDG_* and TMPDIR in the folder `home`, and PATH if it has
-    none (bubblewrap and shells add PWD). Output is appended to the file `log`, redacted too
-    because logs are kept, at most 64 MiB in one run; `on_line` gets each whole line, in this
-    thread. It may write in `cwd`, `home` and `writable`; `hidden` is out of its sight, but for
-    those three inside it. `writable` and `hidden` hold with bubblewrap only.
-
-    Not idempotent, as the program is not. Several threads may run programs at once.
+    Output is redacted in the log too, which takes at most 64 MiB of one run; `on_line` gets each
+    whole line, in this thread. Not idempotent, as the program is not. Several threads may run
+    programs at the same time.
 
     Raises:
         ProgramMissing: there is no such executable.
-        AgentFailed: no working bubblewrap where `sandbox` insists, or processes that cannot be
+        AgentFailed: `sandbox` demands bubblewrap and it does not work, or processes cannot be
             ended (another user's, or multiplying too fast).
-        OSError: `log` cannot be written, or `cwd` is not there.
+        OSError: `log` cannot be written, or `cwd` does not exist.
     """
-    cwd, home = cwd.resolve(strict=True), home.resolve(strict=True)
-    complete = {"PATH": environment.for_child()["PATH"], **env, **own_folders(home)}
-    program = bubblewrap.find_program(args[0], env=complete, cwd=cwd)
-    if program is None:
-        raise ProgramMissing(
-            f"{args[0]} is not installed",
-            why="no such executable on PATH",
-            fix=f"install {args[0]} and make sure it is on PATH",
-        )
+    home = program.home.resolve(strict=True)
+    program = replace(
+        program,
+        cwd=program.cwd.resolve(strict=True),
+        home=home,
+        env={"PATH": environment.for_child()["PATH"], **program.env, **own_folders(home)},
+    )
+    executable = _executable(program)
     bwrap = _bubblewrap(sandbox)
-    if bwrap is not None:
-        seen = bubblewrap.options(
-            program=program,
-            env=complete,
-            cwd=cwd,
-            writable=(cwd, home, *writable),
-            hidden=hidden,
-        )
-        command = [bwrap, *seen, "--", *args]
+    if bwrap is None:
+        command = _under_subreaper(program.args, program.env)
     else:
-        command = _under_subreaper(args, complete)
+        command = _under_bubblewrap(bwrap, executable, program)
     _close_ourselves()
+    ended, last_lines = _run_and_end_descendants(command, program, on_line)
+    return SandboxResult(
+        exit_code=ended.exit_code if ended.exit_code >= 0 else 128 - ended.exit_code,
+        timed_out=ended.timed_out,
+        duration_s=ended.duration_s,
+        last_lines=last_lines,
+        sandbox=PROCESS_GROUP if bwrap is None else BUBBLEWRAP,
+    )
+
+
+def _executable(program: UntrustedProgram) -> Path:
+    name = program.args[0]
+    found = bubblewrap.find_program(name, env=program.env, cwd=program.cwd)
+    if found is None:
+        raise ProgramMissing(
+            f"{name} is not installed",
+            why="no such executable on PATH",
+            fix=f"install {name} and make sure it is on PATH",
+        )
+    return found
+
+
+def _under_bubblewrap(bwrap: str, executable: Path, program: UntrustedProgram) -> list[str]:
+    options = bubblewrap.options(
+        program=executable,
+        env=program.env,
+        cwd=program.cwd,
+        writable=(program.cwd, program.home, *program.writable),
+        hidden=program.hidden,
+    )
+    return [bwrap, *options, "--", *program.args]
+
+
+def _run_and_end_descendants(
+    command: Sequence[str], program: UntrustedProgram, on_line: Callable[[str], None] | None
+) -> tuple[process.ProcessEnd, str]:
+    """How the command ended, and the last lines of its output."""
     with (
-        transcript(log, on_line) as said,
+        transcript(program.log, on_line) as output,
         no_escaped_descendants() as escaped,
         signals.before_forced_exit(escaped.end),
     ):
         ended = process.follow(
             command,
-            env=complete,
-            cwd=cwd,
-            timeout_s=timeout_s,
-            stdin=stdin,
-            on_output=said.add,
+            env=program.env,
+            cwd=program.cwd,
+            timeout_s=program.timeout_s,
+            stdin=program.stdin,
+            on_output=output.add,
             on_end=escaped.end,
         )
-        said.finish()
+        output.finish()
         left = escaped.end()
     if left:
         raise AgentFailed(
-            f"{left} processes that {process.name_of(args)} started cannot be ended",
+            f"{left} processes that {process.name_of(program.args)} started cannot be ended",
             why="they run as another user, or multiply faster than they can be killed",
             fix="end them by hand, and install bubblewrap",
         )
-    return SandboxResult(
-        exit_code=ended.exit_code if ended.exit_code >= 0 else 128 - ended.exit_code,
-        timed_out=ended.timed_out,
-        duration_s=ended.duration_s,
-        last_lines=said.last_lines(),
-        sandbox=PROCESS_GROUP if bwrap is None else BUBBLEWRAP,
-    )
+    return ended, output.last_lines()
 
 
 def own_folders(home: Path) -> dict[str, str]:
-    """HOME, XDG_* and TMPDIR inside `home`; the folders are made, for our user only."""
+    """HOME, XDG_* and TMPDIR inside `home`; makes the folders, which only our user may enter."""
     found = {"HOME": str(home)}
     for name, folder in _FOLDERS.items():
         (home / folder).mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -163,7 +195,7 @@ def own_folders(home: Path) -> dict[str, str]:
 def sandbox_environment(
     extra: Mapping[str, str], home: Path, *, proxy_passwords: bool = False
 ) -> dict[str, str]:
-    """An environment for an untrusted program: what any child of ours gets, less what opens doors.
+    """An environment for an untrusted program: that of any child of ours, without credentials.
 
     PATH, language, time zone, certificates and proxies, then `extra`, then `own_folders`. No
     ssh-agent, no git configuration of the user, no git prompt. A proxy whose URL holds a user or
@@ -181,7 +213,7 @@ def sandbox_environment(
 
 def _close_ourselves() -> None:
     kernel.hide_memory()
-    # a core file would land in the clone; children inherit it, and ours leaves none either
+    # a core file would be written into the clone; children inherit the limit
     resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
 
 
@@ -194,10 +226,10 @@ def _under_subreaper(args: Sequence[str], env: Mapping[str, str]) -> list[str]:
 
 
 def _bubblewrap(sandbox: Sandbox) -> str | None:
-    """The program to use, or None for none.
+    """The path of bubblewrap, or None to run without it.
 
     Raises:
-        AgentFailed: there is none that works, and `sandbox` wants it.
+        AgentFailed: it does not work here, and `sandbox` demands it.
     """
     if sandbox is Sandbox.OFF:
         return None

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from workflows.core.config.settings import PROVIDERS
 from workflows.core.errors import ParametersInvalid
-from workflows.core.sandbox.run import run_in_sandbox
+from workflows.core.sandbox.run import UntrustedProgram, run_in_sandbox
 from workflows.tasks.agents.agent import AgentReport
 from workflows.tasks.agents.environment import agent_environment
 
@@ -57,18 +57,17 @@ class CommandAgent:
         Raises:
             ProgramMissing: there is no such program.
         """
-        ended = run_in_sandbox(
-            self._command,
+        program = UntrustedProgram(
+            args=self._command,
             env=agent_environment(self._settings, assignment.home, provider=self._provider),
             cwd=assignment.folder,
             home=assignment.home,
             log=assignment.log,
             timeout_s=assignment.timeout_s,
-            sandbox=self._settings.sandbox,
             hidden=assignment.hidden,
             stdin=assignment.prompt.encode(errors="replace"),
-            on_line=on_line,
         )
+        ended = run_in_sandbox(program, self._settings.sandbox, on_line)
         return AgentReport(
             exit_code=ended.exit_code,
             timed_out=ended.timed_out,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from workflows.core.sandbox import run as sandbox_run
+from workflows.core.sandbox.run import sandbox_environment
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,9 +26,7 @@ _ALSO = {
 def agent_environment(settings: Settings, home: Path, *, provider: str | None) -> dict[str, str]:
     """The environment to start an agent with; with no provider it holds no key at all."""
     quiet = {"NO_COLOR": "1", "TERM": "dumb", "COLUMNS": "120"}
-    chosen = sandbox_run.sandbox_environment(
-        quiet, home, proxy_passwords=True
-    )  # its model is behind one
+    chosen = sandbox_environment(quiet, home, proxy_passwords=True)  # its model is behind one
     for name, value in (settings.model_variables(provider) if provider else {}).items():
         chosen |= dict.fromkeys((name, *_ALSO.get(name, ())), value)
     return chosen

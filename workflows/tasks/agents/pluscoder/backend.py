@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from workflows.core import process
 from workflows.core.config.settings import PROVIDERS
 from workflows.core.errors import AgentFailed, ParametersInvalid, ProgramMissing
-from workflows.core.sandbox.run import run_in_sandbox
+from workflows.core.sandbox.run import UntrustedProgram, run_in_sandbox
 from workflows.tasks.agents.agent import AgentReport
 from workflows.tasks.agents.environment import agent_environment
 from workflows.tasks.agents.pluscoder import flags, install, settings_file
@@ -140,17 +140,16 @@ class PlusCoder:
 
         with without_clone_settings(assignment.folder, assignment.home / "left-behind"):
             settings_file.write_settings(assignment.home, assignment.folder, assignment.prompt)
-            ended = run_in_sandbox(
-                [str(program), *arguments],
+            untrusted = UntrustedProgram(
+                args=[str(program), *arguments],
                 env=env,
                 cwd=assignment.folder,
                 home=assignment.home,
                 log=assignment.log,
                 timeout_s=assignment.timeout_s,
-                sandbox=self._settings.sandbox,
                 hidden=assignment.hidden,
-                on_line=listen,
             )
+            ended = run_in_sandbox(untrusted, self._settings.sandbox, listen)
         last_lines = ended.last_lines
         if complaints and ended.exit_code == 0:
             last_lines += f"\n(exit code 0, yet it failed: {complaints[-1]})"

@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from workflows.core.process.held_signals import HeldSignals
+from workflows.core.process.deferred_signals import deferred_signals
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,13 +34,10 @@ def without_clone_settings(folder: Path, left_behind: Path) -> Iterator[None]:
                 (folder / name).rename(aside / name)
         yield
     finally:
-        held = HeldSignals()
-        try:
+        with deferred_signals():
             for name in OBEYED:
                 _put_back(folder / name, aside / name, left_behind)
             aside.rmdir()
-        finally:
-            held.release()
 
 
 def _put_back(place: Path, original: Path, left_behind: Path) -> None:

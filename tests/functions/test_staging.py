@@ -43,7 +43,14 @@ def test_a_function_has_all_it_needs_and_no_more(tmp_path: Path) -> None:
             "workflows/functions/cloud.py",
         } < names
         assert "workflows/trigger/catalog.json" in names
-        assert not [name for name in names if "core" in name or name.endswith(".pyc")]
+        core = {name for name in names if name.startswith("workflows/core/")}
+        assert core == {
+            "workflows/core/__init__.py",
+            "workflows/core/http_status.py",
+            "workflows/core/google/__init__.py",
+            "workflows/core/google/executions.py",
+        }
+        assert not [name for name in names if name.endswith(".pyc")]
 
 
 def test_the_command_says_where(tmp_path: Path) -> None:
@@ -69,12 +76,15 @@ def test_the_functions_lock_has_the_versions_that_are_tested() -> None:
     assert "://" not in text
 
 
-def test_the_trigger_package_needs_nothing_but_the_standard_library(tmp_path: Path) -> None:
+def test_what_the_functions_take_along_needs_nothing_but_the_standard_library(
+    tmp_path: Path,
+) -> None:
     """`-S` leaves every installed package out."""
     folder = staging.stage(tmp_path)[0]
     modules = sorted(path.stem for path in (folder / "workflows" / "trigger").glob("[a-z]*.py"))
     code = (
         f"import sys; sys.path.insert(0, '.')\nfrom workflows.trigger import {', '.join(modules)}"
+        "\nfrom workflows.core import http_status\nfrom workflows.core.google import executions"
     )
 
     done = process.run([sys.executable, "-I", "-S", "-c", code], env={}, cwd=folder, timeout_s=30)

@@ -8,7 +8,6 @@ GET, HEAD, PUT and DELETE; a POST is never sent twice.
 from __future__ import annotations
 
 import json
-import math
 import ssl
 import time
 from dataclasses import dataclass
@@ -28,6 +27,7 @@ from workflows.core.errors import (
     TimeoutExceeded,
     TransientError,
 )
+from workflows.core.http_status import is_transient, retry_after_s
 from workflows.core.redaction import redact
 
 if TYPE_CHECKING:
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 _REPEATABLE = {"GET", "HEAD", "PUT", "DELETE"}
 _MAX_WAIT_S = 30.0
 MAX_BODY_BYTES = 64 * 1024 * 1024
-_RETRY_STATUSES = {408, 429}
 _HERE = {"127.0.0.1", "::1"}
 _NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # trusts nobody
 
@@ -176,9 +175,10 @@ def _checked(method: str, url: str, answer: Response, *, accept_redirect: bool) 
         return answer
     what = redact(f"{method} {url} was answered with {status}")
     why = _quoted(answer.body.decode(errors="replace"), 500)
-    if status in _RETRY_STATUSES or status >= 500:  # noqa: PLR2004
+    if is_transient(status):
         later = RemoteUnavailable(what, why=why, fix="try again later")
-        later.wait_s = _retry_after(answer.headers.get("retry-after"))
+        header = answer.headers.get("retry-after")
+        later.wait_s = retry_after_s(header, now=time.time(), longest_s=_MAX_WAIT_S)
         raise later
     if status == 401:  # noqa: PLR2004
         raise AuthenticationFailed(what, why=why, fix="check the token")
@@ -187,15 +187,6 @@ def _checked(method: str, url: str, answer: Response, *, accept_redirect: bool) 
     refused = (RequestConflict if status == 409 else RequestRefused)(what, why=why)  # noqa: PLR2004
     refused.status = status
     raise refused
-
-
-def _retry_after(value: str | None) -> float | None:
-    """Seconds to wait, at most 30; an HTTP date or anything else counts as not given."""
-    try:
-        seconds = float(value or "")
-    except ValueError:
-        return None
-    return None if math.isnan(seconds) else min(max(seconds, 0.0), _MAX_WAIT_S)
 
 
 def _quoted(text: str, length: int) -> str:

@@ -1,7 +1,7 @@
 """What the functions share: settings, log lines, requests to Google's APIs.
 
 REST and google-auth on purpose: the generated clients take a second to import, which every cold
-start would pay. Nothing of `workflows.core` either: it does not come along (`staging`).
+start would pay. Of `workflows.core` only what `staging` names comes along.
 """
 
 from __future__ import annotations
@@ -18,8 +18,11 @@ import google.auth.exceptions
 import urllib3
 from google.auth.transport.urllib3 import AuthorizedHttp
 
+from workflows.core.http_status import is_transient
+
 _SCOPE = "https://www.googleapis.com/auth/cloud-platform"
-_AGAIN = frozenset({401, 408, 409, 425, 429})  # 401: our credentials, not the message
+_CREDENTIALS_REFUSED = 401  # about our credentials, not about the message: it may pass
+_CONFLICT = 409  # another request for the same thing is under way
 _LOCAL = ("http://127.0.0.1:", "http://localhost:", "http://[::1]:")
 _SHOWN = 300
 
@@ -29,7 +32,7 @@ class FunctionSettingInvalid(Exception):
 
 
 class ApiTransient(Exception):
-    """The same request may work later: 408, 409, 429, 5xx, no answer, no credentials just now."""
+    """The same request may work later: no answer, no credentials, 401, 408, 409, 425, 429, 5xx."""
 
 
 class ApiRefused(Exception):
@@ -126,9 +129,9 @@ class GoogleApi:
 
 
 def _checked(status: int, text: str, what: str) -> Any:
-    if status in _AGAIN or status >= 500:  # noqa: PLR2004 - HTTP's own numbers
+    if is_transient(status) or status in {_CREDENTIALS_REFUSED, _CONFLICT}:
         raise ApiTransient(f"{what} was answered with {status}")
-    if status >= 300:  # noqa: PLR2004
+    if status >= 300:  # noqa: PLR2004 - HTTP's own number
         raise ApiRefused(status, f"{what} was answered with {status}: {_reason(text)}")
     try:
         return json.loads(text)

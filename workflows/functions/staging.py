@@ -1,7 +1,8 @@
 """The sources of the Cloud Functions, ready to be zipped: `python -m workflows.functions.staging`.
 
 Below the folder named, each function gets a folder of its own: a `main.py` that names its entry
-point, `requirements.txt`, and the part of the package that it needs (`functions`, `trigger`). The
+point, `requirements.txt`, and the part of the package that it needs: `functions`, `trigger`, and
+the pure modules of `core` in `CORE`. The
 same sources make the same folder to the byte, times and modes included, so an archive of it
 changes only with them. Standard library only: Terraform's wrapper runs it without the lock.
 """
@@ -23,6 +24,7 @@ ENTRY_POINTS = {
     "gitlab_webhook": "gitlab_webhook",
     "http_publisher": "http_publisher",
 }
+CORE = ("__init__", "http_status", "google/__init__", "google/executions")
 _MAIN = "from workflows.functions.{function} import {entry_point}  # noqa: F401\n"
 _EPOCH = 315_532_800  # 1980-01-01, the first time a zip can hold
 
@@ -54,6 +56,7 @@ def _files(name: str) -> Iterator[tuple[Path, str]]:
     yield functions / "requirements.txt", "requirements.txt"
     sources = [PACKAGE / "__init__.py"]
     sources += [functions / f"{module}.py" for module in ("__init__", "cloud", name)]
+    sources += [PACKAGE / "core" / f"{module}.py" for module in CORE]
     sources += sorted([*trigger.glob("*.py"), trigger / "catalog.json"])
     for source in sources:
         yield source, f"workflows/{source.relative_to(PACKAGE).as_posix()}"

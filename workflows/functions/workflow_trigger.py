@@ -23,6 +23,7 @@ from urllib.parse import quote
 import functions_framework
 
 import workflows.trigger
+from workflows.core.google import executions
 from workflows.functions import cloud
 from workflows.trigger import dispatch, envelope, message
 
@@ -148,37 +149,39 @@ def _start(delivery: envelope.PubSubDelivery, start: dispatch.Start, run: str) -
     """Start the job, unless an execution can be seen that this run id started."""
     job = _HERE.job(start.job)
     facts = {"message_id": delivery.id, "workflow": start.workflow, "run_id": run}
-    execution = _execution(job, run)
-    if execution is not None:
+    mark = executions.ExecutionMark(executions.RUN_ID_VARIABLE, run)
+    execution = _execution(job, mark)
+    if execution:
         _HERE.once.keep(run)
         cloud.log_line("INFO", "started before", **facts, **_links(execution))
         return "started before", 200
     try:
-        body = dispatch.run_request(start, run)
+        body = executions.start_request(mark, start.args)
         operation = _HERE.run.ask("POST", f"/v2/{job}:run", body, timeout_s=_RUN_TIMEOUT_S)
     except cloud.ApiRefused as error:
         fix = _FIXES.get(error.status, "")
         return _bury(delivery, f"{error}; {fix}" if fix else str(error), start.workflow)
     _HERE.once.keep(run)
-    name = dispatch.started_execution(operation)
+    name = executions.started_execution(operation)
     cloud.log_line("INFO", f"{start.workflow} was started", **facts, **_links(name))
     return "started", 200
 
 
-def _execution(job: str, run: str) -> str | None:
-    """An execution of this run id, as far as can be seen.
+def _execution(job: str, mark: executions.ExecutionMark) -> str:
+    """The execution with this mark; empty if none can be seen.
 
     The role that may start jobs may not list executions; then only the flow's own claim keeps the
     work from being done twice.
 
     Raises:
-        cloud.ApiTransient: it cannot be told just now.
+        cloud.ApiTransient: Cloud Run did not answer just now.
     """
     try:
-        path = f"/v2/{job}/executions?pageSize=100"
-        return dispatch.execution_of(_HERE.run.ask("GET", path, timeout_s=_LIST_TIMEOUT_S), run)
+        path = f"/v2/{job}/executions?pageSize={executions.PAGE_SIZE}"
+        listed = _HERE.run.ask("GET", path, timeout_s=_LIST_TIMEOUT_S)
     except cloud.ApiRefused:
-        return None
+        return ""
+    return executions.marked_execution(listed, mark)
 
 
 def _bury(delivery: envelope.PubSubDelivery, why: str, workflow: str = "") -> Answer:

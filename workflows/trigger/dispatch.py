@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 ATTRIBUTE_DEDUPE = "dedupe_key"
-RUN_ID_VARIABLE = "WORKFLOWS_RUN_ID"
 _JOB = re.compile(r"(?:projects/[^/]+/locations/[^/]+/jobs/)?[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?")
 _INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
 _SWITCH = frozenset({"true", "false", "yes", "no", "on", "off", "1", "0"})
@@ -133,33 +132,6 @@ def message_run_id(message_id: str, attributes: Mapping[str, str]) -> str:
     if _RUN_ID.fullmatch(message_id):
         return f"message-{message_id}"
     return f"message-{hashlib.sha256(message_id.encode('utf-8', 'replace')).hexdigest()[:32]}"
-
-
-def run_request(start: Start, run: str) -> dict[str, Any]:
-    """The body of `jobs:run`: the arguments replace the job's own, the variable is added."""
-    override: dict[str, Any] = {"env": [{"name": RUN_ID_VARIABLE, "value": run}]}
-    if start.args:
-        override["args"] = list(start.args)
-    return {"overrides": {"containerOverrides": [override]}}
-
-
-def started_execution(operation: Any) -> str:
-    """The execution's whole name in the answer of `jobs:run`; empty if it names none."""
-    metadata = operation.get("metadata") if isinstance(operation, dict) else None
-    return str(metadata.get("name") or "") if isinstance(metadata, dict) else ""
-
-
-def execution_of(executions: Any, run: str) -> str | None:
-    """The name of an execution in a list's answer that was started for this run id."""
-    if not isinstance(executions, dict):
-        return None
-    for one in executions.get("executions") or []:
-        template = one.get("template") or {}
-        for container in template.get("containers") or []:
-            for variable in container.get("env") or []:
-                if variable.get("name") == RUN_ID_VARIABLE and variable.get("value") == run:
-                    return str(one.get("name") or "")
-    return None
 
 
 _WORDS = {

@@ -7,14 +7,23 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
 from workflows.core import http
-from workflows.core.errors import RequestConflict, RequestRefused, SettingsInvalid
+from workflows.core.errors import (
+    RemoteUnavailable,
+    RequestConflict,
+    RequestRefused,
+    SettingsInvalid,
+    TransientError,
+)
+from workflows.core.google import executions
 from workflows.core.google.token import GoogleToken
 from workflows.core.loopback import LOOPBACK
 
 if TYPE_CHECKING:
+    import threading
     from collections.abc import Callable
 
     from workflows.core.config.declare import Secret
+    from workflows.core.google.executions import ExecutionMark
 
 Json = dict[str, Any]
 ENDPOINT = "https://run.googleapis.com"
@@ -22,7 +31,7 @@ SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 _TIMEOUT_S = 30.0
 _RETRIES = 3
 _NOT_FOUND = 404
-_PAGE = 100
+_START_WAITS_S = (0.5, 1.0, 2.0, 4.0, 8.0)  # after each attempt
 
 
 class CloudRunApi:
@@ -59,22 +68,66 @@ class CloudRunApi:
         """Replace a job's template."""
         self._call("PATCH", f"{self._jobs}/{job_id}", {"template": template})
 
-    def run(self, job_id: str, overrides: Json) -> str:
-        """Start an execution and return its name. Not repeated: each call that arrives starts one.
+    def start_once(
+        self,
+        job_id: str,
+        request: Json,
+        mark: ExecutionMark,
+        *,
+        stop: threading.Event,
+        may_exist: bool = False,
+    ) -> str:
+        """Start the execution that carries `mark`, and return its full name.
 
-        After a `TransientError` it may have been started; see `executions`.
+        It is searched for before each further attempt, and before the first with `may_exist`. So
+        there are never two for one mark, as far as Cloud Run's list shows. Five attempts within
+        about 16 s, or as Cloud Run's Retry-After asks; setting `stop` ends the waiting.
+
+        Raises:
+            TransientError: the last attempt's error; the execution may have been started.
+            PermanentError: Cloud Run refuses; see `core.http`.
         """
-        found = self._call("POST", f"{self._jobs}/{job_id}:run", {"overrides": overrides})
-        return str(found["metadata"]["name"])
+        search = may_exist
+        for wait_s in _START_WAITS_S:
+            try:
+                if search and (found := self.find_execution(job_id, mark)):
+                    return found
+                if search and stop.is_set():
+                    raise RemoteUnavailable("not started, because this process is ending")
+                return self._start(job_id, request)
+            except TransientError as error:
+                last, search = error, True
+                asked_s = error.wait_s if isinstance(error, RemoteUnavailable) else None
+                if stop.wait(wait_s if asked_s is None else asked_s):
+                    break
+        if found := self.find_execution(job_id, mark):
+            return found
+        raise last
+
+    def _start(self, job_id: str, request: Json) -> str:
+        """One attempt; each call that reaches Cloud Run starts an execution."""
+        answer = self._call("POST", f"{self._jobs}/{job_id}:run", request)
+        name = executions.started_execution(answer)
+        if not name:  # it may have been started, so `start_once` searches for it
+            raise RemoteUnavailable("Cloud Run's answer names no execution", fix="try again later")
+        return name
+
+    def find_execution(self, job_id: str, mark: ExecutionMark) -> str:
+        """The full name of the execution that carries `mark`; empty if there is none.
+
+        The last hundred executions are searched. A job that does not exist has none.
+        """
+        path = f"{self._jobs}/{job_id}/executions?pageSize={executions.PAGE_SIZE}"
+        try:
+            return executions.marked_execution(self._call("GET", path), mark)
+        except RequestRefused as error:
+            if error.status == _NOT_FOUND:
+                return ""
+            raise
 
     def execution(self, name: str) -> Json:
         """One execution, by its name; not tried again: who watches it looks again anyway."""
         return self._call("GET", name, retries=0)
-
-    def executions(self, job_id: str) -> list[Json]:
-        """The last hundred executions of a job, newest first."""
-        found = self._call("GET", f"{self._jobs}/{job_id}/executions?pageSize={_PAGE}")
-        return list(found.get("executions") or [])
 
     def exit_code(self, name: str) -> int | None:
         """The exit code of an execution's first task, where the API tells it."""
@@ -119,18 +172,3 @@ def connect_cloud_run(
     elif parts.scheme != "https":
         raise SettingsInvalid(f"{endpoint!r} is no address", fix="begin it with https://")
     return CloudRunApi(project, region, token, endpoint=endpoint)
-
-
-def execution_outcome(execution: Json) -> tuple[str, str]:
-    """How an execution ended (`succeeded`, `failed`, `cancelled`; empty: it has not), and why."""
-    completed: Json = next(
-        (one for one in execution.get("conditions") or [] if one.get("type") == "Completed"), {}
-    )
-    message = str(completed.get("message") or "")
-    state = completed.get("state")
-    if state == "CONDITION_SUCCEEDED":
-        return "succeeded", message
-    if state == "CONDITION_FAILED":
-        cancelled = completed.get("executionReason") == "CANCELLED"
-        return ("cancelled" if cancelled else "failed"), message
-    return "", message

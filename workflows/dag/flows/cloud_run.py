@@ -1,13 +1,13 @@
 """Flow steps as executions of the flows' Cloud Run Jobs, found again by the id of their run.
 
-The same two documents as the trigger function: `WORKFLOW_JOBS` says which job a flow is, and
-`dispatch` what its execution is told. Executions go on when the run ends, unless it is told to
-cancel what runs.
+As in the trigger function, `WORKFLOW_JOBS` names the job of each flow. Executions go on when the
+run ends, unless `cancel_on_exit` is set.
 """
 
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -18,10 +18,10 @@ from workflows.core.errors import (
     TransientError,
     WorkflowsError,
 )
-from workflows.core.google import cloud_run
+from workflows.core.google import cloud_run, executions
 from workflows.core.redaction import redact
-from workflows.dag.flows import parameters as flow_parameters
-from workflows.dag.flows import steps as flow_steps
+from workflows.dag.flows.parameters import given
+from workflows.dag.flows.run_id import LIMIT_S, flow_run_id
 from workflows.trigger import dispatch, message
 
 if TYPE_CHECKING:
@@ -30,10 +30,9 @@ if TYPE_CHECKING:
     from workflows.core.config.settings import Settings
     from workflows.dag.file.model import FlowCall
 
-_WAITS_S = (0.5, 1.0, 2.0, 4.0, 8.0)  # between tries to start an execution
-_PATIENCE_S = 300.0  # how long looks may fail
-_FIRST_LOOK_S = 0.3
-_LONGEST_LOOK_S = 10.0
+_PATIENCE_S = 300.0  # how long polls may fail
+_FIRST_POLL_S = 0.3
+_LONGEST_POLL_S = 10.0
 _FIX = 'WORKFLOW_JOBS is {"hello_world": "workflows-hello-world", …}, as for the Cloud Functions'
 
 
@@ -70,7 +69,7 @@ class CloudFlows:
             TransientError: Cloud Run cannot be asked; the run can be resumed.
         """
         api, job = self._jobs[flow.workflow]
-        limit_s = flow_steps.LIMIT_S if timeout_s is None else timeout_s
+        limit_s = LIMIT_S if timeout_s is None else timeout_s
         began = time.monotonic()
         try:
             execution, ended, why = await self._followed(api, job, flow, key, began + limit_s)
@@ -89,13 +88,18 @@ class CloudFlows:
         self, api: cloud_run.CloudRunApi, job: str, flow: FlowCall, key: str, deadline: float
     ) -> tuple[str, str, str]:
         """The execution, how it ended, and why. When we are stopped it is cancelled, if wished."""
-        run = flow_steps.flow_run_id(key)
-        starting = asyncio.ensure_future(_started(api, job, flow, run))
+        mark = executions.ExecutionMark(executions.RUN_ID_VARIABLE, flow_run_id(key))
+        request = executions.start_request(mark, message.flag_arguments(given(flow)))
+        stop = threading.Event()
+        starting = asyncio.ensure_future(
+            asyncio.to_thread(api.start_once, job, request, mark, stop=stop, may_exist=True)
+        )
         try:
             execution = await asyncio.shield(starting)
             return execution, *(await _end(api, execution, deadline))
         except asyncio.CancelledError:
             if not self._cancel_on_exit:
+                stop.set()
                 starting.cancel()
                 raise
             with suppress(WorkflowsError):  # it goes on, as it would without the wish
@@ -119,32 +123,12 @@ def _place(job: str, settings: Settings) -> tuple[cloud_run.CloudRunApi, str]:
     return api, parts[-1]
 
 
-async def _started(api: cloud_run.CloudRunApi, job: str, flow: FlowCall, run: str) -> str:
-    """The name of the execution of this run id; a new one where there is none.
-
-    After an answer that tells nothing it is looked for before it is started again.
-    """
-    words = tuple(message.flag_arguments(flow_parameters.given(flow)))
-    order = dispatch.run_request(dispatch.Start(flow.workflow, job, words), run)["overrides"]
-    for wait_s in (*_WAITS_S, None):
-        try:
-            listed = {"executions": await asyncio.to_thread(api.executions, job)}
-            if found := dispatch.execution_of(listed, run):
-                return found
-            return await asyncio.to_thread(api.run, job, order)
-        except TransientError:
-            if wait_s is None:
-                raise
-            await asyncio.sleep(wait_s)
-    raise AssertionError  # the loop returns or raises
-
-
 async def _end(api: cloud_run.CloudRunApi, execution: str, deadline: float) -> tuple[str, str]:
     """How the execution ended, and why; two empty texts where the deadline came first."""
-    wait_s, answered = _FIRST_LOOK_S, time.monotonic()
+    wait_s, answered = _FIRST_POLL_S, time.monotonic()
     while True:
         try:
-            ended, why = cloud_run.execution_outcome(
+            ended, why = executions.execution_outcome(
                 await asyncio.to_thread(api.execution, execution)
             )
             answered = time.monotonic()
@@ -157,4 +141,4 @@ async def _end(api: cloud_run.CloudRunApi, execution: str, deadline: float) -> t
         if left_s <= 0:
             return "", ""
         await asyncio.sleep(min(wait_s, left_s))
-        wait_s = min(1.3 * wait_s, _LONGEST_LOOK_S)
+        wait_s = min(1.3 * wait_s, _LONGEST_POLL_S)

@@ -10,7 +10,6 @@ import asyncio
 import json
 import sys
 from contextlib import suppress
-from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from workflows.core import process
@@ -18,6 +17,7 @@ from workflows.core.config import environment
 from workflows.core.config.choices import FlowSteps
 from workflows.core.redaction import redact
 from workflows.dag.flows import parameters as flow_parameters
+from workflows.dag.flows.run_id import LIMIT_S, flow_run_id
 from workflows.trigger import message
 
 if TYPE_CHECKING:
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from workflows.dag.engine.dependencies import FlowRunner
     from workflows.dag.file.model import FlowCall
 
-LIMIT_S = 36_000.0
 _STOP_S = 2.5  # from SIGTERM, which the flow cleans up after, to SIGKILL
 _KEPT_BYTES = 256 * 1024
 _OURS = ("WORKFLOW_NAME", "WORKFLOW_PARAMETERS", "WORKFLOWS_RUN_URL", "CLOUD_RUN_EXECUTION")
@@ -46,12 +45,6 @@ def flow_step_runner(
     from workflows.dag.flows.cloud_run import CloudFlows  # noqa: PLC0415 - httpx comes with it
 
     return CloudFlows(flows, settings, cancel_on_exit=cancel_on_exit).run
-
-
-def flow_run_id(key: str) -> str:
-    """The id of the flow's own run, which WORKFLOWS_RUN_ID accepts: readable, and as unique."""
-    readable = "".join(c if c.isalnum() or c in "._-" else "." for c in key[:80])
-    return f"{readable}.{sha256(key.encode()).hexdigest()[:16]}"
 
 
 async def run_flow_here(flow: FlowCall, timeout_s: float | None, key: str) -> str:

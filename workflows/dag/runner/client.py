@@ -27,6 +27,7 @@ from workflows.core.errors import (
     TransientError,
     WorkflowsError,
 )
+from workflows.core.http_status import is_transient, retry_after_s
 from workflows.core.observability import logger
 from workflows.core.redaction import redact
 from workflows.dag.runner import protocol
@@ -322,9 +323,10 @@ class RunnerClient:
             return
         what = f"{asked} was answered with {status}"
         why = redact(protocol.error_text(answer.body))
-        if status in {408, 425, 429} or status >= 500:  # noqa: PLR2004
+        if is_transient(status):
             later = RemoteUnavailable(what, why=why, fix="try again later")
-            later.wait_s = _retry_after(answer.header("retry-after"))
+            header = answer.header("retry-after")
+            later.wait_s = retry_after_s(header, now=time(), longest_s=_LONGEST_ASKED_S)
             raise later
         if status == 401:  # noqa: PLR2004
             raise AuthenticationFailed(what, why=why, fix=self._authorization.advice)
@@ -375,17 +377,3 @@ def _heard(
 def _chance() -> float:
     """A number from 0 to 1, so that many do not come back at the same moment."""
     return int.from_bytes(os.urandom(2), "big") / 65_535
-
-
-def _retry_after(text: str) -> float | None:
-    """Seconds to wait, from a number or a date; None where it is neither. At most 60."""
-    try:
-        asked = float(text)
-    except ValueError:
-        from email.utils import parsedate_to_datetime  # noqa: PLC0415 - 5 ms, hardly ever needed
-
-        try:
-            asked = parsedate_to_datetime(text).timestamp() - time()
-        except ValueError:
-            return None
-    return min(max(asked, 0.0), _LONGEST_ASKED_S) if asked == asked else None  # noqa: PLR0124 - nan

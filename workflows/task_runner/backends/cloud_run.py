@@ -17,7 +17,8 @@ from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from workflows.core.errors import PermanentError, RequestRefused, TransientError, WorkflowsError
-from workflows.core.google import cloud_run
+from workflows.core.google import executions
+from workflows.core.google.executions import ExecutionMark
 from workflows.core.redaction import redact
 from workflows.task_runner.job import RunnerJobState
 
@@ -88,11 +89,16 @@ class CloudRunJobs:
             return
         job_id = job_id_of(job.request.image)
         self._ensure(job_id, job.request.image)
-        self._started(job, self._run(job, job_id))
+        mark = ExecutionMark(_JOB_ID, job.id)
+        env = dict(job.request.env) | {"WORKFLOWS_JOB_NAME": job.request.name}
+        request = executions.start_request(mark, job.request.args, env)
+        self._started(job, self._api.start_once(job_id, request, mark, stop=self._closed))
 
     def _adopt(self, job: RunnerJob) -> None:
         """Look for the execution of a job whose start was not seen to the end."""
-        found = self._find(job, job_id_of(job.request.image))
+        found = self._api.find_execution(
+            job_id_of(job.request.image), ExecutionMark(_JOB_ID, job.id)
+        )
         if found:
             self._started(job, found)
             return
@@ -140,38 +146,6 @@ class CloudRunJobs:
         if self._options.service_account:
             task["serviceAccount"] = self._options.service_account
         return {"taskCount": 1, "template": task}
-
-    def _run(self, job: RunnerJob, job_id: str) -> str:
-        """Start the execution; after an answer that tells nothing, look before trying again."""
-        env = dict(job.request.env) | {_JOB_ID: job.id, "WORKFLOWS_JOB_NAME": job.request.name}
-        override: Json = {"env": [{"name": name, "value": env[name]} for name in env]}
-        if job.request.args:
-            override["args"] = list(job.request.args)
-        for attempt in range(_TRIES):
-            try:
-                return self._api.run(job_id, {"containerOverrides": [override]})
-            except TransientError as error:
-                asked = getattr(error, "wait_s", None)
-                self._closed.wait(min(0.5 * 2**attempt, 8) if asked is None else asked)
-                found = self._find(job, job_id)
-                if found:
-                    return found
-                if attempt == _TRIES - 1 or self._closed.is_set():
-                    raise
-        raise AssertionError  # the loop returns or raises
-
-    def _find(self, job: RunnerJob, job_id: str) -> str:
-        """The name of the execution that carries this job's id; empty: there is none."""
-        try:
-            executions = self._api.executions(job_id)
-        except RequestRefused:  # no such job
-            return ""
-        for execution in executions:
-            containers = execution.get("template", {}).get("containers") or [{}]
-            for one in containers[0].get("env") or []:
-                if one.get("name") == _JOB_ID and one.get("value") == job.id:
-                    return str(execution["name"])
-        return ""
 
     # --- watching ----------------------------------------------------------------------------
 
@@ -252,7 +226,7 @@ def job_id_of(image: str) -> str:
 
 def verdict(execution: Json) -> tuple[RunnerJobState, str]:
     """What the conditions of an execution mean for the job, and their message."""
-    ended, message = cloud_run.execution_outcome(execution)
+    ended, message = executions.execution_outcome(execution)
     if ended:
         return RunnerJobState[ended.upper()], message
     return (RunnerJobState.LOADING if execution.get("startTime") else RunnerJobState.QUEUED), ""

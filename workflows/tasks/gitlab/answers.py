@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import html
 import json
-import math
 import re
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from workflows.core.errors import (
@@ -23,6 +21,7 @@ from workflows.core.errors import (
     ResourceNotFound,
     WorkflowsError,
 )
+from workflows.core.http_status import http_date_s, is_transient, retry_after_s
 from workflows.core.redaction import redact
 
 if TYPE_CHECKING:
@@ -33,7 +32,6 @@ Json = dict[str, Any]
 
 MAX_WAIT_S = 30.0
 _WORDS = 500
-_LATER = {408, 429}
 _KINDS: dict[int, tuple[type[WorkflowsError], str]] = {
     401: (AuthenticationFailed, "check GITLAB_TOKEN: it may be wrong, expired or revoked"),
     403: (AccessDenied, "give the token the scope api, and its user a higher role in the project"),
@@ -48,9 +46,10 @@ def failure(
     """The error that an answer of 400 or above is. `asked` is the method and the path."""
     what = redact(f"GitLab answered {status} to {asked}")
     why = words(body)
-    if status in _LATER or status >= 500:  # noqa: PLR2004 - HTTP's own number
+    if is_transient(status):
         later = RemoteUnavailable(what, why=why, fix="try again later")
-        later.wait_s = retry_after(headers.get("Retry-After"), now)
+        header = headers.get("Retry-After")
+        later.wait_s = retry_after_s(header, now=now.timestamp(), longest_s=MAX_WAIT_S)
         return later
     kind, fix = _KINDS.get(status, (RequestRefused, ""))
     return kind(what, why=why, fix=fix)
@@ -83,27 +82,10 @@ def _flat(said: Any, depth: int = 3) -> str:
     return str(said)
 
 
-def retry_after(value: str | None, now: datetime) -> float | None:
-    """Seconds to wait, from 0 to 30, from a number or an HTTP date; None where there is neither."""
-    if not value:
-        return None
-    try:
-        seconds = float(value)
-    except ValueError:
-        moment = http_date(value)
-        if moment is None:
-            return None
-        seconds = (moment - now).total_seconds()
-    return None if math.isnan(seconds) else min(max(seconds, 0.0), MAX_WAIT_S)
-
-
 def http_date(value: str | None) -> datetime | None:
     """The time in a header such as Date, in UTC; None if it is none."""
-    try:
-        moment = parsedate_to_datetime(value or "")
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
-    except (ValueError, TypeError, OverflowError):
-        return None
+    seconds = http_date_s(value)
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
 
 
 def moment(text: Any) -> datetime:

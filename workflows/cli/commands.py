@@ -9,7 +9,6 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import workflows
 from workflows.cli import agent, catalog, flags, output, task_runner
 from workflows.cli.local import stack as local_stack
 
@@ -49,7 +48,7 @@ def top_parser(flows: tuple[Flow, ...] = ()) -> flags.Parser:
         " request.",
         epilog=EPILOG,
     )
-    top.add_argument("--version", action="version", version=f"workflows {workflows.__version__}")
+    top.add_argument("--version", action=flags.VersionFlag)
     groups = {"": top.add_subparsers(metavar="COMMAND", title="commands", dest="command")}
     run = groups[""].add_parser("run", help="run a flow", description="Run a flow.")
     names = run.add_subparsers(metavar="FLOW", title="flows", dest="flow")

@@ -13,6 +13,8 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
 
+import workflows
+from workflows.cli import output
 from workflows.core.config.choices import PrefectMode
 from workflows.core.config.declare import Kind, shown_value
 from workflows.core.config.settings import load
@@ -53,6 +55,23 @@ class Parser(argparse.ArgumentParser):
         raise CommandLineInvalid(message, fix=f"see `{self.prog} --help`")
 
 
+class VersionFlag(argparse.Action):
+    """Prints the version and ends; only then is the package's metadata read, which takes 20 ms."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str, **_: Any) -> None:
+        text = "Print the version and end."
+        super().__init__(option_strings, dest, nargs=0, default=argparse.SUPPRESS, help=text)
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> NoReturn:
+        """Print `workflows VERSION`.
+
+        Raises:
+            SystemExit: always, with 0.
+        """
+        output.say(f"workflows {workflows.__version__}")
+        parser.exit()
+
+
 def flag_name(field_name: str) -> str:
     """`git_url` -> `--git-url`."""
     return "--" + field_name.replace("_", "-")
@@ -67,6 +86,7 @@ class Flag:
     description: str
     default: str | None
     other_names: tuple[str, ...] = ()
+    choices: tuple[str, ...] = ()
 
     @property
     def shown_default(self) -> str:
@@ -101,6 +121,7 @@ def flags_of_values(values: type[Values]) -> list[Flag]:
             one.description,
             None if one.required else shown_value(one.default),
             one.other_names,
+            one.choices,
         )
         for name, one in values.declared().items()
     ]
@@ -115,12 +136,14 @@ def add_parameter_flags(
     A flag that is not given has the value None.
     """
     for flag in flags:
-        suffix = "required" if flag.default is None else f"default: {flag.default}"
+        suffix = " (required)" if flag.default is None else f" (default: {flag.default})"
+        if flag.default in {"none", "()"}:  # the description says what happens without it
+            suffix = ""
         names = [flag_name(one) for one in (flag.parameter, *flag.other_names)]
         options: dict[str, Any] = {
             "dest": flag.parameter,
             "default": None,
-            "help": f"{flag.description} ({suffix})".replace("%", "%%"),
+            "help": f"{flag.description}{suffix}".replace("%", "%%"),
         }
         if refuse_missing and flag.default is None:
             options["required"] = True
@@ -128,7 +151,8 @@ def add_parameter_flags(
             parser.add_argument(*names, action=argparse.BooleanOptionalAction, **options)
         else:
             action = "append" if flag.kind is Kind.LIST else "store"
-            metavar = flag.parameter.rsplit("_", 1)[-1].upper()
+            choices = ",".join(flag.choices)
+            metavar = f"{{{choices}}}" if choices else flag.parameter.rsplit("_", 1)[-1].upper()
             parser.add_argument(*names, metavar=metavar, action=action, **options)
 
 

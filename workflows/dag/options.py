@@ -18,10 +18,11 @@ from workflows.core.config.declare import (
 )
 from workflows.core.config.settings import RUN_ID
 from workflows.core.errors import ParametersInvalid
-from workflows.dag.engine.poll_schedule import BASE_S, PollIntervals
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from workflows.dag.engine.poll_schedule import PollIntervals
 
 _SHORTEST_S = 0.05  # a fixed interval of 0 means as often as possible, not a busy loop
 
@@ -98,10 +99,14 @@ class DagRunOptions(Values):
 
 def pace(poll_interval_s: float | None, fixed_s: float | None) -> PollIntervals:
     """When to poll jobs: the first interval, unless all of them are fixed."""
+    from workflows.dag.engine import poll_schedule  # noqa: PLC0415 - `--help` does without it
+
     if fixed_s is not None:
         fixed_s = max(fixed_s, _SHORTEST_S)
-    base_s = BASE_S if poll_interval_s is None else poll_interval_s
-    return PollIntervals(base_s=max(base_s, 0.001), fixed_s=fixed_s, floor_s=fixed_s or 0.0)
+    base_s = poll_schedule.BASE_S if poll_interval_s is None else poll_interval_s
+    return poll_schedule.PollIntervals(
+        base_s=max(base_s, 0.001), fixed_s=fixed_s, floor_s=fixed_s or 0.0
+    )
 
 
 def dag_params(given: Sequence[str]) -> dict[str, str]:

@@ -16,7 +16,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import workflows
 from workflows.core import process
 from workflows.core.config import environment
 from workflows.core.prefect.server import BATCH_SETTINGS
@@ -33,7 +32,6 @@ from workflows.task_runner import ImageMap, Processes, TaskRunner
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-_ROOT = Path(workflows.__file__).resolve().parent.parent
 _START_S = 120
 _CLOUD = "projects/demo-project"
 TOPIC = f"{_CLOUD}/topics/workflows"
@@ -46,7 +44,7 @@ _CHECK = "python3 -m unittest"
 
 @dataclass(frozen=True, slots=True)
 class StackPart:
-    """One server: what it is called, where it answers, and what to do with it."""
+    """One server: its name, its URL, and a hint on how to use it."""
 
     name: str
     url: str
@@ -55,7 +53,7 @@ class StackPart:
 
 @dataclass(slots=True)
 class Stack:
-    """What runs. `variables` let a client or the `workflows` command talk to it."""
+    """A running stack. Clients and `workflows` need `variables` in their environment to use it."""
 
     folder: Path
     cloud_run: CloudRunServer
@@ -68,13 +66,15 @@ class Stack:
         return self.folder / "logs"
 
     def add(self, name: str, url: str, hint: str = "") -> None:
-        """Note a part that answers."""
+        """Add a server to the list of parts."""
         self.parts.append(StackPart(name, url, hint))
 
 
 @contextmanager
 def running_stack(folder: Path, flows: Sequence[str], *, prefect: bool = False) -> Iterator[Stack]:
-    """Start every part below `folder`, with a Cloud Run job for each flow; all end with the block.
+    """Start every part, with a Cloud Run job for each flow; all of them end with the block.
+
+    Their files and logs are below `folder`.
 
     Raises:
         RuntimeError: a part did not start; its log says why.
@@ -120,7 +120,7 @@ def running_stack(folder: Path, flows: Sequence[str], *, prefect: bool = False) 
 
 
 def _gitlab(opened: ExitStack, up: Stack) -> tuple[GitLabServer, str, Hook]:
-    """The demo project, with a bot of our own and a signed webhook that is not yet switched on."""
+    """The demo project with a bot and a signed webhook; the webhook has no URL yet."""
     lab = GitLabServer(up.folder / "gitlab")
     made = demo.fill(lab)
     bot = lab.create_user(_BOT)
@@ -146,7 +146,7 @@ def _pubsub(opened: ExitStack, up: Stack) -> str:
 
 
 def _catalog(flows: Sequence[str], cloud_url: str) -> dict[str, str]:
-    """Where the job of each flow is, for whoever starts executions."""
+    """The variables by which a flow's job is found, for the functions and for `run_dag`."""
     return {
         "WORKFLOW_JOBS": json.dumps({flow: _job(flow) for flow in flows}),
         "WORKFLOWS_PROJECT": "demo-project",
@@ -155,7 +155,7 @@ def _catalog(flows: Sequence[str], cloud_url: str) -> dict[str, str]:
     }
 
 
-def _functions(  # noqa: PLR0913, PLR0917 - what they are wired to
+def _functions(  # noqa: PLR0913, PLR0917 - one argument for each part that it connects
     opened: ExitStack,
     up: Stack,
     staged: Path,
@@ -206,7 +206,7 @@ def _prefect(opened: ExitStack, up: Stack) -> str:
     return api
 
 
-def _start(  # noqa: PLR0913, PLR0917 - one process
+def _start(  # noqa: PLR0913, PLR0917 - what a process needs
     opened: ExitStack,
     up: Stack,
     name: str,
@@ -215,7 +215,7 @@ def _start(  # noqa: PLR0913, PLR0917 - one process
     port: int,
     cwd: Path | None = None,
 ) -> None:
-    """A process beside us, once it listens."""
+    """Start a child process and return when it listens at its port."""
     log = up.logs / f"{name}.log"
     child = opened.enter_context(process.background(args, env=env, cwd=cwd, log=log))
     deadline = time.monotonic() + _START_S

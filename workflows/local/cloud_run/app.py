@@ -1,4 +1,4 @@
-"""The part of the v2 API that has to do with jobs: routes, permissions, operations, pages."""
+"""The part of the v2 API that is about jobs: routes, permissions, operations, pages."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _logger = logging.getLogger(__name__)
 
 
 class _Call(NamedTuple):
-    """One request, taken apart."""
+    """One request, parsed."""
 
     path: Mapping[str, str]
     query: Mapping[str, str]
@@ -109,7 +109,7 @@ class JobsApi:
         raise CloudRunApiError(404, f"The requested URL {path} was not found on this server.")
 
     def _admit(self, call: _Call, permission: str) -> None:
-        """Refuse who lacks the permission; before anything is looked for, as Google does."""
+        """Refuse a caller without the permission, before looking up the resource."""
         grants = self._cloud.grants
         if not grants:
             return
@@ -245,14 +245,14 @@ class JobsApi:
     # --- operations --------------------------------------------------------------------------
 
     def _done(self, call: _Call, kind: str, resource: Json) -> Json:
-        """An operation that is over at once."""
+        """An operation that is done already."""
         typed = {"@type": _TYPE + kind, **resource}
         return self._kept(
             call, lambda name: {"name": name, "metadata": typed, "done": True, "response": typed}
         )
 
     def _pending(self, call: _Call, kind: str, execution: CloudRunExecution) -> Json:
-        """An operation that is over when the execution is; a failed one ends in an error."""
+        """An operation that is done when the execution is; a failed execution makes it an error."""
 
         def shown(name: str) -> Json:
             typed = {"@type": _TYPE + kind, **self._shown(execution)}

@@ -63,7 +63,7 @@ class CloudRunExecution:
         self._lock = threading.Lock()
         self._stops: list[supervised.StopRequest] = []
 
-    # --- what became of it -------------------------------------------------------------------
+    # --- outcome -----------------------------------------------------------------------------
 
     @property
     def state(self) -> str:
@@ -76,11 +76,11 @@ class CloudRunExecution:
 
     @property
     def exit_codes(self) -> list[int]:
-        """Of every attempt of every task; negative is a signal."""
+        """Exit codes of every attempt of every task; a negative one is the number of a signal."""
         return [code for task in self.tasks for code in task.exit_codes]
 
     def log(self, index: int = 0) -> str:
-        """What a task wrote, all attempts one after another."""
+        """The output of a task, of all attempts in order."""
         return supervised.log_tail(self._log_file(index))
 
     def _log_file(self, index: int) -> Path:
@@ -162,11 +162,11 @@ class CloudRunExecution:
         )
 
     def cancel(self) -> None:
-        """SIGTERM to every task, SIGKILL after the grace; no attempt begins any more."""
+        """Send SIGTERM to every task, and SIGKILL after the grace; no further attempt begins."""
         self._stop(self._grace_s)
 
     def close(self) -> None:
-        """The same, in a hurry: the stand-in ends."""
+        """Cancel with a grace of one second at most, because the server stops."""
         self._stop(min(self._grace_s, _CLOSE_GRACE_S))
 
     def _stop(self, grace_s: float) -> None:
@@ -226,7 +226,7 @@ class CloudRunExecution:
 
     @property
     def failure(self) -> str:
-        """The sentence about the first task that failed."""
+        """The message about the first task that failed; empty if none did."""
         failed = [task for task in self.tasks if task.state == "failed"]
         if not failed:
             return ""

@@ -1,7 +1,7 @@
-"""A job as the API keeps it, and what one execution of it takes from its template and overrides.
+"""A job as the API stores it, and what one execution reads from its template and overrides.
 
-The template is kept as it was sent, so that nothing a client set is lost; what is needed to run
-it is read from there. Nothing runs here.
+The template is stored as it was sent, so that no field of a client is lost.
+Nothing runs here.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _CONTAINER_OVERRIDES = {"name", "args", "env", "clearArgs"}
 
 
 def now() -> str:
-    """This moment as the API writes it."""
+    """The time now, in the format of the API."""
     return datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
@@ -98,12 +98,12 @@ class CloudRunJob:
         return found | ({"latestCreatedExecution": self.latest} if self.latest else {})
 
     def spec(self, overrides: Json | None = None) -> ExecutionSpec:
-        """What an execution runs: `args` are replaced, `env` is merged, the rest is replaced.
+        """What an execution runs: an override of `env` is merged, any other one replaces.
 
         An empty list of args is no override (`clearArgs` is).
 
         Raises:
-            ApiError: 400, for an override that there is none of, or a value that is not allowed.
+            ApiError: 400, for an unknown override or a value that is not allowed.
         """
         template = copy.deepcopy(self.template)
         found = overrides or {}

@@ -1,4 +1,4 @@
-"""What the API says when it refuses: Google's `{"error": {code, message, status}}`."""
+"""Error answers of the API: Google's `{"error": {code, message, status}}`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _STATUSES = {
 
 
 class CloudRunApiError(Exception):
-    """An answer instead of the one asked for; raised anywhere below a handler."""
+    """An error answer of the API; raised by a handler or by what it calls."""
 
     def __init__(self, code: int, message: str, status: str = "") -> None:
         super().__init__(message)
@@ -36,7 +36,7 @@ class CloudRunApiError(Exception):
 
 
 def fault_response(code: int, retry_after: str | None) -> Response:
-    """The answer of a fault rule, in the API's own shape."""
+    """The answer of an injected fault, in the format of the API."""
     headers = {"Retry-After": retry_after} if retry_after is not None else {}
     message = "The service is currently unavailable."
     if code == 429:  # noqa: PLR2004 - Too Many Requests
@@ -55,5 +55,5 @@ def resource_not_found(kind: str, name: str, place: tuple[str, str]) -> CloudRun
 
 
 def invalid_argument(message: str) -> CloudRunApiError:
-    """400."""
+    """400: a value of the request is wrong; the text says which."""
     return CloudRunApiError(400, message)

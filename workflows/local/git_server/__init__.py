@@ -1,1 +1,1 @@
-"""A git server over HTTP."""
+"""A git server over HTTP, with GitLab's access rules."""

@@ -1,6 +1,6 @@
 """Real git over HTTP the way GitLab answers it: `git http-backend` behind Starlette.
 
-`GitHttp` is the ASGI app; who may do what, and where a repository lies, it asks its `Backend`.
+`GitHttp` is the ASGI app; it asks an `AccessControl` who may do what and where repositories are.
 `GitServer` is a complete small server with its own accounts and projects.
 Bodies are streamed both ways, so the size of a push or a clone does not matter.
 """
@@ -57,7 +57,7 @@ _INIT_TIMEOUT_S = 30.0
 _MAX_STDERR = 4_000
 _COMMITTER = "committer GitLab <gitlab@localhost> 1735689600 +0000"
 _PROJECT_PATH = re.compile(r"\w[\w.-]*(/\w[\w.-]*)+")
-# Given by environment rather than written to each repository, so any bare repository will do.
+# Passed in the environment, not written to the repository, so any bare repository can be served.
 _CONFIG = {
     "http.uploadpack": "true",
     "http.receivepack": "true",
@@ -66,7 +66,7 @@ _CONFIG = {
     "uploadpack.allowAnySHA1InWant": "true",
     "receive.advertisePushOptions": "true",
     "core.compression": "0",  # over loopback it costs more than it saves
-    "receive.autogc": "false",  # nothing may go on after the answer
+    "receive.autogc": "false",  # no process may outlive the answer
     "safe.directory": "*",  # a mounted volume may belong to somebody else
 }
 
@@ -96,7 +96,7 @@ class GitHttp:
             await _relay(env, receive, send, partial(_tell, answer, report))
 
     def _admit(self, request: Request, call: GitRequest) -> Access | Response:
-        """GitLab's order: wrong credentials, then what may be seen, then what may be done."""
+        """Check in GitLab's order: credentials, visibility of the project, then the action."""
         user = None
         if "authorization" in request.headers:
             credentials = basic_credentials(request.headers["authorization"])
@@ -134,7 +134,7 @@ class GitHttp:
 
 
 def _git_environment(config: Mapping[str, str]) -> dict[str, str]:
-    """A git that nobody's configuration reaches but this one, and that speaks English."""
+    """The environment of a git that reads no configuration but this and writes English."""
     pairs = {"GIT_CONFIG_COUNT": str(len(config))}
     for number, (key, value) in enumerate(config.items()):
         pairs |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}
@@ -169,7 +169,7 @@ async def _feed(stdin: StreamWriter, receive: Receive) -> None:
     """Pass the request body on; returns when the client has hung up."""
     while (message := await receive())["type"] != "http.disconnect":
         if stdin.is_closing():
-            continue  # git has heard enough; the client may finish its sentence
+            continue  # git has closed its input; the rest of the body is dropped
         with suppress(BrokenPipeError, ConnectionResetError):
             stdin.write(message.get("body", b""))
             await stdin.drain()
@@ -198,7 +198,7 @@ async def _answer(
 
 
 def _tell(access: Access, report: Path | None) -> None:
-    """Hand on what the post-receive hook wrote; after a declined push it wrote nothing."""
+    """Call `on_push` with the refs that the post-receive hook wrote; a declined push wrote none."""
     if access.on_push and report and report.exists():
         lines = [line.split(" ") for line in report.read_text(encoding="utf-8").split("\n")[:-1]]
         options = tuple(" ".join(line[1:]) for line in lines if line[0] == "option")
@@ -213,7 +213,7 @@ async def _cgi_headers(stdout: StreamReader) -> AsyncIterator[tuple[bytes, bytes
 
 
 async def _last_bytes(pipe: StreamReader) -> bytes:
-    """Read to the end, so that nobody blocks on a full pipe, and keep the end."""
+    """Read all, so that git never blocks on a full pipe, and return the last bytes."""
     kept = b""
     while chunk := await pipe.read(_CHUNK):
         kept = (kept + chunk)[-_MAX_STDERR:]
@@ -277,10 +277,10 @@ class _Project:
 
 
 class GitServer:
-    """A git server with accounts and projects of its own, for `serving.serve(server.app)`.
+    """A git server with accounts and projects of its own, for `serve_app(server.app)`.
 
-    `faults` are set to make it fail, `requests` tells what it was asked, `pushed` which refs
-    pushes changed.
+    Set `faults` to make it fail. `requests` lists the requests, `pushed` the refs that pushes
+    changed.
     """
 
     def __init__(
@@ -344,12 +344,12 @@ class GitServer:
         self._projects[path].levels[user] = level
 
     def identify(self, user: str, token: str) -> str | None:
-        """Part of `Backend`: any user name will do, the token counts."""
+        """Part of `AccessControl`: the token decides; the user name only must not be empty."""
         account = self._accounts.get(token)
         return account.user if account and user else None
 
     def authorise(self, path: str, user: str | None, service: Service) -> Access | GitRefusal:
-        """Part of `Backend`."""
+        """Part of `AccessControl`: the access that a user has to the project at `path`."""
         project = self._projects.get(path)
         if project is None:
             return GitRefusal(404, NOT_FOUND)

@@ -1,4 +1,4 @@
-"""GitLab's contract for git over HTTP: which requests exist, who may do what, in which words.
+"""GitLab's rules for git over HTTP: which requests exist, who may do what, and its error texts.
 
 The decisions before git runs are pure functions. The ones that need the pushed commits are made
 by a `pre-receive` hook, a small POSIX shell script that gets the rules in its environment.
@@ -42,8 +42,8 @@ _ROUTE = re.compile(
     r"/(?P<path>.+?)(?P<suffix>\.git)?/(?P<verb>info/refs|git-upload-pack|git-receive-pack)"
 )
 _SERVICES = ("git-upload-pack", "git-receive-pack")
-# Characters no branch name can have: a pattern with one of them protects nothing, and the shell
-# would read some of them as wildcards of its own. GitLab knows `*` only.
+# Characters that no branch name can have. A pattern with one of them protects nothing, and the
+# shell of the hook would read some of them as wildcards; GitLab has `*` only.
 _NEVER_IN_A_BRANCH = re.compile(r"[\x00-\x20\x7f?\[\\^~:]")
 
 
@@ -126,7 +126,7 @@ class Access:
 
 
 class AccessControl(Protocol):
-    """What `GitHttp` asks its owner. Called in the event loop: no waiting here."""
+    """Decides who may fetch and push. Called in the event loop, so it must not block."""
 
     def identify(self, user: str, token: str) -> str | None:
         """The user name behind these credentials, or None when they are wrong."""
@@ -134,12 +134,12 @@ class AccessControl(Protocol):
     def authorise(self, path: str, user: str | None, service: Service) -> Access | GitRefusal:
         """What `user` (None: anonymous) gets for the project at `path`, given without `.git`.
 
-        Whatever anonymous users are refused with, they are told 401.
+        An anonymous user whom this refuses is answered with 401.
         """
 
 
 class GitRequest(NamedTuple):
-    """A request for git: the project path without `.git`, and what is wanted from it."""
+    """A request for git: the project path without `.git`, the service, and the end of the URL."""
 
     path: str
     service: Service
@@ -147,7 +147,10 @@ class GitRequest(NamedTuple):
 
 
 def parse_git_request(request: Request) -> GitRequest | Response:
-    """What is asked for. The raw path is read, because `%2F` is no separator."""
+    """Parse a request, or return the answer to one that is not git's.
+
+    The raw path is read, because `%2F` does not separate parts.
+    """
     root = quote(request.scope.get("root_path", ""))
     raw = request.scope["raw_path"].decode("latin-1").removeprefix(root)
     match = _ROUTE.fullmatch(raw)
@@ -164,7 +167,7 @@ def parse_git_request(request: Request) -> GitRequest | Response:
 
 
 def _advertisement(request: Request, path: str, moved: str) -> GitRequest | Response:
-    """The first request of every fetch and push; without `.git` it is sent to where that is."""
+    """The first request of every fetch and push; one without `.git` is redirected."""
     services = parse_qs(request.url.query).get("service", [])
     if request.method not in ("GET", "HEAD") or len(services) != 1 or services[0] not in _SERVICES:
         return _not_found()
@@ -197,7 +200,7 @@ def basic_credentials(header: str) -> tuple[str, str] | None:
 
 
 def git_unauthorized() -> Response:
-    """The same answer whether or not the project exists."""
+    """401; the same whether or not the project exists."""
     return PlainTextResponse(UNAUTHORISED, 401, {"WWW-Authenticate": 'Basic realm="GitLab"'})
 
 

@@ -62,7 +62,7 @@ class DemoProject:
 
 
 def fill(lab: GitLabState) -> DemoProject:
-    """Make the private demo project; whoever opens the pages is its Developer dave."""
+    """Create the private demo project; the pages are shown as its Developer dave."""
     project = lab.create_project(PROJECT, files=FILES)
     tokens = []
     people = (("mona", MAINTAINER), ("dave", DEVELOPER), ("rita", REPORTER))

@@ -1,4 +1,4 @@
-"""The GitLab as something to start: API, git, pages and webhooks on one port of 127.0.0.1."""
+"""Start the embedded GitLab: API, git, pages and webhooks on one port of 127.0.0.1."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ _GIT = re.compile(r"/(info/refs|git-upload-pack|git-receive-pack)$")
 
 
 class GitLabServer(GitLabState):
-    """A GitLab with its doors. `faults` hit whatever comes next, `fault_rules` chosen requests.
+    """A GitLab with its server. `faults` hold for the next requests, `fault_rules` for chosen ones.
 
-    `requests` tells what was asked. With `sub_path` ("/gitlab") everything lies below that.
+    `requests` lists the requests. With `sub_path` ("/gitlab") every URL begins with that.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class GitLabServer(GitLabState):
                 self.outbox.stop()
 
     def wait_for_webhooks(self) -> None:
-        """Return once every webhook fired so far was answered or failed."""
+        """Return when every webhook queued so far was answered or has failed."""
         self.outbox.wait()
 
     async def _dispatch(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 _BYTES_PER_TOKEN = 4  # a rough guess where a recording does not say
 
-# What changes from run to run though the question is the same. The order matters.
+# What differs from run to run in equal prompts, and its replacement. The order matters.
 _CHANGING = (
     (re.compile(r"https?://(?:127\.0\.0\.1|localhost)(?::\d+)?"), "<server>"),
     (
@@ -42,7 +42,7 @@ class ChatRequestInvalid(Exception):
 
 @dataclass(frozen=True)
 class ChatRequest:
-    """One request. `asked` is what the user's side said; `said` the whole talk but the system's."""
+    """One request. `asked`: the texts of the user; `said`: all texts but those of the system."""
 
     model: str
     stream: bool
@@ -53,13 +53,13 @@ class ChatRequest:
 
     @property
     def sha256(self) -> str:
-        """What a recording of this very question is found by."""
+        """Hash of the whole conversation; a recording may name it."""
         return hashlib.sha256(self.said.encode()).hexdigest()
 
 
 @dataclass(frozen=True)
 class ChatAnswer:
-    """What the model says: text in the pieces it is streamed in, and the tools it calls.
+    """An answer of the model: text in the pieces that are streamed, and the tools to call.
 
     A tool call is `{"name": …, "arguments": JSON text}`.
     """
@@ -70,12 +70,12 @@ class ChatAnswer:
 
     @property
     def text(self) -> str:
-        """All of it."""
+        """The whole text."""
         return "".join(self.chunks)
 
     @property
     def finish_reason(self) -> str:
-        """OpenAI's word for why the model stopped."""
+        """Why the model stopped, in OpenAI's terms."""
         return "tool_calls" if self.tool_calls else "stop"
 
 
@@ -124,7 +124,7 @@ def _messages(data: Any) -> list[Json]:
 
 
 def _text(message: Json) -> str:
-    """The words of a message: a string, or the text parts of a list; tool calls by name."""
+    """The text of a message: a string, or the text parts of a list; then its tool calls."""
     content = message.get("content")
     if isinstance(content, list):
         content = "\n".join(str(part.get("text", "")) for part in content if isinstance(part, dict))
@@ -138,7 +138,7 @@ def _text(message: Json) -> str:
 
 
 def completion_body(asked: ChatRequest, answer: ChatAnswer, number: int) -> Json:
-    """The answer in one piece."""
+    """The body of an answer that is not streamed."""
     message: Json = {"role": "assistant", "content": answer.text or None}
     if answer.tool_calls:
         message["tool_calls"] = _tool_calls(answer.tool_calls)
@@ -168,7 +168,7 @@ def answer_events(asked: ChatRequest, answer: ChatAnswer, number: int) -> Iterat
 
 
 def token_usage(asked: ChatRequest, answer: ChatAnswer) -> dict[str, int]:
-    """Tokens in, out and together: as recorded, else guessed from the lengths."""
+    """Numbers of tokens: as recorded, else estimated from the lengths."""
     told = answer.usage
     tokens_in = told.get("prompt_tokens", len(asked.said) // _BYTES_PER_TOKEN + 1)
     tokens_out = told.get("completion_tokens", len(answer.text) // _BYTES_PER_TOKEN + 1)
@@ -180,7 +180,7 @@ def token_usage(asked: ChatRequest, answer: ChatAnswer) -> dict[str, int]:
 
 
 def error_body(message: str, code: str, kind: str = "invalid_request_error") -> Json:
-    """An error as OpenAI words it."""
+    """An error in OpenAI's format."""
     return {"error": {"message": message, "type": kind, "param": None, "code": code}}
 
 

@@ -1,4 +1,4 @@
-"""Asks a real endpoint, passes on what it says as it comes, and records it once it is whole."""
+"""Forwards a request to a real endpoint, streams the answer, and records it once complete."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class UpstreamFailed(Exception):
 
 
 class Relay:
-    """The way to one endpoint. What it answers with another status than 200 is not recorded."""
+    """Forwards to one endpoint. Answers with another status than 200 are not recorded."""
 
     def __init__(self, base_url: str, key: str, recordings: Recordings) -> None:
         self._url = base_url.rstrip("/") + "/chat/completions"
@@ -39,7 +39,7 @@ class Relay:
     ) -> tuple[int, str | None, AsyncIterator[bytes]]:
         """Forward a request; returns status, media type and the body as it comes.
 
-        An answer that breaks off does so for the client too, and is not recorded.
+        If the answer breaks off, the client's connection is cut, and nothing is recorded.
 
         Raises:
             UpstreamFailed: no connection.
@@ -76,7 +76,7 @@ class Relay:
 
 
 def _heard(text: str, *, streamed: bool) -> ChatAnswer | None:
-    """The answer a body holds, or None if it is not whole."""
+    """The answer in a body, or None if the body is incomplete."""
     try:
         if streamed:
             lines = (line[5:].strip() for line in text.splitlines() if line.startswith("data:"))

@@ -1,4 +1,4 @@
-"""Recorded answers on disk: one small JSON file each, found by prompt, written whole or not at all.
+"""Recorded answers on disk: one JSON file each, found by prompt, written atomically.
 
     {"when": {"contains": ["words of the prompt"]}, "answer": "text", "usage": {…}}
 
@@ -50,12 +50,12 @@ class Recording:
 
     @property
     def narrowness(self) -> tuple[bool, int]:
-        """Of two that fit, the greater one is meant."""
+        """Of several recordings that fit, the one with the greatest value is played."""
         return self.sha256 is not None, sum(map(len, self.contains))
 
 
 class Recordings:
-    """The recordings of a folder, in play. Safe to use from several threads."""
+    """The recordings of a folder, and how often each was played. Thread-safe."""
 
     def __init__(self, folder: Path) -> None:
         """Read every `*.json` of the folder; one that is not there yet holds none.
@@ -138,7 +138,7 @@ def _answer(data: Mapping[str, Any]) -> ChatAnswer:
 
 
 def _write_new(folder: Path, stem: str, data: Mapping[str, Any]) -> Path:
-    """A new file `STEM-N.json`, there at once as a whole."""
+    """Write a new file `STEM-N.json` atomically."""
     folder.mkdir(parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(prefix=".recording-", dir=folder)
     try:

@@ -1,6 +1,6 @@
-"""The model's two doors, `/v1/chat/completions` and `/v1/models`; what it says is recorded.
+"""The HTTP server of the recorded model: `/v1/chat/completions` and `/v1/models`.
 
-With an upstream, what is not recorded yet is asked there, passed on and recorded.
+With an upstream, a prompt without a recording is forwarded there, and the answer is recorded.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ MODELS = ("gpt-4o", "gpt-4o-mini", "recorded")
 
 @dataclass(frozen=True)
 class Upstream:
-    """A real endpoint to record from: its base URL (`…/v1`) and the key that opens it."""
+    """A real endpoint to record from: its base URL (`…/v1`) and its API key."""
 
     base_url: str
     key: str = field(repr=False)
@@ -50,7 +50,7 @@ class Upstream:
 
 @dataclass(frozen=True)
 class ReceivedRequest:
-    """One chat request that arrived: what the user's side said, normalised, and its headers."""
+    """One chat request that arrived: its prompt (normalised), headers and parsed body."""
 
     prompt: str
     headers: Mapping[str, str] = field(repr=False)

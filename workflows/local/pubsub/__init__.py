@@ -1,9 +1,9 @@
 """Pub/Sub on this machine: the real emulator where Google's SDK has it, else a stand-in.
 
 Both speak the same subset of REST on one port: topics, publish, subscriptions that push or are
-pulled from, acknowledgement deadlines, retries with a growing pause, dead letters. Neither knows
-rights or sends identity tokens with a push, and both forget everything when they stop. On top,
-the stand-in delivers twice when told to (`StandIn.duplicate_next`, `StandIn.redeliver`).
+pulled from, acknowledgement deadlines, retries with backoff, dead letters. Neither checks
+permissions or sends identity tokens with a push, and both lose their state when they stop.
+The stand-in can also deliver a message twice (`StandIn.duplicate_next`, `StandIn.redeliver`).
 """
 
 from workflows.local.pubsub.client import (

@@ -1,4 +1,4 @@
-"""Topics, subscriptions and what waits in them: the stand-in's state. No I/O, no thread."""
+"""Topics, subscriptions and their messages: the state of the stand-in. No I/O, no thread."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class PublishedMessage:
     published: str
 
     def body(self) -> Json:
-        """As pull and push write it; the twins with an underscore are the emulator's too."""
+        """The message as pull and push send it; the emulator has the names with underscores too."""
         found: Json = {"messageId": self.id, "message_id": self.id}
         found |= {"publishTime": self.published, "publish_time": self.published}
         if self.data:
@@ -66,7 +66,7 @@ class DeliveryPolicy:
 
 @dataclass
 class Subscription:
-    """What waits and what is out with somebody."""
+    """A subscription: messages that wait, and those delivered but not yet acknowledged (`out`)."""
 
     name: str
     policy: DeliveryPolicy
@@ -123,7 +123,7 @@ class Broker:
         self.changed.notify_all()
 
     def take(self, one: Subscription) -> HeldMessage | None:
-        """The next message that is due, now out until its deadline. Caller holds the lock."""
+        """The next message that is due; it counts as delivered now. Caller holds the lock."""
         now = time.monotonic()
         for ack_id, (held, deadline) in list(one.out.items()):
             if deadline <= now:
@@ -137,26 +137,26 @@ class Broker:
         return held
 
     def wait_s(self, one: Subscription) -> float:
-        """How long nothing can happen by itself, at most 1 s. Caller holds the lock."""
+        """Seconds until a message is due or a deadline passes, at most 1. Caller holds the lock."""
         times = [one.waiting[0].due] if one.waiting else []
         times += [deadline for _, deadline in one.out.values()]
         return max(0.0, min([1.0, *(due - time.monotonic() for due in times)]))
 
     def settle(self, one: Subscription, ack_id: str, *, acknowledged: bool) -> None:
-        """Be done with a message that is out, or have it come again; unknown ids are nothing."""
+        """Acknowledge a delivered message, or have it delivered again; unknown ids are ignored."""
         with self.changed:
             held, _ = one.out.pop(ack_id, (None, 0.0))
             if held is not None and not acknowledged:
                 self._failed(one, held)
 
     def extend(self, one: Subscription, ack_id: str, seconds: float) -> None:
-        """Move the deadline of a message that is out."""
+        """Move the acknowledgement deadline of a delivered message to `seconds` from now."""
         with self.changed:
             if ack_id in one.out:
                 one.out[ack_id] = (one.out[ack_id][0], time.monotonic() + seconds)
 
     def _failed(self, one: Subscription, held: HeldMessage) -> None:
-        """Later again, or to the dead letters. Caller holds the lock."""
+        """Deliver again after a pause, or move to the dead letters. Caller holds the lock."""
         policy = one.policy
         if policy.dead_letter_topic in self.topics and held.attempt >= policy.max_attempts:
             project, name = one.name.split("/")[1::2]
@@ -173,12 +173,12 @@ class Broker:
         self._put(one, held)
 
     def backlog(self) -> int:
-        """How many messages wait in or are out of push subscriptions."""
+        """How many messages of push subscriptions are not yet acknowledged."""
         with self.changed:
             pushing = [one for one in self.subscriptions.values() if one.policy.endpoint]
             return sum(len(one.waiting) + len(one.out) for one in pushing)
 
 
 def ack_id_of(held: HeldMessage) -> str:
-    """A new one for each attempt, as in the cloud: a late acknowledgement is nothing."""
+    """The ack id of one delivery; a new one each time, so a late acknowledgement has no effect."""
     return f"{held.number}-{held.attempt}"

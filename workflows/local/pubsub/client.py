@@ -1,4 +1,4 @@
-"""The few calls that set up a Pub/Sub on this machine and look into it. Not for Google's own."""
+"""Calls that set up a Pub/Sub on this machine and read from it. Not for Google's service."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def pull(url: str, subscription: str, *, limit: int = 100) -> list[PulledMessage
 
 
 def acknowledge(url: str, subscription: str, pulled: list[PulledMessage]) -> None:
-    """Be done with these messages."""
+    """Acknowledge these messages, so that they are not delivered again. Idempotent."""
     if pulled:
         body = {"ackIds": [one.ack_id for one in pulled]}
         _ask("POST", f"{url}/v1/{subscription}:acknowledge", body)

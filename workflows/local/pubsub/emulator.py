@@ -1,4 +1,4 @@
-"""Google's own Pub/Sub emulator, as a child process; the SDK's folder has it, Java runs it."""
+"""Google's Pub/Sub emulator as a child process: a jar of the Cloud SDK, run by Java."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _SDKS = (
 
 
 class Emulator(NamedTuple):
-    """What is needed to run it."""
+    """The paths that are needed to run the emulator."""
 
     java: str
     jar: Path
@@ -40,7 +40,7 @@ class Emulator(NamedTuple):
 def find_emulator() -> Emulator | None:
     """The emulator of the SDK that `gcloud` on PATH belongs to, or in a usual place, with a Java.
 
-    None: one of the two is missing. Starts nothing and asks nobody.
+    None: one of the two is missing. No process is started.
     """
     java = shutil.which("java")
     gcloud = shutil.which("gcloud")
@@ -72,7 +72,7 @@ def running_emulator(found: Emulator, folder: Path, *, port: int = 0) -> Iterato
         free.bind((HOST, port))
         port = free.getsockname()[1]
     log = folder / "pubsub-emulator.log"
-    # the JVM would take its sizes from the whole machine, and two threads of it to look for them
+    # Small limits: by default the JVM takes them from the size of the machine.
     args = [found.java, "-Xmx512m", "-XX:TieredStopAtLevel=1", "-jar", str(found.jar)]
     env = environment.for_child({"HOME": str(folder)}.items())
     with process.background([*args, f"--host={HOST}", f"--port={port}"], env=env, log=log) as child:

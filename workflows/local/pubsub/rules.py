@@ -1,4 +1,4 @@
-"""What Pub/Sub takes and what it refuses: names, sizes, durations. Pure."""
+"""Which names, sizes and durations Pub/Sub accepts. Pure."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class InvalidArgument(Exception):
 
 
 def check_name(name: str, pattern: re.Pattern[str]) -> None:
-    """Refuse a name that is none."""
+    """Refuse an invalid resource name."""
     if not pattern.fullmatch(name):
         raise InvalidArgument(f"Invalid resource name given (name={name}).")
 
@@ -57,7 +57,11 @@ def _check_attributes(attributes: Any) -> None:
 
 
 def policy_of(body: Any) -> DeliveryPolicy:
-    """How a subscription of this configuration delivers."""
+    """How a subscription with this configuration delivers.
+
+    Raises:
+        InvalidArgument: a value is out of its range.
+    """
     check_name(str(body.get("topic")), TOPIC)
     deadline = body.get("ackDeadlineSeconds") or _ACK_S[0]
     if not isinstance(deadline, int) or not _ACK_S[0] <= deadline <= _ACK_S[1]:

@@ -1,4 +1,4 @@
-"""Pub/Sub as something to start, whichever of the two it is."""
+"""Start a Pub/Sub on this machine: the emulator if it is installed, else the stand-in."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ class PubSubKind(StrEnum):
 
 
 class PubSub:
-    """`kind` says which one it is, once it is made: `emulator` or `stand-in`.
+    """A Pub/Sub on this machine. `kind` says which of the two it is, never `auto`.
 
-    `stand_in` is there for the stand-in only, with what tests can make it do.
+    `stand_in` is set for the stand-in only; tests inject faults there.
 
     Raises:
         ProgramMissing: the emulator is asked for, and it or Java is not installed.

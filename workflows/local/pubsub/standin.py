@@ -1,4 +1,4 @@
-"""A stand-in for Pub/Sub: the REST subset of the emulator, from state in this process."""
+"""A stand-in for Pub/Sub in this process, with the part of the REST API that we use."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class _Missing(Exception):
 
 
 class StandIn:
-    """Pub/Sub in this process. `faults` hit requests, `duplicate_next` messages go out twice."""
+    """Pub/Sub in this process. `faults` make requests fail; see also `duplicate_next`."""
 
     def __init__(self) -> None:
         self.faults = NextFaults()
@@ -56,7 +56,7 @@ class StandIn:
 
     @property
     def duplicate_next(self) -> int:
-        """How many of the coming messages are delivered twice from the start."""
+        """How many of the next published messages are delivered twice."""
         return self.broker.duplicate_next
 
     @duplicate_next.setter
@@ -68,7 +68,7 @@ class StandIn:
         self.broker.redeliver(message_id)
 
     def backlog(self) -> int:
-        """How many messages are not yet acknowledged by who they are pushed to."""
+        """How many messages of push subscriptions are not yet acknowledged."""
         return self.broker.backlog()
 
     @contextmanager
@@ -101,7 +101,7 @@ class StandIn:
             thread.start()
 
     def _pusher(self, one: Subscription) -> None:
-        """Post what is due, one message after the other, until the end."""
+        """Post the messages that are due, one after the other, until the server stops."""
         broker = self.broker
         timeout_s, endpoint = one.policy.ack_deadline_s, one.policy.endpoint
         trust = PLAIN_HTTP if endpoint.startswith("http://") else True
@@ -205,7 +205,7 @@ class StandIn:
         return one.config
 
     async def _act(self, one: Subscription, verb: str, body: Json) -> Json:
-        """Pull, acknowledge, or move a deadline (0: give back)."""
+        """Pull, acknowledge, or move a deadline (0: deliver again)."""
         ack_ids = body.get("ackIds") or []
         if verb == "pull":
             return {"receivedMessages": await self._pull(one, body)}
@@ -243,7 +243,7 @@ class StandIn:
 
 
 def _post(client: httpx.Client, one: Subscription, held: HeldMessage) -> bool:
-    """Whether who is pushed to took the message."""
+    """Post a message; whether the endpoint acknowledged it."""
     body: Json = {"message": held.message.body(), "subscription": one.name}
     if one.policy.dead_letter_topic:
         body["deliveryAttempt"] = held.attempt

@@ -1,1 +1,1 @@
-"""What people do to issues, comments and merge requests, by API, page or quick action."""
+"""Changes to issues, comments and merge requests, by API, page or quick action."""

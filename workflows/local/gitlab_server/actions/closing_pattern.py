@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-# Possessive quantifiers keep the time linear in texts that somebody made to be slow.
+# Possessive quantifiers keep the time linear for any text.
 _WORD = (
     r"\b(?:[Cc]los(?:e[sd]?|ing)|[Ff]ix(?:e[sd]|ing)?|[Rr]esolv(?:e[sd]?|ing)"
     r"|[Ii]mplement(?:s|ed|ing)?)"

@@ -25,7 +25,7 @@ _LABEL = re.compile(r'~"([^"]+)"|~([^\s~"]+)|"([^"]+)"|(\S+)')
 
 @dataclass
 class QuickActionsResult:
-    """What the quick actions of a comment did. `failed` when there were some and none could."""
+    """What the quick actions of a comment changed. `failed`: none of them could be applied."""
 
     changes: Json = field(default_factory=dict)
     summary: list[str] = field(default_factory=list)
@@ -43,7 +43,7 @@ def write_comment(  # noqa: PLR0913 - the fields of a note
     new_thread: bool = False,
     position: Json | None = None,
 ) -> Note | QuickActionsResult:
-    """Add a comment and carry out its quick actions; a body of nothing else leaves no note.
+    """Add a comment and run its quick actions; a body of quick actions only makes no note.
 
     Raises:
         GitLabApiError: the body is blank or too long, or nothing in it could be carried out.
@@ -80,7 +80,7 @@ def write_comment(  # noqa: PLR0913 - the fields of a note
 
 
 def check_comment(body: str) -> None:
-    """Refuse what GitLab would not save."""
+    """Refuse (400) a body that is blank or too long."""
     if not body.strip():
         raise bad_request('400 Bad request - Note {:note=>["can\'t be blank"]}')
     if len(body) > MAX_BODY:
@@ -89,7 +89,7 @@ def check_comment(body: str) -> None:
 
 
 def edit_comment(lab: GitLabState, on: Noteable, note: Note, body: str) -> None:
-    """Change a comment; quick actions are carried out again only by a new one."""
+    """Change a comment; quick actions in it are not run."""
     check_comment(body)
     note.body = body
     note.updated_at = lab.now()
@@ -98,7 +98,7 @@ def edit_comment(lab: GitLabState, on: Noteable, note: Note, body: str) -> None:
 
 
 def split_quick_actions(body: str) -> tuple[str, list[str]]:
-    """The text without its quick actions, and these; code blocks and quotes hold none."""
+    """The text without its quick actions, and these; code blocks and quotes have none."""
     kept: list[str] = []
     commands: list[str] = []
     fence = ""
@@ -128,7 +128,7 @@ def _is_quick_action(line: str) -> bool:
 def run_quick_actions(
     lab: GitLabState, on: Noteable, author: User, lines: list[str]
 ) -> QuickActionsResult:
-    """Carry out quick actions as far as the author may."""
+    """Run quick actions, if the author may edit."""
     done = QuickActionsResult()
     fields: Json = {}
     for line in lines if editing.may_edit(lab, on, author) else ():

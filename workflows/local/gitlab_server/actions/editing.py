@@ -62,7 +62,7 @@ def open_issue(  # noqa: PLR0913 - the fields of an issue
     assignees: Iterable[User] = (),
     **more: Any,
 ) -> Issue:
-    """Make an issue and tell the hooks; `more` are fields such as `confidential`."""
+    """Create an issue and queue its event; `more` are fields such as `confidential`."""
     check_title(title)
     check_description(description)
     now = lab.now()
@@ -85,14 +85,14 @@ def open_issue(  # noqa: PLR0913 - the fields of an issue
 
 
 def may_edit(lab: GitLabState, one: Noteable, actor: User) -> bool:
-    """Planners and above change issues, developers merge requests; authors and assignees theirs."""
+    """Planners may edit issues, Developers merge requests; authors and assignees their own."""
     level = lab.level(one.project, actor)
     needed = PLANNER if isinstance(one, Issue) else 30
     return level >= needed or actor is one.author or actor in one.assignees
 
 
 def edit(lab: GitLabState, one: Noteable, actor: User, fields: Json) -> None:
-    """Change what `fields` names, as PUT does, and tell the hooks once.
+    """Change the fields, as PUT does, and queue one event if anything changed.
 
     Besides plain fields: labels, add_labels, remove_labels (names), assignees, reviewers (users),
     state_event (close, reopen).
@@ -154,7 +154,7 @@ def _edit_people(lab: GitLabState, one: Noteable, actor: User, fields: Json) -> 
 
 
 def _edit_state(lab: GitLabState, one: Noteable, actor: User, event: str | None) -> str:
-    """Close or reopen, and what the hooks call it."""
+    """Close or reopen; returns the action for the event."""
     if event == "close" and one.state == "opened":
         one.state, one.closed_at, one.closed_by = "closed", lab.now(), actor
     elif event == "reopen" and one.state == "closed":
@@ -166,7 +166,7 @@ def _edit_state(lab: GitLabState, one: Noteable, actor: User, event: str | None)
 
 
 def state_event(lab: GitLabState, one: Noteable, actor: User) -> None:
-    """Write down that the state changed (GET …/resource_state_events)."""
+    """Record a change of state, as GET …/resource_state_events lists it."""
     entry = {
         "id": lab.next_id("state-event"),
         "user_id": actor.id,
@@ -177,7 +177,7 @@ def state_event(lab: GitLabState, one: Noteable, actor: User) -> None:
 
 
 def system_note(lab: GitLabState, one: Noteable, actor: User, body: str) -> Note:
-    """A note that GitLab itself writes in somebody's name."""
+    """Add a note that GitLab writes in the name of `actor`."""
     now = lab.now()
     note = Note(
         id=lab.next_id("note"),

@@ -60,7 +60,7 @@ _logger = logging.getLogger(__name__)
 
 
 class GitLabApi:
-    """Answers `/api/v4/…`. Each request sees and leaves a whole state: it holds the lock."""
+    """Answers `/api/v4/…`. Each request holds the lock, so it sees a consistent state."""
 
     def __init__(self, lab: GitLabState) -> None:
         self._lab = lab
@@ -95,7 +95,7 @@ class GitLabApi:
         return response
 
     def _token(self, request: Request, params: Json) -> Token | None:
-        """The token, from wherever it was put; a wrong one is never taken for none."""
+        """The token of the request; a wrong one is refused, not taken as anonymous."""
         scheme, _, bearer = request.headers.get("authorization", "").partition(" ")
         given = (
             request.headers.get("private-token")
@@ -137,7 +137,7 @@ class GitLabApi:
         return Response(status_code=204) if result is None else json_response(result, route.status)
 
     def _moved(self, call: ApiCall) -> Response | None:
-        """301 to the number of a project that had this path once, for those who may see it."""
+        """301 to the id of a project that was moved from this path, if the asker may see it."""
         name = call.path.get("id", "")
         if call.method not in {"GET", "HEAD"} or not name or self._lab.find_project(name):
             return None
@@ -147,7 +147,7 @@ class GitLabApi:
         return _redirect(call, project)
 
     def _limit(self, user: str) -> tuple[dict[str, str], Response | None]:
-        """The headers of the rate limit, and the refusal of who is over it."""
+        """The headers of the rate limit, and the answer to an asker above it."""
         now = int(time.time())
         window = now // _WINDOW_S
         count = self._asked.get((user, window), 0) + 1
@@ -173,7 +173,7 @@ class GitLabApi:
 
 
 def _refuse_nul(target: str, params: Json) -> None:
-    """Neither git nor a database takes the character NUL; GitLab refuses it at the door."""
+    """Refuse the character NUL, as GitLab does: neither git nor its database accepts it."""
     if "%00" in target or "\\u0000" in json.dumps(params):
         raise bad_request("400 Bad Request")
 

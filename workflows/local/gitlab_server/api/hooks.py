@@ -36,7 +36,6 @@ EVENTS = (
 )
 _KEY_BYTES = 32
 _LOCAL = ("localhost", "127.0.0.1", "::1", "0.0.0.0")  # noqa: S104 - refused, not bound
-_NOTE_LIMIT = 200
 
 
 def _project(call: ApiCall) -> Project:
@@ -180,7 +179,7 @@ def _events(call: ApiCall) -> Response:
 
 
 def _is(status: str, code: str) -> bool:
-    """Whether a logged status is the one asked for: a number or a class."""
+    """Whether a logged status fits the filter: a status or a class such as `successful`."""
     classes = {"successful": "23", "client_failure": "4", "server_failure": "5i"}
     return code[:1] in classes[status] if status in classes else code == status
 
@@ -207,7 +206,7 @@ def _test(call: ApiCall) -> Json:
 
 
 def _sample(call: ApiCall, project: Project) -> Json:
-    """A body made of what the project has."""
+    """A body for a test event, from the last issue or merge request of the project."""
     lab, user = call.lab, call.user
     kind = call.path["trigger"].removesuffix("_events")
     things: dict[str, list[Any]] = {

@@ -1,4 +1,4 @@
-"""How merge requests look in API bodies; part of it is computed with git at each request."""
+"""The JSON of merge requests in API bodies; part of it is computed by git at each request."""
 
 from __future__ import annotations
 

@@ -142,7 +142,7 @@ def _create(call: ApiCall) -> Json:
 
 
 def _labels(call: ApiCall, project: Project, source: str) -> list[str]:
-    """Those asked for, or those of the issue that the branch is named after."""
+    """The labels of the request, or those of the issue that the branch is named after."""
     if call.has("labels"):
         return list(dict.fromkeys(call.words("labels")))
     issue = project.issues.get(closing_pattern.issue_of_branch(source) or 0)

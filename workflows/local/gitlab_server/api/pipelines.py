@@ -1,4 +1,4 @@
-"""Pipelines, jobs and their logs, commit statuses: kept, never run. Nothing executes CI files."""
+"""Endpoints: pipelines, jobs, logs, commit statuses. They are stored; no CI file is run."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def add_pipeline_job(  # noqa: PLR0913 - what a job is made of
 
 
 def pipeline_changed(lab: GitLabState, pipeline: Pipeline) -> None:
-    """Tell that something in the pipeline changed; a success merges what waited for it."""
+    """Queue the event of a changed pipeline; a success merges what waits for it (auto-merge)."""
     pipeline.updated_at = lab.now()
     status = status_of(pipeline)
     webhooks.fire_pipeline_event(lab, pipeline, status)
@@ -115,7 +115,7 @@ def pipeline_changed(lab: GitLabState, pipeline: Pipeline) -> None:
 
 
 def check_ci_file(project: Project, sha: str | None) -> None:
-    """Refuse to run a pipeline where there is no CI file."""
+    """Refuse (400) a pipeline of a commit without `.gitlab-ci.yml`."""
     if sha is None:
         raise GitLabApiError(400, {"message": {"base": ["Reference not found"]}})
     if project.repository.entry(sha, ".gitlab-ci.yml") is None:

@@ -1,1 +1,1 @@
-"""What happened, and the webhooks that tell of it."""
+"""Webhooks: their bodies, and which webhook gets which event."""

@@ -1,4 +1,4 @@
-"""The bodies of webhooks, as GitLab writes them (which is not how its API writes things)."""
+"""The bodies of webhooks. GitLab names and formats fields differently than in its API."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _STATES = {"opened": 1, "closed": 2, "merged": 3, "locked": 4}
 
 
 def user_payload(one: User) -> Json:
-    """A person; the address is withheld."""
+    """A user; the e-mail address is redacted."""
     return {
         "id": one.id,
         "name": one.name,
@@ -168,7 +168,7 @@ def commit_payload(lab: GitLabState, within: Project, one: GitCommit) -> Json:
 
 
 def event_head(lab: GitLabState, kind: str, event_type: str, actor: User, within: Project) -> Json:
-    """The head of most bodies."""
+    """The fields that most bodies begin with."""
     return {
         "object_kind": kind,
         "event_type": event_type,
@@ -206,7 +206,7 @@ def noteable_payload(
 
 
 def noteable_snapshot(one: Noteable) -> Json:
-    """What a later `changes` is compared with."""
+    """The fields whose changes a webhook reports; see `changed_fields`."""
     found: Json = {
         "title": one.title,
         "description": one.description,

@@ -1,4 +1,4 @@
-"""Which hooks hear of what: from something that happened to deliveries in the outbox."""
+"""Puts events into the outbox, for those webhooks that want them."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ _LONGEST_PAUSE = timedelta(days=1)
 def fire_event(
     lab: GitLabState, project: Project, flag: str, body: Json, *, branch: str = ""
 ) -> None:
-    """Put one delivery for each hook that listens; with `branch`, only where its filter fits."""
+    """Queue a delivery for each webhook with this flag; `branch` must fit its branch filter."""
     for hook in project.hooks.values():
         if flag in hook.events and _listens(hook, branch) and _executable(lab, hook):
             queue_delivery(lab, hook, flag, body)
 
 
 def queue_delivery(lab: GitLabState, hook: Hook, flag: str, body: Json, *, key: str = "") -> None:
-    """Put one delivery (and the duplicates that the state asks for) in the outbox."""
+    """Queue one delivery, and as many duplicates as the state asks for."""
     delivery = WebhookDelivery(
         id=lab.next_id("hook-event"),
         hook=hook,
@@ -74,7 +74,7 @@ def _executable(lab: GitLabState, hook: Hook) -> bool:
 
 
 def alert_status(lab: GitLabState, hook: Hook) -> str:
-    """Whether a hook is on; failing ones are switched off only where the state says so."""
+    """Whether a webhook is active; failing ones are disabled only if the state says so."""
     if not lab.auto_disable_hooks or hook.failures < _FAILURES_UNTIL_PAUSE:
         return "executable"
     if hook.failures >= _FAILURES_UNTIL_OFF:
@@ -84,7 +84,7 @@ def alert_status(lab: GitLabState, hook: Hook) -> str:
 
 
 def record_result(lab: GitLabState, delivery: WebhookDelivery, status: int | None) -> None:
-    """Count failures in a row; one success forgives them all."""
+    """Count failures in a row; a success sets the count to zero."""
     with lab.lock:
         hook = delivery.hook
         if status is not None and status < 400:  # noqa: PLR2004 - 2xx and 3xx are successes
@@ -105,7 +105,7 @@ def fire_noteable_event(
     before: Json | None = None,
     **more: Any,
 ) -> None:
-    """Tell that an issue or merge request was opened, changed, closed or merged."""
+    """Queue the event that an issue or merge request was opened, changed, closed or merged."""
     changes = (
         payloads.changed_fields(before or {}, payloads.noteable_snapshot(one)) if before else {}
     )
@@ -122,7 +122,7 @@ def fire_noteable_event(
 def fire_note_event(
     lab: GitLabState, one: Note, on: Noteable, discussion: Discussion, action: str
 ) -> None:
-    """Tell of a comment; system notes are nobody's business."""
+    """Queue the event of a note; system notes have none."""
     if one.system or not on.project.hooks:
         return
     hidden = one.internal or (isinstance(on, Issue) and on.confidential)
@@ -131,7 +131,7 @@ def fire_note_event(
 
 
 def fire_pipeline_event(lab: GitLabState, one: Pipeline, status: str) -> None:
-    """Tell that a pipeline reached a status."""
+    """Queue the event that a pipeline reached a status."""
     if one.project.hooks:
         body = payloads.pipeline_payload(lab, one, status)
         fire_event(lab, one.project, "pipeline_events", body, branch=one.ref)

@@ -1,4 +1,4 @@
-"""Git over HTTP with the same people, tokens and roles as the API."""
+"""Access control for git over HTTP, with the users, tokens and levels of the API."""
 
 from __future__ import annotations
 
@@ -29,20 +29,20 @@ _HEADS = "refs/heads/"
 
 
 class _Asker(str):
-    """A user name that remembers the token it came with."""
+    """A user name with the token of the request."""
 
     __slots__ = ("token",)
     token: Token
 
 
 class GitAccess:
-    """The `Backend` that `GitHttp` asks."""
+    """The `AccessControl` of the embedded GitLab."""
 
     def __init__(self, lab: GitLabState) -> None:
         self._lab = lab
 
     def identify(self, user: str, token: str) -> str | None:
-        """Any user name will do, the token counts."""
+        """The user of the token; the given user name only must not be empty."""
         with self._lab.lock:
             found = self._lab.valid_token(token)
             if not user or found is None or found.user.state != "active":
@@ -52,7 +52,7 @@ class GitAccess:
             return asker
 
     def authorise(self, path: str, user: str | None, service: Service) -> Access | GitRefusal:
-        """What somebody gets for a project."""
+        """Whether the user may fetch from or push to a project."""
         with self._lab.lock:
             project = self._lab.find_project(path) if "/" in path else None
             token = user.token if isinstance(user, _Asker) else None

@@ -49,7 +49,7 @@ def detailed_status(request: MergeRequest) -> str:
 
 
 def _settings_status(request: MergeRequest) -> str | None:
-    """What the project's settings have against the merge."""
+    """The status if a setting of the project forbids the merge; else None."""
     project = request.project
     if project.only_allow_merge_if_all_discussions_are_resolved and has_unresolved_threads(request):
         return "discussions_not_resolved"
@@ -74,7 +74,7 @@ def _git_status(request: MergeRequest) -> str:
 
 
 def has_unresolved_threads(request: MergeRequest) -> bool:
-    """Whether a thread waits to be resolved."""
+    """Whether a thread is not resolved."""
     notes = (note for thread in request.discussions for note in thread.notes)
     return any(note.resolvable and note.resolved_at is None for note in notes)
 
@@ -102,7 +102,7 @@ def merge(  # noqa: PLR0913 - what the endpoint takes
     message: str | None = None,
     squash_message: str | None = None,
 ) -> None:
-    """Merge in git, as the project's merge method says; `check` has been passed."""
+    """Merge in git, as the project's merge method says; call `check_may_merge` first."""
     project, repository = request.project, request.project.repository
     target = repository.resolve(f"refs/heads/{request.target_branch}") or ""
     head = request.head_sha or ""

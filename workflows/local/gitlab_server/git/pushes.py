@@ -1,4 +1,4 @@
-"""What follows when branches move, by git or by the API: hooks, merge requests, closed issues."""
+"""Follows up changed branches: events, new versions of merge requests, closed issues."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ _MOST_COMMITS = 20
 def branches_moved(
     lab: GitLabState, project: Project, actor: User, changes: Iterable[BranchChange]
 ) -> None:
-    """Branches were created, moved or deleted; in the order of the push."""
+    """Follow up branches that were created, moved or deleted, by git or by the API."""
     listed = list(changes)
     for one in listed:
         commits = _new_commits(project, one)
         if len(listed) <= _MOST_BRANCHES:
-            _tell(lab, project, actor, one, commits)
+            _fire_push_event(lab, project, actor, one, commits)
         if one.new == ZEROS:
             continue
         _update_merge_requests(lab, project, actor, one)
@@ -56,7 +56,7 @@ def _new_commits(project: Project, one: BranchChange) -> list[GitCommit]:
     return project.repository.commits(revisions, "--reverse")
 
 
-def _tell(
+def _fire_push_event(
     lab: GitLabState, project: Project, actor: User, one: BranchChange, commits: list[GitCommit]
 ) -> None:
     if not any("push_events" in hook.events for hook in project.hooks.values()):
@@ -86,7 +86,7 @@ def _tell(
 
 
 def _nested(options: Iterable[str]) -> Json:
-    """Push options as a hook tells them: `ci.skip` is `{"ci": {"skip": true}}`."""
+    """Push options as a webhook has them: `ci.skip` is `{"ci": {"skip": true}}`."""
     found: Json = {}
     for option in options:
         key, has_value, value = option.partition("=")
@@ -133,7 +133,7 @@ def _arrived(project: Project, request: MergeRequest, target: str) -> bool:
 
 
 def refresh_version(request: MergeRequest) -> None:
-    """Compute the version of a merge request that its branches make now."""
+    """Read the commits of a merge request from its branches as they are now."""
     repository = request.project.repository
     heads = repository.branches()
     head, target = heads.get(request.source_branch), heads.get(request.target_branch)
@@ -146,7 +146,7 @@ def refresh_version(request: MergeRequest) -> None:
 def mark_merged(
     lab: GitLabState, request: MergeRequest, actor: User, merge_commit: str | None
 ) -> None:
-    """A merge request has been merged; merged to the default branch it closes its issues."""
+    """Set a merge request to merged; one to the default branch closes its issues."""
     before = payloads.noteable_snapshot(request)
     request.state, request.merged_at, request.merge_user = "merged", lab.now(), actor
     request.merge_commit_sha = merge_commit
@@ -199,7 +199,7 @@ def _close(lab: GitLabState, issue: Issue, actor: User, by: str) -> None:
 
 
 def note_in_named_issues(lab: GitLabState, request: MergeRequest) -> None:
-    """Leave a trace of a new merge request in the issues that it names."""
+    """Add a system note about a new merge request to the issues that it closes."""
     for issue in issues_closed_by(lab, request):
         link = api_json.noteable_json(lab, request)["references"]["short"]
         editing.system_note(lab, issue, request.author, f"mentioned in merge request {link}")

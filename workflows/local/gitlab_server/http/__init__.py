@@ -1,1 +1,1 @@
-"""Requests and answers as GitLab's API has them, whatever they are about."""
+"""What all endpoints share: parameters, answers, errors, pages of lists, routes."""

@@ -1,4 +1,4 @@
-"""What the API says when it refuses, in each of GitLab's shapes, and how it writes JSON."""
+"""JSON answers, and the errors of the API in each of GitLab's formats."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 
 class GitLabApiError(Exception):
-    """An answer instead of the one asked for; raised anywhere below a handler."""
+    """An error answer of the API; raised by a handler or by what it calls."""
 
     def __init__(self, status: int, body: Any, headers: dict[str, str] | None = None) -> None:
         super().__init__(f"{status} {body}")
@@ -30,12 +30,12 @@ def json_response(body: Any, status: int = 200, headers: dict[str, str] | None =
 
 
 def unauthorized() -> GitLabApiError:
-    """No credentials where some are needed, or wrong ones."""
+    """401: credentials are missing or wrong."""
     return GitLabApiError(401, {"message": "401 Unauthorized"})
 
 
 def forbidden(reason: str = "") -> GitLabApiError:
-    """Visible, but the role is too low."""
+    """403: the thing is visible, but the access level is too low."""
     return GitLabApiError(
         403, {"message": f"403 Forbidden - {reason}" if reason else "403 Forbidden"}
     )
@@ -47,32 +47,32 @@ def not_found(thing: str = "") -> GitLabApiError:
 
 
 def no_route() -> GitLabApiError:
-    """No endpoint has this path."""
+    """404: no endpoint has this path."""
     return GitLabApiError(404, {"error": "404 Not Found"})
 
 
 def invalid_parameter(text: str) -> GitLabApiError:
-    """A parameter check failed: `title is missing`."""
+    """400: a parameter is missing or wrong, such as `title is missing`."""
     return GitLabApiError(400, {"error": text})
 
 
 def unacceptable(field: str, *problems: str) -> GitLabApiError:
-    """The record would not be valid: `{"title": ["can't be blank"]}`."""
+    """400: the record would be invalid, such as `{"title": ["can't be blank"]}`."""
     return GitLabApiError(400, {"message": {field: list(problems)}})
 
 
 def bad_request(text: str) -> GitLabApiError:
-    """A refusal in words."""
+    """400: refused, with a message."""
     return GitLabApiError(400, {"message": text})
 
 
 def conflict(message: Any) -> GitLabApiError:
-    """The thing is there already."""
+    """409: the thing exists already."""
     return GitLabApiError(409, {"message": message})
 
 
 def insufficient_scope(scope: str) -> GitLabApiError:
-    """The token is right, but was not made for this."""
+    """403: the token is valid, but lacks the scope."""
     return GitLabApiError(
         403,
         {

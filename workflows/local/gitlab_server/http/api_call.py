@@ -1,4 +1,4 @@
-"""One request as a handler sees it: who asks, and typed access to its parameters."""
+"""One request to the API: the asker, and typed access to its parameters."""
 
 from __future__ import annotations
 
@@ -36,41 +36,45 @@ class ApiCall:
     token: Token | None
     headers: dict[str, str] = field(default_factory=dict)
 
-    # --- who asks ----------------------------------------------------------------------------
+    # --- the asker ---------------------------------------------------------------------------
 
     @property
     def asker(self) -> User | None:
-        """Who asks; None is anonymous."""
+        """The user of the token; None: anonymous."""
         return self.token.user if self.token else None
 
     @property
     def user(self) -> User:
-        """Who asks, where somebody must."""
+        """The user of the token.
+
+        Raises:
+            GitLabApiError: 401, the request is anonymous.
+        """
         if self.token is None:
             raise unauthorized()
         return self.token.user
 
     def project(self) -> Project:
-        """The project that the path names, as long as the asker may see it."""
+        """The project in the path; 404 if the asker may not see it."""
         found = self.lab.find_project(self.path["id"])
         if found is None or not self.lab.visible(found, self.asker):
             raise not_found("Project")
         return found
 
     def code(self) -> Project:
-        """The same, for endpoints that read the repository."""
+        """The project in the path, if the asker may also read its repository."""
         project = self.project()
         if self.lab.level(project, self.asker) < REPORTER and project.visibility == "private":
             raise forbidden()
         return project
 
     def need(self, project: Project, level: int) -> None:
-        """Refuse the asker unless their role reaches `level`."""
+        """Refuse (403) an asker whose access level is below `level`."""
         if self.lab.level(project, self.user) < level:
             raise forbidden()
 
     def check_scope(self) -> None:
-        """Refuse a token that was not made for this method and address."""
+        """Refuse (403) a token whose scopes do not cover this method and path."""
         if self.token is None or "api" in self.token.scopes:
             return
         if self.method not in {"GET", "HEAD"}:
@@ -90,7 +94,7 @@ class ApiCall:
         return any(name in self.params for name in names)
 
     def require(self, *names: str) -> None:
-        """Refuse the request unless all of these are given; the answer names every one."""
+        """Refuse (400) the request unless all are given; the error names all missing ones."""
         missing = [name for name in names if self.params.get(name) is None]
         if missing:
             raise invalid_parameter(", ".join(f"{name} is missing" for name in missing))
@@ -164,7 +168,7 @@ class ApiCall:
         return found if found.tzinfo else found.replace(tzinfo=UTC)
 
     def iid(self, name: str) -> int:
-        """A number out of the path."""
+        """A number in the path, such as an iid."""
         return _integer(name, self.path[name])
 
 

@@ -1,4 +1,4 @@
-"""What lists of issues and merge requests have in common: filters, order, fields of an update."""
+"""Filters, order and update fields that issues and merge requests share."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _ORDERS = (
 
 
 def filtered(call: ApiCall, items: Iterable[Any]) -> list[Any]:
-    """The items that every filter of the query lets through."""
+    """The items that fit every filter of the query."""
     checks = [*_by_labels(call), *_by_people(call), *_by_text(call), *_by_time(call)]
     return [item for item in items if all(check(item) for check in checks)]
 
@@ -116,7 +116,7 @@ def ordered(call: ApiCall, items: Iterable[Any]) -> list[Any]:
 
 
 def fields_of(call: ApiCall, texts: tuple[str, ...]) -> Json:
-    """What a request wants changed, ready for `editing.edit`; `texts` are its plain strings."""
+    """The fields that a request changes, for `editing.edit`; `texts` names the plain strings."""
     found: Json = {name: call.text(name) for name in texts if call.has(name)}
     for name in ("labels", "add_labels", "remove_labels"):
         if call.has(name):

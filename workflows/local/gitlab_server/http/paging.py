@@ -32,7 +32,7 @@ def paginate(
     *,
     key: Callable[[Any], Any] | None = None,
 ) -> Response:
-    """The page that the request asks for. `key` sorts for keyset pages, where there are any."""
+    """The page that the request asks for. `key` is the sort key, where keyset pages are allowed."""
     if call.text("pagination") == "keyset":
         return _by_key(call, items, render, key)
     return _by_offset(call, items, render)
@@ -119,7 +119,7 @@ def _cursor(call: ApiCall) -> str | None:
 
 
 def _url(call: ApiCall, **changed: Any) -> str:
-    """The address of another page: everything of the query stays but the page."""
+    """The URL of another page: the query with another page or cursor."""
     gone = {"private_token", "access_token", "id_after", "id_before", "page_token", *changed}
     kept = [(k, v) for k, v in parse_qsl(call.query, keep_blank_values=True) if k not in gone]
     query = urlencode([*kept, *((name, str(value)) for name, value in changed.items())])

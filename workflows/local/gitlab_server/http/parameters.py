@@ -1,4 +1,4 @@
-"""Parameters of a request, whichever way they came: query, JSON, form or multipart."""
+"""The parameters of a request, from its query and its body (JSON, form or multipart)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def request_parameters(query: str, content_type: str, body: bytes) -> Json:
     """All parameters; the body wins over the query.
 
     Raises:
-        GitLabApiError: the body is not what its type says.
+        GitLabApiError: 400, the body does not fit its content type.
     """
     found = nested_parameters(parse_qsl(query, keep_blank_values=True))
     kind = content_type.partition(";")[0].strip().lower()

@@ -1,4 +1,4 @@
-"""Which handler answers a raw path: `%2F` separates nothing, and is decoded in the parts."""
+"""Finds the handler of a raw path; `%2F` does not separate parts, and is decoded within them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _PART = re.compile(r":(\w+)")
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A method, a path such as `projects/:id/issues`, its handler and its status when all is well.
+    """A method, a path such as `projects/:id/issues`, its handler and its status on success.
 
     A handler returns JSON, None (204, or the status with an empty body), or a whole Response.
     """
@@ -74,7 +74,7 @@ class RouteTable:
                 self._by_length.setdefault(length, []).append(route)
 
     def find(self, method: str, raw: str) -> tuple[Route, dict[str, str]] | set[str]:
-        """The route and the decoded parts of the path, or the methods that the path has."""
+        """The route and the decoded path parameters; else the methods that exist for this path."""
         methods = set()
         for route in self._by_length.get(raw.count("/"), []):
             match = route.pattern.fullmatch(raw)

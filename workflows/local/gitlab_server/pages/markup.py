@@ -1,4 +1,4 @@
-"""HTML as values: text is escaped unless it was built here. A page needs no JavaScript."""
+"""Builds HTML: plain text is escaped, `Html` is not. The pages use no JavaScript."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ button{font:inherit;padding:.35rem .9rem;margin:.4rem .4rem 0 0}
 
 
 class Html(str):
-    """Markup that may go into a page as it is."""
+    """HTML that is put into a page unchanged."""
 
     __slots__ = ()
 
@@ -48,12 +48,12 @@ def tag(element: str, /, *children: str | Html, **attributes: str) -> Html:
 
 
 def join(parts: Iterable[str | Html]) -> Html:
-    """Pieces one after the other; plain text is escaped."""
+    """The parts in order; plain text is escaped."""
     return Html("".join(part if isinstance(part, Html) else escape(part) for part in parts))
 
 
 def link(text: str, target: str) -> Html:
-    """An address of our own."""
+    """A link to another page of this server."""
     return tag("a", text, href=target)
 
 
@@ -72,7 +72,7 @@ def html_page(title: str, navigation: Iterable[Html], *content: str | Html) -> s
 
 def visible_text(text: str) -> str:
     """Text without HTML comments, which GitLab does not show either."""
-    end = text.rfind("-->")  # what begins after it ends nowhere, and is not looked for
+    end = text.rfind("-->")  # a comment that begins after it has no end
     return re.sub(r"<!--.*?-->\n?", "", text[: end + 3], flags=re.DOTALL) + text[end + 3 :]
 
 

@@ -69,11 +69,11 @@ class Pages:
     def _answer(self, request: Request, raw: str, form: dict[str, str]) -> Response:
         host = request.headers.get("host", "")
         if urlsplit(f"//{host}").hostname not in _OWN_NAMES:
-            return self._trouble(403, "This host is not known here.")
+            return self._trouble(403, "This host name is not allowed.")
         if request.method not in {"GET", "HEAD", "POST"}:
-            return self._trouble(405, "This cannot be done.")
+            return self._trouble(405, "This method is not allowed.")
         if request.method == "POST" and request.headers.get("origin") != f"http://{host}":
-            return self._trouble(403, "This form is not from here.")
+            return self._trouble(403, "The form is of another site.")
         with self._lab.lock:
             try:
                 if raw == "/":
@@ -158,7 +158,7 @@ class Pages:
             )
             for project in shown
         )
-        return tag("table", *rows) if shown else tag("p", "Nothing to see for you.")
+        return tag("table", *rows) if shown else tag("p", "There is no project that you may see.")
 
     def _issues(self, project: Project, person: User | None) -> Html:
         found = [i for i in project.issues.values() if issues.may_see_issue(self._lab, i, person)]

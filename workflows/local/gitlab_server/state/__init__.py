@@ -1,1 +1,1 @@
-"""What the embedded GitLab knows: people, projects, repositories, and how they look as JSON."""
+"""The state of the embedded GitLab: people, projects, repositories, and their JSON."""

@@ -1,4 +1,4 @@
-"""How people, projects, labels, notes, issues and merge requests look in API bodies."""
+"""The JSON of people, projects, labels, notes, issues and commits in API bodies."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _NO_TIME = {
 
 
 def user_json(lab: GitLabState, one: User) -> Json:
-    """The common user object."""
+    """The user object that API bodies share."""
     return {
         "id": one.id,
         "username": one.username,
@@ -55,7 +55,7 @@ def optional_user_json(lab: GitLabState, one: User | None) -> Json | None:
 
 
 def member_json(lab: GitLabState, one: Member) -> Json:
-    """Somebody with their role."""
+    """A member: the user with the access level."""
     expires = one.expires_at.isoformat() if one.expires_at else None
     return user_json(lab, one.user) | {
         "access_level": one.level,
@@ -82,7 +82,7 @@ def namespace_json(lab: GitLabState, project: Project) -> Json:
 
 
 def project_url(lab: GitLabState, project: Project) -> str:
-    """Where people look at a project."""
+    """URL of the page of a project."""
     return f"{lab.url}/{project.path}"
 
 
@@ -186,7 +186,7 @@ def award_json(lab: GitLabState, one: Award, awardable: Noteable | Note) -> Json
 
 
 def noteable_kind(noteable: Noteable) -> str:
-    """The name that notes and hooks know a thing by."""
+    """`noteable_type` of notes and webhooks: Issue or MergeRequest."""
     return "Issue" if isinstance(noteable, Issue) else "MergeRequest"
 
 
@@ -238,7 +238,7 @@ def discussion_json(
 
 
 def noteable_url(lab: GitLabState, one: Noteable) -> str:
-    """Where people look at an issue or a merge request."""
+    """URL of the page of an issue or a merge request."""
     place = "issues" if isinstance(one, Issue) else "merge_requests"
     return f"{project_url(lab, one.project)}/-/{place}/{one.iid}"
 

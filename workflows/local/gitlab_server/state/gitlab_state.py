@@ -1,7 +1,7 @@
 """The state of a GitLab: people, tokens, groups, projects, and who may see and do what.
 
-What a test or a demo fills in by hand is made here; everything that people do through the API
-is in the modules named after it.
+Tests and the demo create content with this class; what users do through the API is in the rooms
+`actions`, `git` and `api`.
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ _SCOPES = ("api",)
 
 
 class GitLabState:
-    """Everything a GitLab holds. Take `lock` to look at it while it is being served.
+    """Everything that a GitLab stores. Hold `lock` to read or change it while it is served.
 
-    `person` is who looks at the pages (None: anonymous). Knobs: `rate_limit` requests a minute for
+    `person` is the user of the pages (None: anonymous). Options: `rate_limit` requests a minute for
     each user (None: off), `notes_limit` notes a minute, `unprepared_reads`: how often a new merge
     request is shown before its diff is computed, `duplicate_webhooks`: how many extra copies of
     each delivery are sent, `auto_disable_hooks`, `allow_local_hooks`.
@@ -72,7 +72,7 @@ class GitLabState:
     # --- time and numbers --------------------------------------------------------------------
 
     def now(self) -> datetime:
-        """The time, in whole milliseconds, later than every one given out before."""
+        """The time in whole milliseconds; each call returns a later one than the call before."""
         given = self._clock()
         given = given.replace(microsecond=given.microsecond // 1000 * 1000)
         self._last = max(given, self._last + timedelta(milliseconds=1))
@@ -164,7 +164,7 @@ class GitLabState:
         *,
         expires_at: date | None = None,
     ) -> Member:
-        """Give somebody a role; again: another role."""
+        """Set the access level of a user in a project or group."""
         where.members[user.id] = Member(user, level, expires_at)
         return where.members[user.id]
 
@@ -207,7 +207,7 @@ class GitLabState:
         return project
 
     def move_project(self, project: Project, path: str) -> None:
-        """Give a project another path; the API answers 301 at the old one."""
+        """Move a project to another path; the API answers 301 at the old one."""
         project.old_paths.add(project.path)
         project.path = path
         project.namespace = self.create_group(path.rpartition("/")[0])
@@ -222,7 +222,7 @@ class GitLabState:
     def protect(
         self, project: Project, name: str, push: int = MAINTAINER, merge: int = MAINTAINER
     ) -> Protection:
-        """Keep the branches that `name` matches (`*` matches anything) from those below."""
+        """Protect the branches that `name` matches (`*`: anything) from lower access levels."""
         protection = Protection(self.next_id("protection"), name, push, merge)
         project.protections.append(protection)
         return protection
@@ -236,10 +236,10 @@ class GitLabState:
         project.labels.append(label)
         return label
 
-    # --- who may do what ---------------------------------------------------------------------
+    # --- permissions -------------------------------------------------------------------------
 
     def memberships(self, project: Project) -> dict[int, Member]:
-        """Everybody with a role, inherited ones too; of several roles the highest counts."""
+        """All members by user id, inherited ones too; of several levels the highest counts."""
         found: dict[int, Member] = {}
         for members in (project.members, *(s.members for s in self._ancestors(project))):
             for number, member in members.items():
@@ -254,7 +254,7 @@ class GitLabState:
         return [self.namespaces[path] for path in paths if path in self.namespaces]
 
     def level(self, project: Project, user: User | None) -> int:
-        """The effective role of somebody; 0 is none, and all that a blocked person has."""
+        """The effective access level of a user; 0: none, or the user is blocked."""
         if user is None or user.state != "active":
             return 0
         if user.is_admin:
@@ -263,17 +263,17 @@ class GitLabState:
         return member.level if member else 0
 
     def visible(self, project: Project, user: User | None) -> bool:
-        """Whether somebody may know that the project exists."""
+        """Whether a user may see that the project exists."""
         if project.visibility == "public" or self.level(project, user):
             return True
         return project.visibility == "internal" and user is not None and user.state == "active"
 
     def may_push(self, project: Project, user: User | None, branch: str) -> bool:
-        """Whether somebody may push to this branch."""
+        """Whether a user may push to this branch."""
         return self._reaches(project, user, branch, lambda rule: rule.push_level)
 
     def may_merge(self, project: Project, user: User | None, branch: str) -> bool:
-        """Whether somebody may merge into this branch: who may push may do that too."""
+        """Whether a user may merge into this branch; who may push may also merge."""
         merging = self._reaches(project, user, branch, lambda rule: rule.merge_level)
         return merging or self.may_push(project, user, branch)
 

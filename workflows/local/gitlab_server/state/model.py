@@ -1,4 +1,4 @@
-"""What a GitLab holds, as plain records. Nothing here decides, renders or talks to anybody."""
+"""Data classes of what a GitLab stores. No rules, no JSON, no I/O."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _WEIGHT = ("running", "pending", "created", "manual", "failed", "canceled", "suc
 
 
 def iso(moment: datetime | None) -> str | None:
-    """The time as API bodies have it: `2016-01-04T15:31:46.176Z`."""
+    """The time in the format of API bodies: `2016-01-04T15:31:46.176Z`."""
     if moment is None:
         return None
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
@@ -58,7 +58,7 @@ class Token:
 
 @dataclass(eq=False)
 class Member:
-    """A person's role on a project or group, up to the day before `expires_at`."""
+    """A user's access level in a project or group, up to the day before `expires_at`."""
 
     user: User
     level: int
@@ -100,7 +100,7 @@ class Label:
 
 @dataclass(eq=False)
 class Award:
-    """An emoji that somebody gave to something."""
+    """An emoji reaction of a user."""
 
     id: int
     name: str
@@ -256,7 +256,7 @@ class Hook:
 
 @dataclass(eq=False, kw_only=True)
 class Project:
-    """A project with all that is in it. `decline` is the text every push is declined with.
+    """A project with all that belongs to it. If `decline` is set, every push is refused with it.
 
     `last_push_options` is what the last `git push -o` said, such as `ci.skip`.
     """
@@ -305,7 +305,7 @@ class BranchChange(NamedTuple):
 
 
 def status_of(pipeline: Pipeline) -> str:
-    """The status that its jobs make; one that may fail counts as a success."""
+    """The status that follows from its jobs; a failed job that may fail counts as a success."""
     found = {
         "success" if job.status == "failed" and job.allow_failure else job.status
         for job in pipeline.jobs

@@ -1,4 +1,4 @@
-"""Webhook deliveries, one after the other, from a thread of their own."""
+"""The queue of webhook deliveries; a thread sends them one after the other."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _MAX_BODY_BYTES = 25 * 1024 * 1024
 
 @dataclass(frozen=True)
 class WebhookDelivery:
-    """One request to one hook, ready to be sent. `key` is its Idempotency-Key."""
+    """One request to one webhook. `key` is its Idempotency-Key."""
 
     id: int
     hook: Hook
@@ -40,7 +40,7 @@ class WebhookDelivery:
     event_uuid: str = field(default_factory=lambda: str(uuid.uuid4()))
 
     def headers(self) -> dict[str, str]:
-        """What GitLab sends with the body; the webhook's UUID and the time are fresh each time."""
+        """The headers that GitLab sends; the webhook's UUID and the time are new at each call."""
         hook = self.hook
         headers = {
             "Content-Type": "application/json",
@@ -70,7 +70,7 @@ def signature(signing_token: str, key: str, stamp: str, body: bytes) -> str:
 
 
 class Outbox:
-    """Sends in order while it is started; what is put in before waits."""
+    """Sends deliveries in order while it is started; those put in before wait."""
 
     def __init__(self) -> None:
         self._waiting: queue.Queue[WebhookDelivery | None] = queue.Queue()
@@ -79,29 +79,29 @@ class Outbox:
         self.after: Callable[[WebhookDelivery, int | None], None] = lambda _delivery, _status: None
 
     def start(self) -> None:
-        """Begin to send."""
+        """Start the thread that sends."""
         self._stopping.clear()
         self._thread = threading.Thread(target=self._work, name="webhooks", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
-        """Send nothing more; a delivery under way may take its time, but nobody waits for it."""
+        """Stop after the current delivery, waiting 1 s for it; what waits is dropped."""
         self._stopping.set()
         self._waiting.put(None)
         if self._thread:
             self._thread.join(1)
-        with suppress(queue.Empty):  # nobody may wait for what is never sent
+        with suppress(queue.Empty):  # else `wait` would never return
             while True:
                 self._waiting.get_nowait()
                 self._waiting.task_done()
 
     def put(self, delivery: WebhookDelivery) -> None:
-        """Send this after everything put in before."""
+        """Queue a delivery; one with a body above 25 MB is dropped, as GitLab does."""
         if len(delivery.body) <= _MAX_BODY_BYTES:
             self._waiting.put(delivery)
 
     def wait(self) -> None:
-        """Return once everything put in so far has been answered or has failed."""
+        """Return when everything put in so far was answered or has failed."""
         self._waiting.join()
 
     def _work(self) -> None:
@@ -114,7 +114,7 @@ class Outbox:
 
 
 def send(client: httpx.Client, delivery: WebhookDelivery) -> int | None:
-    """Send once, write it to the hook's log and return the status; None: no answer."""
+    """Send once, log it at the webhook and return the status; None: no answer."""
     headers = delivery.headers()
     started = time.monotonic()
     try:

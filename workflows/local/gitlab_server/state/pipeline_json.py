@@ -1,4 +1,4 @@
-"""How pipelines, their jobs and commit statuses look in API bodies."""
+"""The JSON of pipelines, jobs and commit statuses in API bodies."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the REST API wants from a bare repository, asked of real git. Knows nothing of GitLab."""
+"""Reads and writes a bare repository by running git. Knows nothing of GitLab."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from workflows.core.errors import ProcessFailed
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-ZEROS = "0" * 40  # in place of a commit id: the ref is not there, or shall not be
+ZEROS = "0" * 40  # instead of a commit id: the ref does not exist, or is to be deleted
 _TIMEOUT_S = 60.0
 _MAX_BRANCH_BYTES = 240  # a file name of 255, less what git appends for its locks
 _FORMAT = "%H%x1f%P%x1f%an%x1f%ae%x1f%aI%x1f%cn%x1f%ce%x1f%cI%x1f%B"
@@ -37,7 +37,7 @@ _ENVIRONMENT = {
 
 
 class GitPerson(NamedTuple):
-    """Author or committer, as git has them."""
+    """Author or committer of a commit."""
 
     name: str
     email: str
@@ -62,7 +62,7 @@ class GitCommit:
 
 
 class TreeEntry(NamedTuple):
-    """A line of a tree."""
+    """An entry of a tree: a file, folder or submodule."""
 
     mode: str
     type: str
@@ -72,7 +72,7 @@ class TreeEntry(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class FileDiff:
-    """What happened to one file; `text` begins at the first hunk. Modes of 0 mean: absent."""
+    """What happened to one file; `text` begins at the first hunk. A mode of 0: absent."""
 
     old_path: str
     new_path: str
@@ -114,7 +114,7 @@ class BareRepository:
     # --- names -------------------------------------------------------------------------------
 
     def resolve(self, name: str) -> str | None:
-        """The commit that a branch, tag, full ref or commit id stands for."""
+        """The id of the commit that a branch, tag, full ref or commit id names, or None."""
         if not name or _NOT_A_NAME.search(name):
             return None
         tried = (f"refs/heads/{name}", f"refs/tags/{name}", name)
@@ -137,12 +137,12 @@ class BareRepository:
         return {name: sha for sha, name in pairs}
 
     def containing(self, sha: str) -> list[str]:
-        """The branches that have this commit."""
+        """The branches and tags that contain this commit."""
         listing = self._git("for-each-ref", "--format=%(refname:lstrip=2)", f"--contains={sha}")
         return listing.splitlines()
 
     def is_branch_name(self, name: str) -> bool:
-        """Whether git itself would take this name."""
+        """Whether git accepts this name for a branch."""
         if name.startswith("-") or len(name.encode()) > _MAX_BRANCH_BYTES:
             return False
         done = self._run("check-ref-format", f"refs/heads/{name}", stdin=None, env={}, check=False)
@@ -183,12 +183,12 @@ class BareRepository:
         return done.stdout.strip() or None
 
     def is_ancestor(self, old: str, new: str) -> bool:
-        """Whether `new` has all that `old` has."""
+        """Whether `old` is an ancestor of `new`, or the same commit."""
         done = self._run("merge-base", "--is-ancestor", old, new, stdin=None, env={}, check=False)
         return done.exit_code == 0
 
     def count(self, old: str, new: str) -> int:
-        """How many commits `new` has that `old` lacks."""
+        """The number of commits that `new` contains and `old` does not."""
         return int(self._git("rev-list", "--count", f"{old}..{new}"))
 
     def stats(self, sha: str) -> tuple[int, int]:
@@ -313,7 +313,7 @@ class BareRepository:
 
 
 def _inside(path: str) -> bool:
-    """Whether a path lies in the repository; git ends with an error at others."""
+    """Whether a path is inside the repository; git fails on any other."""
     return not path.startswith("/") and ".." not in path.split("/")
 
 

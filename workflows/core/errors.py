@@ -15,30 +15,30 @@ WorkflowsError                       1   something went wrong; each error says w
 │   ├── ProgramMissing               1   an executable is not installed
 │   ├── ProcessFailed                1   a child process ended with an exit code other than 0
 │   ├── RequestRefused               1   an HTTP answer of 4xx (or a redirect) that is final
-│   │   └── RequestConflict          1   409, 412: what was to be made is there, or has moved
+│   │   └── RequestConflict          1   409, 412: it exists already, or was changed meanwhile
 │   ├── AuthenticationFailed         1   the remote does not accept the token, or wants one
 │   ├── AccessDenied                 1   the remote knows the token; its role does not allow this
 │   ├── RepositoryNotFound           1   no such repository, or none this token may see
 │   ├── BranchNotFound               1   the remote has no branch of this name
-│   ├── RunnerUnusable               1   what answers at this address is no Task Runner
+│   ├── RunnerUnusable               1   the server at this address is no Task Runner
 │   ├── StepsFailed                  1   steps of a workflow failed; `why` names them
 │   ├── RunConflict                  1   the run's journal is another process's, or another DAG's
 │   ├── ResourceNotFound             1   no such project, issue, object, …, or it is hidden from us
 │   ├── NothingToCommit              1   the working tree has no change
 │   ├── PathRefused                  1   a file that cannot be written inside the clone
-│   ├── ActorRefused                 1   who asked may not start work in this project
-│   ├── AgentFailed                  1   the coding agent ended badly and changed nothing of use
-│   ├── NoChange                     1   the agent ended well and changed nothing
+│   ├── ActorRefused                 1   the actor may not start work in this project
+│   ├── AgentFailed                  1   the coding agent could not be run, or failed
+│   ├── NoChange                     1   the agent succeeded and changed nothing
 │   ├── ChangeRefused                1   the agent changed what the policy protects
 │   ├── ChecksFailed                 1   the project's own check command fails on the change
 │   ├── ClaimLost                    1   another run works on the issue now; this one has stopped
 │   └── PushRejected                 1   the remote refused the push
 │       ├── PushNotFastForward       1   the remote branch has commits this clone lacks
 │       ├── PushProtectedBranch      1   the branch is protected
-│       └── PushHookDeclined         1   a server-side rule or hook said no; its words are in why
+│       └── PushHookDeclined         1   a server-side rule or hook refused it, see `why`
 └── TransientError                  75   the same command may work later (EX_TEMPFAIL)
-    ├── NetworkError                75   the remote could not be reached, or broke off
-    │   └── AnswerLost              75   it broke off before the answer; it may have been done
+    ├── NetworkError                75   the remote could not be reached, or the connection broke
+    │   └── AnswerLost              75   it broke before the answer; it may have been done
     ├── RemoteUnavailable           75   the remote answered 429 or 5xx
     ├── TimeoutExceeded             75   no answer in the time allowed
     └── IssueBusy                   75   another run works on the issue, for an earlier request
@@ -46,7 +46,7 @@ Terminated                 143 or 130   SIGTERM or SIGINT arrived; not an Except
 ```
 
 Whether a retry can help is the class, never the text: `error.retryable`.
-An exception that is not in this tree is a defect of ours and exits with 70 (EX_SOFTWARE).
+An exception outside this tree is a defect of Workflows and exits with 70 (EX_SOFTWARE).
 """
 
 from __future__ import annotations
@@ -60,10 +60,10 @@ EXIT_TERMINATED = 143
 
 
 class WorkflowsError(Exception):
-    """Root of the tree: `what` went wrong, `why` (what the other side said), the `fix`.
+    """Root of the tree: `what` went wrong, `why` (the cause, or what the remote said), the `fix`.
 
-    All three texts are for people and are shown as they are; whoever builds an error from
-    outside text passes it through `observability.redact` first.
+    All three texts are shown as they are. Text from outside must pass through
+    `core.redaction.redact` before it becomes part of an error.
     """
 
     exit_code: ClassVar[int] = 1
@@ -167,7 +167,7 @@ class RequestRefused(PermanentError):
 
 
 class RequestConflict(RequestRefused):
-    """HTTP 409 or 412: what was to be made is there already, or what was changed has moved."""
+    """HTTP 409 or 412: it exists already, or it was changed by someone else since we read it."""
 
 
 class AuthenticationFailed(PermanentError):
@@ -187,7 +187,7 @@ class BranchNotFound(PermanentError):
 
 
 class RunnerUnusable(PermanentError):
-    """What answers is no Task Runner: 404 to `POST /job`, a redirect, another service."""
+    """The server is no Task Runner: 404 to `POST /job`, a redirect, another service."""
 
 
 class StepsFailed(PermanentError):
@@ -211,15 +211,15 @@ class PathRefused(PermanentError):
 
 
 class ActorRefused(PermanentError):
-    """Who asked is not an active member of the project with the role Developer or above."""
+    """The actor is not an active member of the project with the role Developer or above."""
 
 
 class AgentFailed(PermanentError):
-    """The coding agent could not be run, ran out of time, or ended badly without a change."""
+    """The coding agent could not be run, ran out of time, or failed without a change."""
 
 
 class NoChange(PermanentError):
-    """The agent ended well, and the tree is what it was."""
+    """The agent succeeded, and the tree is what it was."""
 
 
 class ChangeRefused(PermanentError):
@@ -247,7 +247,7 @@ class PushProtectedBranch(PushRejected):
 
 
 class PushHookDeclined(PushRejected):
-    """A server-side hook or push rule said no; its words are in `why`."""
+    """A server-side hook or push rule refused the push; `why` has its message."""
 
 
 class TransientError(WorkflowsError):
@@ -258,13 +258,13 @@ class TransientError(WorkflowsError):
 
 
 class NetworkError(TransientError):
-    """The remote could not be reached, or the connection broke off."""
+    """The remote could not be reached, or the connection broke."""
 
 
 class AnswerLost(NetworkError):
     """The request was sent, and no answer came: what was asked may or may not have happened.
 
-    `stale`: on a kept connection that most likely was closed before the request reached anybody.
+    `stale`: it was sent on a kept connection that the server had most likely closed before.
     """
 
     stale: bool = False
@@ -281,7 +281,7 @@ class TimeoutExceeded(TransientError):
 
 
 class IssueBusy(TransientError):
-    """Another run works on the issue and will not deal with this request: it has to come again."""
+    """Another run works on the issue for an earlier request; this one must be delivered again."""
 
 
 class Terminated(BaseException):

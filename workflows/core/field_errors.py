@@ -1,4 +1,4 @@
-"""A check of ours as the check of a pydantic field."""
+"""Uses a check that raises our errors as the validator of a pydantic field."""
 
 from __future__ import annotations
 

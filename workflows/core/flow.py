@@ -1,8 +1,8 @@
 """What a flow is, and one execution of it: steps, retries, outcome. Knows nothing of Prefect.
 
 A flow is a `Flow` value: a name, a pydantic model of its parameters and a body that calls its
-steps through `Run.step`. `FlowExecution` runs the body exactly once and keeps the outcome, which is
-the truth about the run; whoever shows it (a terminal, Prefect) only looks on.
+steps through `Run.step`. `FlowExecution` runs the body exactly once and keeps the outcome. Only
+that outcome counts; a terminal or Prefect shows it and decides nothing.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ class FlowOutcome:
 
 
 class Reporter(Protocol):
-    """Is told what happens; a terminal, a log. Must not raise."""
+    """Shows steps as they run, on a terminal or in a log. Must not raise."""
 
     def step_started(self, name: str) -> None:
         """A step begins (again, after a retry)."""
@@ -102,15 +102,15 @@ class Reporter(Protocol):
 
 
 class Progress(Protocol):
-    """Is told how many parts are done, as often as one likes; at the end what is to stay.
+    """Takes how many parts are done, as often as the caller likes.
 
-    That is a table of the parts, and a report in Markdown.
+    At the end also `rows`, a table of the parts, and `report`, in Markdown.
     """
 
     def __call__(
         self, done: int, rows: list[dict[str, str]] | None = None, report: str = "", /
     ) -> None:
-        """Remember it; it is shown at most once a second."""
+        """Note the progress; it is shown at most once a second."""
         ...
 
 
@@ -134,8 +134,8 @@ class StepRunner(Protocol):
 class Flow:
     """A workflow: `body(parameters, run)` returns a `FlowResult`.
 
-    `title` names a run for people, from its parameters; `on_end` is told the outcome (and must
-    not raise); `module` is where Prefect finds the flow as `module:name`.
+    `title` makes the name of a run from its parameters. `on_end` is called with the outcome and
+    must not raise. Prefect finds the flow as `module:name`.
     """
 
     name: str
@@ -188,7 +188,7 @@ def parameter_problem(
 
 
 class Run:
-    """What a body sees of its execution: settings, steps, links."""
+    """What a body gets to work with: settings, steps, progress, links."""
 
     def __init__(
         self, settings: Settings, reporter: Reporter, steps: StepRunner, run_id: str = ""
@@ -256,11 +256,11 @@ class PlainSteps:
         return call()
 
     def link(self, key: str, url: str, text: str) -> None:
-        """Nothing to show it in; the outcome carries the link."""
+        """Does nothing: the outcome has the link."""
 
     @contextmanager
     def progress(self, title: str, total: int) -> Iterator[Progress]:
-        """Nothing to show it in; the reporter tells."""
+        """Shows nothing: the reporter shows the steps."""
         yield lambda _done, _rows=None, _report="": None
 
 
@@ -288,7 +288,7 @@ class FlowExecution:
         return self.flow.title(self.parameters)
 
     def run(self, steps: StepRunner | None = None) -> FlowResult:
-        """Run the body, once; every end is recorded in `outcome` before it goes on its way.
+        """Run the body, once; `outcome` is set before an error is raised on.
 
         Raises:
             WorkflowsError, Terminated: whatever the body raised.
@@ -314,7 +314,7 @@ class FlowExecution:
         return result
 
     def notify_once(self) -> None:
-        """Tell people the outcome; the second call does nothing."""
+        """Call the flow's `on_end` with the outcome. Idempotent."""
         if self.outcome is not None and not self._notified:
             self._notified = True
             self.flow.on_end(self.outcome, self.settings)
@@ -355,6 +355,6 @@ class FlowExecution:
 
 
 def is_termination(error: BaseException) -> bool:
-    """Whether this is a signal's doing: ours, Python's, or Prefect's own exception for it."""
+    """Whether a signal caused this: our exception, Python's, or Prefect's."""
     known = isinstance(error, (Terminated, KeyboardInterrupt))
     return known or type(error).__name__ == "TerminationSignal"  # prefect.exceptions

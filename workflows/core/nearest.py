@@ -1,4 +1,4 @@
-"""Did you mean …? The nearest of the names there are, for messages about a misspelt one."""
+"""Finds the name that a misspelt one most likely means, for `did you mean …?`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 def nearest(name: str, names: Iterable[str]) -> str | None:
-    """The one of `names` that is most like `name`; None if none is much like it."""
+    """The one of `names` that is most similar to `name`; None if none is similar enough."""
     import difflib  # noqa: PLC0415 - 5 ms that a command line without a mistake does not pay
 
     found = difflib.get_close_matches(name, list(names), n=1)

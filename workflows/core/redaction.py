@@ -119,7 +119,7 @@ holds_secret = _redactor.holds_secret
 
 
 def safely_quoted(text: str, limit: int = 80) -> str:
-    """A quoted, shortened form for messages, with no secret and nothing a terminal acts on."""
+    """`text` for messages: without secrets, cut after `limit` characters, quoted and escaped."""
     hidden = redact(text)
     hidden = re.sub(r"((?>^[^/@]*:(?!//))|//)(?:(?<=//)[^/]*|(?<!//).*)@", r"\1[redacted]@", hidden)
     return repr(hidden if len(hidden) <= limit else hidden[: limit - 1] + "…")

@@ -1,4 +1,4 @@
-"""One git child process: its environment, its credential, and git's words as our errors.
+"""Runs git: its environment, its credential, and our errors for its messages.
 
 git runs with no configuration but ours: no system, user or template configuration, no hooks, no
 prompt, no credential store, no `~/.netrc`. The token travels in the environment to a credential
@@ -82,7 +82,7 @@ class Git:
     timeout_s: float
     username: str = "oauth2"
     secret: str | None = field(default=None, repr=False)
-    withheld: bool = False  # GIT_TOKEN is not for this host
+    withheld: bool = False  # there is a GIT_TOKEN, and GIT_TOKEN_HOSTS leaves out this host
 
     @classmethod
     def for_url(cls, url: GitUrl, settings: Settings) -> Git:
@@ -138,9 +138,9 @@ class Git:
         return done
 
     def failure(self, done: process.Completed) -> WorkflowsError:
-        """The error that a failed git command stands for."""
+        """The error to raise for a failed git command, chosen by what git printed."""
         said = redact(readable_stderr(done.stderr))
-        # What the server says in prose (`remote: …`) must not choose the class of our error.
+        # Text of the server (`remote: …`) must not choose the class of our error.
         own = "\n".join(x for x in done.stderr.split("\n") if not x.startswith("remote:"))
         place = f"{self.url.host}/{self.url.path}".strip("/")
         for pattern, kind, what_, fix in _MEANINGS:
@@ -196,7 +196,7 @@ def _as_variables(config: Iterable[tuple[str, str]]) -> dict[str, str]:
 
 
 def readable_stderr(stderr: str, limit: int = 12) -> str:
-    """What a person should read of git's stderr: no progress, no hints, the last lines."""
+    """The last `limit` lines of git's stderr, without progress, hints and control characters."""
     lines = [_printable(line.rsplit("\r", 1)[-1]).rstrip() for line in stderr.split("\n")]
     kept = [
         line
@@ -207,7 +207,7 @@ def readable_stderr(stderr: str, limit: int = 12) -> str:
 
 
 def _printable(line: str) -> str:
-    """The line without control characters: a server's words must not steer a terminal."""
+    """The line without control characters, which could change a terminal."""
     return "".join(c for c in line.rstrip() if unicodedata.category(c) not in {"Cc", "Cf"})
 
 
@@ -228,7 +228,7 @@ _CREDENTIAL_FIX = (
 )
 _UNSENT_FIX = "GIT_TOKEN was not sent: add this host to GIT_TOKEN_HOSTS"
 _LATER = "try again later"
-# (?>…) takes the first such word of a line only: a server may send a line full of them
+# (?>…) matches the first such word of a line only: a server may repeat it many times in a line
 _MEANINGS: tuple[tuple[str, type[WorkflowsError], str, str], ...] = (
     (
         r"SSL certificate problem|server certificate verification failed",

@@ -1,4 +1,4 @@
-"""What a commit says and who made it. Pure."""
+"""The message of a commit and its author. Pure."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def commit_message_for(changes: Sequence[tuple[str, str]]) -> str:
 
     One or two files are named in the subject; more are counted there and listed below it.
     Characters with a meaning to GitLab (`#`, `!`, `@`, `:`) are taken out of the names, so that
-    a file name can neither close an issue nor mention a person.
+    a file name can neither close an issue nor mention a user.
     """
     verbs = {"A": "Add", "D": "Delete"}
     said = [f"{verbs.get(status, 'Update')} {_plain(path)}" for status, path in changes]

@@ -1,12 +1,12 @@
-"""Prefect, shown and steered but not trusted with the outcome: the only importer of prefect.
+"""Runs flows under Prefect, which shows and steers them but does not decide the outcome.
 
 With `PREFECT_API_URL` set a run goes through Prefect's engine, so that the run, its steps,
 retries, links and logs are seen there. The body runs exactly once, whatever the API does: if it
 cannot be reached the body runs without it; if it dies on the way the body goes on; when the body
-has ended the process waits `prefect_grace_s` seconds for Prefect's last words, no longer.
-Without an API nothing of Prefect is imported (1.7 s).
+has ended the process waits at most `prefect_grace_s` seconds for Prefect to finish.
+Without an API nothing of Prefect is imported, which would take 1.7 s.
 
-Measured behaviour behind these choices: docs/decisions/0003-prefect-looks-on.md.
+Measurements behind these choices: docs/decisions/0003-prefect-looks-on.md.
 """
 
 from __future__ import annotations
@@ -61,14 +61,14 @@ _running: dict[str, FlowExecution] = {}  # by flow run id, for Prefect's hooks
 
 
 class _TooLate(BaseException):
-    """Prefect did not get to the body in time. No Exception: Prefect must not catch it."""
+    """Prefect did not start the body in time. No Exception, so that Prefect does not catch it."""
 
 
 def execute(execution: FlowExecution, *, at_forced_end: Callable[[], int]) -> FlowOutcome:
     """Run the flow once, under Prefect where that is asked for, and return its outcome.
 
-    `at_forced_end` is called if Prefect holds the process back after the work is done; it says
-    what is to be said and returns the exit code. Never raises for what the body raised.
+    `at_forced_end` is called if Prefect delays the end of the process after the work is done; it
+    prints the outcome and returns the exit code. Errors of the body are in the outcome, not raised.
     """
     if _wanted(execution.settings):
         try:
@@ -105,7 +105,7 @@ def module_attribute(flow: Flow) -> Callable[[str], Any]:
 def prefect_flow(flow: Flow) -> prefect.Flow[..., Any]:
     """The flow as Prefect knows it: parameters by name, run name, hooks that notify."""
     environment.set_default("DO_NOT_TRACK", "1")
-    import prefect  # noqa: PLC0415 - 1.7 s, only for those who want it
+    import prefect
 
     def entry(**values: Any) -> FlowResult:
         handed = _handed.get()
@@ -142,7 +142,7 @@ def prefect_flow(flow: Flow) -> prefect.Flow[..., Any]:
 
 def _title_of_this_run(flow: Flow) -> str:
     """The title of a run that Prefect started and is naming; the flow's name if it will fail."""
-    from prefect.runtime import flow_run  # noqa: PLC0415
+    from prefect.runtime import flow_run
 
     try:
         return flow.title(flow.validate(flow_run.parameters, settings_module.load()))
@@ -151,7 +151,7 @@ def _title_of_this_run(flow: Flow) -> str:
 
 
 def _flow_run_id() -> str:
-    from prefect.runtime import flow_run  # noqa: PLC0415
+    from prefect.runtime import flow_run
 
     return str(flow_run.id)
 
@@ -187,10 +187,10 @@ def _run_under_prefect(execution: FlowExecution, at_forced_end: Callable[[], int
 
 @contextmanager
 def _begin_in_time(execution: FlowExecution) -> Iterator[None]:
-    """Break Prefect off if the body has not started in time, again and again if need be.
+    """Interrupt Prefect if the body has not started in time, repeatedly if necessary.
 
-    An alarm is the one thing that ends every kind of waiting Prefect does before a run: a retry
-    after the hour that a gateway asked for, a state that is never accepted, four seconds a call.
+    Only an alarm ends every kind of waiting that Prefect does before a run: a retry after the
+    hour that a gateway named, a state that is never accepted, four seconds for each call.
     """
     own_server = execution.settings.prefect_mode is PrefectMode.EPHEMERAL
     limit_s = _OWN_SERVER_S if own_server else execution.settings.prefect_start_s
@@ -211,7 +211,7 @@ def _begin_in_time(execution: FlowExecution) -> Iterator[None]:
 
 
 def _log_troubles(execution: FlowExecution, error: BaseException) -> None:
-    """Say what Prefect made of the run, where that differs from what the run made of itself."""
+    """Log where Prefect's view of the run differs from the run's own outcome."""
     if execution.started:
         succeeded = execution.outcome is not None and execution.outcome.state is FlowState.SUCCEEDED
         if succeeded and not is_termination(error):
@@ -225,7 +225,7 @@ def _log_troubles(execution: FlowExecution, error: BaseException) -> None:
 @contextmanager
 def _prefect_settings(settings: Settings) -> Iterator[None]:
     """Prefect's own settings for the time of a run."""
-    import prefect.settings as ps  # noqa: PLC0415
+    import prefect.settings as ps
 
     updates: dict[Any, Any] = {
         ps.PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None,  # every flow would end with up to 1 s of wait
@@ -256,11 +256,11 @@ class _Redacting(logging.Filter):
 
 @contextmanager
 def _logs() -> Iterator[None]:
-    """Send our log lines to the API too, and Prefect's own complaints through our log.
+    """Send our log lines to the API too, and Prefect's warnings through our log.
 
-    The second outlasts the run: Prefect complains while the interpreter ends as well.
+    The second stays after the run: Prefect logs warnings while the interpreter ends as well.
     """
-    from prefect.logging.handlers import APILogHandler  # noqa: PLC0415
+    from prefect.logging.handlers import APILogHandler
 
     class Handler(APILogHandler):
         """Sends a redacted copy with the step's name; the record itself is for others too."""
@@ -290,8 +290,8 @@ class _PrefectSteps:
     """Each step a Prefect task, called directly: SIGTERM reaches it, retries are shown."""
 
     def __call__(self, name: str, call: Callable[[], T], settings: Settings) -> T:
-        import prefect  # noqa: PLC0415
-        from prefect.cache_policies import NO_CACHE  # noqa: PLC0415
+        import prefect
+        from prefect.cache_policies import NO_CACHE
 
         delays = retry_delays(settings)
         decorate = prefect.task(
@@ -309,12 +309,12 @@ class _PrefectSteps:
         self._handed = handed
 
     def progress(self, title: str, total: int) -> AbstractContextManager[Progress]:
-        from workflows.core.prefect import progress as prefect_progress  # noqa: PLC0415
+        from workflows.core.prefect import progress as prefect_progress
 
         return prefect_progress.show_progress(title, total)
 
     def link(self, key: str, url: str, text: str) -> None:
-        from prefect.artifacts import create_link_artifact  # noqa: PLC0415
+        from prefect.artifacts import create_link_artifact
 
         _bound_the_end(self._handed)  # the work is done, and this waits for the API
         try:
@@ -324,7 +324,7 @@ class _PrefectSteps:
 
 
 def _may_pass(_task: Any, _run: Any, state: Any) -> bool:
-    """Prefect asks: is this failure worth a retry?"""
+    """Prefect's question whether a failed step is tried again."""
     try:
         state.result()
     except TransientError:
@@ -378,7 +378,7 @@ def _started_by_prefect(flow: Flow, values: dict[str, Any]) -> FlowExecution:
 
 def _signature(flow: Flow) -> inspect.Signature:
     """The flow's parameters as Prefect reads them: names, types, defaults, descriptions."""
-    from pydantic import Field  # noqa: PLC0415
+    from pydantic import Field
 
     parameters = [
         inspect.Parameter(

@@ -1,7 +1,7 @@
-"""A long step's progress in Prefect: one bar, at the end a table and a report, by a side thread.
+"""Shows the progress of a long step in Prefect: a bar, and at the end a table and a report.
 
-Artifact calls are synchronous HTTP requests, so they are made at most once a second whatever the
-caller does, and never in its way.
+Artifact calls are synchronous HTTP requests, so a thread of its own makes them, at most once a
+second.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ _EVERY_S = 1.0
 
 @contextmanager
 def show_progress(title: str, total: int) -> Iterator[Progress]:
-    """Inside a flow run: show how many of `total` are done. What Prefect refuses is let go."""
+    """Inside a flow run: show how many of `total` are done. Errors of Prefect are ignored."""
     board = _Board(redact(title), max(total, 1))
     context = contextvars.copy_context()
     thread = threading.Thread(target=context.run, args=(board.write_on,), daemon=True)
     thread.start()
     try:
-        yield board.tell
+        yield board.note
     finally:
         board.over.set()
         thread.join(5)
 
 
 class _Board:
-    """What is to be shown, and the thread that shows it."""
+    """The latest progress, and the loop that writes it to Prefect."""
 
     def __init__(self, title: str, total: int) -> None:
         self.over = threading.Event()
@@ -47,7 +47,7 @@ class _Board:
         self._report = ""
         self._artifact: Any = None
 
-    def tell(
+    def note(
         self, done: int, rows: list[dict[str, str]] | None = None, report: str = "", /
     ) -> None:
         self._done = done
@@ -72,7 +72,7 @@ class _Board:
                 return
 
     def _bar(self, percent: float) -> None:
-        from prefect.artifacts import (  # noqa: PLC0415 - 1.7 s, only under Prefect
+        from prefect.artifacts import (
             create_progress_artifact,
             update_progress_artifact,
         )
@@ -86,7 +86,7 @@ class _Board:
             update(self._artifact, percent, description=f"{self._title}: {text}")
 
     def _table(self) -> None:
-        from prefect.artifacts import create_table_artifact  # noqa: PLC0415
+        from prefect.artifacts import create_table_artifact
 
         if self._rows is not None:
             rows = [{key: redact(text) for key, text in row.items()} for row in self._rows]
@@ -94,7 +94,7 @@ class _Board:
             made(rows, key="dag-steps", description=self._title)
 
     def _page(self) -> None:
-        from prefect.artifacts import create_markdown_artifact  # noqa: PLC0415
+        from prefect.artifacts import create_markdown_artifact
 
         if self._report:
             made: Any = create_markdown_artifact

@@ -1,4 +1,4 @@
-"""The Prefect server as seen without Prefect: whether it answers, and how it should be run."""
+"""Whether a Prefect server can be reached, and the settings to run one with. No Prefect import."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ BATCH_SETTINGS = {
 
 
 def is_reachable(api_url: str) -> bool:
-    """Ask for `/health`, for 3 s at most; a warning in the log where nobody answers.
+    """Whether `GET /health` is answered within 3 s; if not, a warning is logged.
 
-    Any answer but 5xx counts: what an API says to a probe without a key does not matter.
+    Any answer but 5xx counts, also a refusal: the request has no key.
     """
-    from workflows.core import http  # noqa: PLC0415 - httpx costs 0.15 s
+    from workflows.core import http
 
     try:
         http.request("GET", f"{api_url.rstrip('/')}/health", timeout_s=_PROBE_S)

@@ -1,4 +1,4 @@
-"""Output of unknown length, kept at both ends: the start says what it was, the end how it ended."""
+"""Keeps the start and the end of output of unknown length."""
 
 from __future__ import annotations
 

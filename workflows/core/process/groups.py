@@ -1,7 +1,7 @@
-"""Which process groups are the children of `core.process`, and when none is being started.
+"""The process groups of the children of `core.process`.
 
-A child exists a moment before anybody knows its number. Whoever looks for processes that nobody
-started on purpose (`core.sandbox.escaped`) must not look in that moment.
+A child runs for a moment before its number is noted. `core.sandbox.escaped`, which ends processes
+that are not in these groups, must not look in that moment; `starts_paused` prevents it.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_WAIT_S = 0.5  # a start takes milliseconds; whoever waits may be ending this process
+_WAIT_S = 0.5  # a start takes milliseconds; the caller may be about to end this process
 
 
 class ChildGroups:
-    """The groups alive; each leads a session of the same number. Safe to use from threads."""
+    """The groups that run; each is also a session of the same number. Safe to use from threads."""
 
     def __init__(self) -> None:
         self.alive: set[int] = set()
@@ -26,7 +26,7 @@ class ChildGroups:
 
     @contextmanager
     def starting(self) -> Iterator[None]:
-        """A child is started in the block, and put into `alive` before it ends."""
+        """Around the start of a child, which is added to `alive` inside the block."""
         with self._changed:
             self._starting += 1
         try:
@@ -38,7 +38,7 @@ class ChildGroups:
 
     @contextmanager
     def starts_paused(self) -> Iterator[frozenset[int]]:
-        """The groups alive; none is started while the block lasts, so keep it short."""
+        """The groups that run. No child can be started inside the block, so keep it short."""
         with self._changed:
             self._changed.wait_for(lambda: self._starting == 0, timeout=_WAIT_S)
             yield frozenset(self.alive)

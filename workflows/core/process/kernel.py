@@ -1,7 +1,7 @@
-"""What Linux offers to keep an untrusted program in: two switches and the table of processes.
+"""Functions of the Linux kernel: two settings of this process, and the table of processes.
 
-Each function says whether the system has it; elsewhere (macOS) nothing happens and the answer is
-False or empty. Sources: prctl(2), ptrace(2), proc(5).
+On other systems (macOS) nothing happens, and the result is False, None or empty.
+Sources: prctl(2), ptrace(2), proc(5).
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class ProcessEntry(NamedTuple):
     pid: int
     parent: int
     session: int
-    ended: bool  # it only waits to be reaped
+    ended: bool  # a zombie: it waits to be reaped
     started: int
 
 
@@ -41,8 +41,8 @@ def hide_memory() -> bool:
 
     PR_SET_DUMPABLE 0: `/proc/PID/environ`, `mem`, `fd` belong to root from now on, and ptrace is
     refused, as are core dumps and debuggers of the same user (py-spy, gdb). Root (CAP_SYS_PTRACE)
-    is not held up. A child of ours is open again once it has become another program, so one that
-    was given a token is as readable as ever while it runs. Idempotent.
+    can still read them. A child of ours is readable again after exec, so a child that was given a
+    token stays readable while it runs. Idempotent.
     """
     return _prctl(_SET_DUMPABLE, 0)
 
@@ -61,7 +61,7 @@ def adopting_orphans() -> Iterator[None]:
 
 
 def _adopt(change: int) -> None:
-    global _adopting  # noqa: PLW0603 - the switch is one for the whole process, too
+    global _adopting  # noqa: PLW0603 - the setting is one for the whole process, too
     with _adopting_lock:
         _adopting += change
         _prctl(_SET_CHILD_SUBREAPER, int(_adopting > 0))
@@ -77,11 +77,12 @@ def _prctl(option: int, value: int) -> bool:
 def descendants(
     exclude: Callable[[ProcessEntry], bool] = lambda _: False, unrelated: set[int] | None = None
 ) -> list[ProcessEntry]:
-    """Every process below this one; where `but` says so, neither it nor what is below it.
+    """All descendants of this process, without those of `exclude` and their descendants.
 
-    `unrelated` are numbers not worth a look; who is found to be one is added, so that a second
-    look is fast. While orphans are adopted an empty answer without unrelated is a proof: the
-    topmost of a family is our child and stays in the table, at least as ended, until we reap it.
+    `unrelated` are the pids of processes that need not be read; those found to be no descendants
+    are added, so that the next call is fast. While orphans are adopted, an empty result with an
+    empty `unrelated` proves that there is no descendant: the topmost one is always our child and
+    stays in the table, at least as ended, until we reap it.
     """
     unrelated = set() if unrelated is None else unrelated
     entries = list(_table(unrelated))
@@ -100,7 +101,7 @@ def descendants(
 
 
 def process_entry(pid: int) -> ProcessEntry | None:
-    """The process of this number; None: there is none, or it cannot be told (not Linux)."""
+    """The process with this pid; None if there is none, or on a system without `/proc`."""
     try:
         return _entry(Path(f"/proc/{pid}/stat").read_bytes())
     except OSError:
@@ -108,11 +109,11 @@ def process_entry(pid: int) -> ProcessEntry | None:
 
 
 def _table(without: set[int]) -> Iterator[ProcessEntry]:
-    """All processes there are, each as it was when its line was read."""
+    """All processes but those in `without`, each as it was when its line was read."""
     if not LINUX:
         return
     with suppress(FileNotFoundError):
-        for name in os.listdir(_PROC):  # noqa: PTH208 - names, and often
+        for name in os.listdir(_PROC):  # noqa: PTH208 - only names are needed, and this is called often
             if name.isdigit() and int(name) not in without:
                 with suppress(OSError):  # it has ended meanwhile
                     yield _entry(Path(_PROC, name, "stat").read_bytes())

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
 CLEAN_UP_S = 3.5  # from the signal to the forced end; Cloud Run and our promise leave 5 s
-_EXIT_CODE_S = 0.5  # for saying the outcome
+_EXIT_CODE_S = 0.5  # for `exit_code`, which may print the outcome
 _BEFORE_EXIT_S = 0.7  # for removing scratch folders
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
@@ -42,7 +42,10 @@ def before_forced_exit(action: Callable[[], object]) -> Iterator[None]:
 
 
 def force_exit(exit_code: int) -> None:
-    """End this process now: children killed, last acts done, no `finally`, no atexit."""
+    """End this process now: kill children and call what `before_forced_exit` was given.
+
+    No `finally` block and no atexit function runs.
+    """
     try:
         process.kill_all()
         acting = threading.Thread(target=_run_actions, daemon=True)
@@ -59,9 +62,10 @@ def _run_actions() -> None:
 
 
 def force_exit_after(seconds: float, exit_code: Callable[[], int], default: int) -> None:
-    """End the process in `seconds`, unless it has ended by itself; `default` if asking fails.
+    """End the process in `seconds`, unless it has ended by itself.
 
-    `exit_code` may print; it gets half a second, because a pipe may be full.
+    `exit_code` may print and gets half a second, because a pipe may be full; if it fails or takes
+    longer, the exit code is `default`.
     """
 
     def end() -> None:

@@ -1,9 +1,9 @@
-"""Child processes: the one module that starts them.
+"""Starts child processes; no other module does.
 
-Argument lists only, never a shell. Every child leads a process group of its own, which is killed
-whole when the child ends, runs out of time, or we are told to stop; so nothing it started is left
-behind. Standard input is closed unless bytes are given, the environment is always explicit, and
-what is kept of the output is bounded.
+Arguments are lists, never a shell command. Every child leads a process group of its own. The
+whole group is killed when the child ends, when its time is over and when this process is stopped,
+so that none of its processes is left. Standard input is closed unless bytes are given, the
+environment is always explicit, and the output that is kept is bounded.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Completed:
     truncated: bool
 
 
-def run(  # noqa: PLR0913 - one door, and every argument after `args` is keyword-only
+def run(  # noqa: PLR0913 - keyword-only options, as subprocess.run has them
     args: Sequence[str],
     *,
     env: Mapping[str, str],
@@ -110,7 +110,7 @@ class ProcessEnd:
 
 
 class ProcessGroup:
-    """The process group of a followed child, for any thread; does nothing once that has ended."""
+    """The process group of a child, safe to signal from any thread, also after the child's end."""
 
     def __init__(self, group: int) -> None:
         self.pid = group
@@ -124,12 +124,12 @@ class ProcessGroup:
                 _signal_group(self.pid, number)
 
     def forget(self) -> None:
-        """From now on the number may belong to somebody else."""
+        """The child has ended: send no more signals, as its number may be given to another."""
         with self._lock:
             self._over = True
 
 
-def follow(  # noqa: PLR0913 - one door, and every argument after `args` is keyword-only
+def follow(  # noqa: PLR0913 - keyword-only options, as subprocess.run has them
     args: Sequence[str],
     *,
     env: Mapping[str, str],
@@ -142,10 +142,10 @@ def follow(  # noqa: PLR0913 - one door, and every argument after `args` is keyw
 ) -> ProcessEnd:
     """Run a program to its end or for `timeout_s` seconds; stdout and stderr go to `on_output`.
 
-    `on_start` gets a handle by which other threads may signal the program's group.
+    `on_start` gets the program's process group, which other threads may signal.
 
-    `on_end` gets the number of a program that has ended by itself, before it is reaped and before
-    the rest of its output is read: whoever still holds the pipe may be ended there. Use
+    `on_end` gets the pid of a program that has ended by itself, before it is reaped and before
+    the rest of its output is read; it may end processes that still hold the pipe. Use
     `core.sandbox.run` for a program that is not trusted.
 
     Raises:
@@ -198,7 +198,7 @@ async def streaming(
 ) -> AsyncIterator[asyncio.subprocess.Process]:
     """A child with three pipes for an event loop (servers); killed whole when the block ends.
 
-    Nothing may read from the pipes any more by then: what is left in them is thrown away.
+    Nothing may read from the pipes after the block: what is left in them is thrown away.
     """
     import asyncio  # noqa: PLC0415 - 50 ms that only servers need
 

@@ -1,7 +1,7 @@
-"""A child process with a log file, which other threads may end: SIGTERM, a grace, SIGKILL.
+"""A child process with a log file, which other threads may stop: SIGTERM, then SIGKILL.
 
-For programs the operator chose (the task runner's map, the jobs of the Cloud Run stand-in); what
-leaves the process group is not followed (`core.sandbox.run` does that).
+For programs that the operator chose (the Task Runner's map, the jobs of the Cloud Run stand-in).
+Escaped descendants are not ended; `core.sandbox.run` does that.
 """
 
 from __future__ import annotations
@@ -32,7 +32,10 @@ class SupervisedEnd:
 
 
 class StopRequest:
-    """Asks a child to end, from any thread, before it has started or while it runs."""
+    """Stops a child from any thread, before it has started or while it runs.
+
+    `grace_s` is the time in seconds from SIGTERM to SIGKILL.
+    """
 
     def __init__(self, grace_s: float) -> None:
         self.grace_s = grace_s
@@ -42,7 +45,7 @@ class StopRequest:
         self._killer: threading.Timer | None = None
 
     def ask(self) -> None:
-        """SIGTERM now, SIGKILL after the grace; asking twice changes nothing."""
+        """Send SIGTERM now, and SIGKILL after `grace_s` seconds. Idempotent."""
         with self._lock:
             if self.asked.is_set():
                 return
@@ -51,14 +54,14 @@ class StopRequest:
                 self._begin(self._running)
 
     def started(self, running: process.ProcessGroup) -> None:
-        """The child runs; it is stopped at once if that was asked before."""
+        """The child runs; stop it now if `ask` was called before."""
         with self._lock:
             self._running = running
             if self.asked.is_set():
                 self._begin(running)
 
     def ended(self) -> None:
-        """The child has ended; no timer is left."""
+        """The child has ended; cancel the SIGKILL that may be due."""
         with self._lock:
             self._running = None
             if self._killer:
@@ -71,7 +74,7 @@ class StopRequest:
         self._killer.start()
 
 
-def run_supervised(  # noqa: PLR0913 - every argument after `args` is keyword-only
+def run_supervised(  # noqa: PLR0913 - keyword-only options, as subprocess.run has them
     args: Sequence[str],
     *,
     env: Mapping[str, str],
@@ -83,7 +86,7 @@ def run_supervised(  # noqa: PLR0913 - every argument after `args` is keyword-on
 ) -> SupervisedEnd:
     """Run a program in `folder` to its end; its output is added to the file `log` (64 MiB at most).
 
-    After `timeout_s` seconds it is stopped as `stop` does it. `on_start` gets its process id.
+    After `timeout_s` seconds it is stopped in the same way as by `stop`. `on_start` gets its pid.
 
     Raises:
         ProgramMissing: there is no such executable.
@@ -124,7 +127,7 @@ def run_supervised(  # noqa: PLR0913 - every argument after `args` is keyword-on
 
 
 class _Bounded:
-    """Writes to a descriptor until it is full, then says so once."""
+    """Writes at most `MAX_LOG_BYTES` to a file descriptor, then a note that the rest is missing."""
 
     def __init__(self, number: int) -> None:
         self._number = number

@@ -1,1 +1,1 @@
-"""How a program that we do not trust is kept away from everything else."""
+"""Runs untrusted programs away from the rest of the machine; start with `run`."""

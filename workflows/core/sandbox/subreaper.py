@@ -1,8 +1,9 @@
-"""Runs one program and ends as it ends: a parent for its orphans, and no way to more rights.
+"""Runs one program, is the parent of its orphans, and exits with its exit code.
 
 Run as a script by `core.sandbox.run`, with the standard library alone. Orphans are
-its children while it lives, so that runs side by side are told apart, and are reaped; what is left
-when it ends goes to the process that started it. No new privileges: sudo has no effect. Linux only.
+its children while it runs, so that the orphans of runs side by side are not mixed up, and it reaps
+them. What is left when it ends becomes a child of the process that started it. No new privileges:
+sudo has no effect. Linux only.
 Sources: prctl(2), credentials(7).
 """
 
@@ -27,10 +28,10 @@ def main(args: list[str]) -> int:
     for number in asked:
         signal.signal(number, lambda *_: None)
     if args[0] == "drop-ctype":  # the interpreter may have set it (PEP 538)
-        os.environ.pop("LC_CTYPE", None)  # noqa: TID251 - a process of its own, handing it on
+        os.environ.pop("LC_CTYPE", None)
     defaults = [*asked, signal.SIGPIPE, signal.SIGXFSZ]  # the interpreter ignores the last two
     try:
-        program = os.posix_spawnp(args[1], args[1:], os.environ, setsigdef=defaults)  # noqa: TID251
+        program = os.posix_spawnp(args[1], args[1:], os.environ, setsigdef=defaults)
     except OSError as error:
         sys.stderr.write(f"{args[1]}: {error.strerror}\n")
         return 127

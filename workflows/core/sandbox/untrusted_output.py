@@ -1,4 +1,4 @@
-"""What an untrusted program says: line by line, printable, redacted, bounded. Not how it is run."""
+"""The output of an untrusted program: line by line, printable, redacted and bounded."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class OutputLines:
         self._cutting = False
 
     def feed(self, chunk: bytes) -> list[str]:
-        """The lines that are whole now."""
+        """Take in bytes and return the lines that are complete now."""
         data = self._rest + chunk
         # a \r at the very end may be half of a \r\n
         end = max(data.rfind(b"\n"), data.rfind(b"\r", 0, len(data) - 1)) + 1
@@ -58,7 +58,7 @@ class OutputLines:
         return lines
 
     def finish(self) -> list[str]:
-        """What is left: a last line without an end."""
+        """The last line, if it had no line end."""
         rest, self._rest = self._rest, b""
         return self._clean(rest) if rest and not self._cutting else []
 
@@ -76,7 +76,7 @@ def printable(data: bytes) -> str:
 
 
 class Transcript:
-    """Where the lines go: a log file, whoever listens, and the last few for a message."""
+    """Writes lines to a log file, gives them to `on_line`, and keeps the last ones."""
 
     def __init__(self, log: int, on_line: Callable[[str], None] | None) -> None:
         self._lines = OutputLines()
@@ -90,7 +90,7 @@ class Transcript:
         self._take(self._lines.feed(chunk))
 
     def finish(self) -> None:
-        """Nothing more will come."""
+        """The output has ended: write a last line that had no line end."""
         self._take(self._lines.finish())
 
     def _take(self, lines: list[str]) -> None:
@@ -115,14 +115,14 @@ class Transcript:
             rest = rest[os.write(self._log, rest) :]
 
     def last_lines(self) -> str:
-        """The end of it: at most 40 lines and 8 KiB."""
+        """The end of the output: at most 40 lines and 8 KiB."""
         end = "\n".join(self._last).strip().encode()[-LAST_BYTES:]
         return end.decode(errors="ignore")
 
 
 @contextmanager
 def transcript(log: Path, on_line: Callable[[str], None] | None) -> Iterator[Transcript]:
-    """A transcript that is appended to the file `log`, for our user's eyes only.
+    """A transcript that is appended to the file `log`, which only our user may read.
 
     Raises:
         OSError: the file cannot be opened, or is a symbolic link.

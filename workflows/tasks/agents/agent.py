@@ -1,7 +1,7 @@
-"""What a coding agent is to a flow: it edits files in a folder, and that is all.
+"""The Protocol of a coding agent: it edits files in a folder, and does nothing else.
 
-The folder is the way its work comes back; what it says and its exit code are hints for people.
-It holds no credential but its model key. The backends are `pluscoder` and `command` beside this.
+Its work is read from the folder. Its output and exit code are only shown to people.
+It gets no credential but its model key. The backends are `pluscoder` and `command` beside this.
 """
 
 from __future__ import annotations
@@ -33,12 +33,11 @@ class Assignment:
 
 @dataclass(frozen=True, slots=True)
 class AgentReport:
-    """How an agent ended. None where it does not tell.
+    """How an agent ended.
 
-    `exit_code` is not 0 where it said that it failed, also if its process ended with 0.
-
+    `exit_code` is not 0 if the agent reported a failure, also if its process ended with 0.
     `last_lines` is the end of its output, redacted. `tokens_in`, `tokens_out` and `cost_usd` are
-    its own words. `sandbox` says what kept it apart: "bubblewrap" or "process group".
+    what it reported, None if it reports none. `sandbox` is "bubblewrap" or "process group".
     """
 
     exit_code: int

@@ -1,4 +1,4 @@
-"""Coding agents that are any command: the prompt on standard input, the folder as its place."""
+"""The backend for any command: the prompt is its standard input, the folder its working folder."""
 
 from __future__ import annotations
 
@@ -51,8 +51,7 @@ class CommandAgent:
     def edit(self, assignment: Assignment, on_line: Callable[[str], None]) -> AgentReport:
         """Run the program to its end in `assignment.folder`; see `tasks.agents.agent.Agent`.
 
-        A program that does not read its prompt is none the worse for it. What it says of tokens
-        and cost is not known, so the report has none.
+        It need not read its prompt. The report has no tokens and no cost.
 
         Raises:
             ProgramMissing: there is no such program.

@@ -1,4 +1,4 @@
-"""Files of a clone that PlusCoder would obey, out of its way for a run and back afterwards."""
+"""Moves files of a clone that would configure PlusCoder away for a run, and back afterwards."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LEFT_BEHIND = (".pluscoder", "pluscoder.log")  # what PlusCoder itself leaves in
 def without_clone_settings(folder: Path, left_behind: Path) -> Iterator[None]:
     """Have none of `OBEYED` in `folder` inside the block, and each as it was after it.
 
-    They are renamed to a folder beside, so that they come back as they were, links included.
+    They are renamed into a folder next to it, so that they come back unchanged, links included.
     What the block leaves under such a name goes to the folder `left_behind`; only an `.env` or
     settings file that was not there before is work like any other and stays.
     """

@@ -313,7 +313,7 @@ def test_more_mistakes_than_anybody_reads_are_counted() -> None:
     assert found[-1].message == "799 more findings are not shown"
 
 
-def test_every_knot_of_steps_gives_one_cycle() -> None:
+def test_every_strongly_connected_component_gives_one_cycle() -> None:
     text = steps(
         *(
             f"- {{id: {name}, {TASK}, dependsOn: [{on}]}}"

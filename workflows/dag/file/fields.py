@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from workflows.dag.file.limits import MAX_STEPS
 from workflows.dag.file.model import OnFailure, When
 from workflows.dag.file.templates import ID
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 MAX_RETRIES = 100
 MAX_TIMEOUT_S = 7 * 24 * 3600
@@ -154,24 +157,34 @@ TASK = (
 )
 
 
-def spellings(table: tuple[Field, ...]) -> dict[object, str]:
-    """Every accepted spelling of the table's keys, with the documented one."""
-    return {spelt: one.name for one in table for spelt in (one.snake, one.name)}
+@dataclass(frozen=True, slots=True)
+class KeyTable:
+    """The keys that a mapping may have."""
+
+    by_spelling: Mapping[object, str]
+    """Every accepted spelling, with the documented one."""
+    documented: frozenset[str]
+
+    @classmethod
+    def of(cls, table: tuple[Field, ...]) -> KeyTable:
+        """The keys of these fields."""
+        names: dict[object, str] = {
+            spelt: one.name for one in table for spelt in (one.snake, one.name)
+        }
+        return cls(names, frozenset(names.values()))
 
 
-DAG_KEYS = spellings(DAG)
-STEP_KEYS = spellings(STEP)
-TASK_KEYS = spellings(TASK)
-DOCUMENTED = {id(keys): frozenset(keys.values()) for keys in (DAG_KEYS, STEP_KEYS, TASK_KEYS)}
-"""The documented spellings of each of these tables alone."""
+DAG_KEYS = KeyTable.of(DAG)
+STEP_KEYS = KeyTable.of(STEP)
+TASK_KEYS = KeyTable.of(TASK)
 
 
 def documented(path: tuple[str | int, ...], key: str) -> str:
     """The documented spelling of a key of the mapping at `path`; any other key as it is."""
     if not path:
-        return DAG_KEYS.get(key, key)
+        return DAG_KEYS.by_spelling.get(key, key)
     if path[0] == "steps" and len(path) == 2:  # noqa: PLR2004 - ("steps", 3)
-        return STEP_KEYS.get(key, key)
+        return STEP_KEYS.by_spelling.get(key, key)
     if path[0] == "steps" and path[2:] == ("task",):
-        return TASK_KEYS.get(key, key)
+        return TASK_KEYS.by_spelling.get(key, key)
     return key

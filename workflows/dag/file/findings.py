@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from workflows.core.errors import DagInvalid
 
-Path = tuple[str | int, ...]
+ValuePath = tuple[str | int, ...]
 """Where a value is: keys as they are written, and places in lists from 0."""
 
 LACKING = "no value for parameter "
@@ -20,7 +20,7 @@ MAX_TOLD = 200
 class Problem(NamedTuple):
     """A mistake at a path, before anybody has looked for its line."""
 
-    path: Path
+    path: ValuePath
     message: str
     suggestion: str = ""
     at_key: bool = False

@@ -4,8 +4,9 @@ What is accepted: UTF-8, with or without a byte order mark, LF or CRLF; YAML 1.2
 (`yes` and `no` are texts, `0o17` is octal, `017` is a text) or JSON; anchors and aliases within
 limits. Refused: keys that are there twice, tags, merge keys, several documents.
 
-The text is parsed fast and without places; only if something is wrong is it read again, by
-`scan`, to find the lines. What the fast parser accepts decides; see docs/decisions.
+`parse` reads the values fast, without their lines, and `checks` judges them. Only if something is
+wrong does `scan` read the text again to find the lines. Whether a text is YAML is decided by the
+fast parser; see docs/decisions/0008-dag-files.md.
 """
 
 from __future__ import annotations
@@ -19,8 +20,10 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from workflows.core.errors import RequestRefused, ResourceNotFound, UrlRefused
-from workflows.dag.file import graph, limits, parse
-from workflows.dag.file.check import Checker
+from workflows.dag.file import limits, parse
+from workflows.dag.file.checks.context import CheckContext
+from workflows.dag.file.checks.dependencies import check_dependencies
+from workflows.dag.file.checks.steps import check_head, check_step
 from workflows.dag.file.findings import Finding, Problem, dag_invalid, dag_unreadable
 from workflows.dag.file.model import Dag
 
@@ -28,11 +31,10 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from workflows.dag.file import findings
-    from workflows.dag.file.model import Step
-    from workflows.dag.file.scan import Seen
+    from workflows.dag.file.scan import ScanResult
 
-# Ways to write a whole number or boolean that its value does not tell. Each pattern begins with
-# its literal, which `re` looks for ten times as fast as for a word's beginning.
+# Spellings of a whole number or boolean that its value does not show. Each pattern begins with its
+# literal, which `re` finds ten times as fast as the beginning of a word.
 _OTHER_SPELLINGS = [
     (start[0], re.compile(rf"{re.escape(start)}(?<![\w.]{re.escape(start)})"))
     for start in ("0x", "0o", "0b", "+", "-0", "True", "TRUE", "False", "FALSE")
@@ -106,9 +108,9 @@ def _decoded(file: str, data: bytes) -> str:
 
 @contextmanager
 def _collector_off() -> Iterator[None]:
-    """Without the cyclic collector, which walks over all that is being made, again and again.
+    """Without Python's cyclic garbage collector, which would scan all new objects many times.
 
-    Nor does it walk over what was made, once it is on again: steps hold no cycles.
+    Afterwards it ignores the objects made here (`gc.freeze`): steps hold no reference cycles.
     """
     was_on = gc.isenabled()
     gc.disable()
@@ -120,20 +122,15 @@ def _collector_off() -> Iterator[None]:
             gc.enable()
 
 
-def _spelt_otherwise(text: str) -> bool:
-    """Whether a number or boolean may be written in a way that its value does not tell."""
-    return any(first in text and pattern.search(text) for first, pattern in _OTHER_SPELLINGS)
-
-
-class _Raw(NamedTuple):
+class _RawDag(NamedTuple):
     """What the fast parser made: the keys around the steps, and the steps piece by piece."""
 
-    around: Any
+    head: Any
     steps: Iterable[Any]
 
 
 class _Loading:
-    """One load: the text, and what it takes to say where a mistake is."""
+    """One load of one text, with what is needed to say where a mistake is."""
 
     def __init__(
         self, file: str, text: str, params: Mapping[str, str], flows: Collection[str] | None
@@ -146,56 +143,62 @@ class _Loading:
         self._named_json = file.endswith(".json")
 
     def dag(self) -> Dag:
+        """The DAG.
+
+        Raises:
+            DagInvalid: with all findings.
+        """
         if not self._text.strip():
             self._refuse([Problem((), "the file is empty", "write `name:` and `steps:`")])
-        checker = self._checker()
-        made = self._checked(checker)
-        if checker.unsure:
-            checker = self._checker(self._scanned(checker.unsure).texts)
-            made = self._checked(checker)
-        if checker.problems:
-            self._refuse(checker.problems)
-        return made
+        context, dag = self._checked(texts=None)
+        if context.unsure:
+            context, dag = self._checked(texts=self._scanned(context.unsure).texts)
+        if context.problems:
+            self._refuse(context.problems)
+        return dag
 
-    def _checker(self, texts: Mapping[findings.Path, str] | None = None) -> Checker:
-        return Checker(self._params, exact=self._exact, flows=self._flows, texts=texts)
-
-    def _exact(self) -> bool:
-        """Whether whole numbers and booleans are written as Python writes them."""
-        return self._is_json or not _spelt_otherwise(self._text)
-
-    def _checked(self, checker: Checker) -> Dag:
+    def _checked(self, texts: Mapping[findings.ValuePath, str] | None) -> tuple[CheckContext, Dag]:
+        """The DAG as far as it is right, and the mistakes; read in pieces, or else whole."""
+        context = self._context(texts)
         try:
-            return self._made(checker, self._read(piecewise=True))
-        except parse.Unparsable:  # a piece alone; the whole text may be sound
-            checker.problems.clear()
-            checker.unsure.clear()
+            return context, self._built(context, self._read(piecewise=True))
+        except parse.Unparsable:  # only a piece is; the whole text may be sound
+            context = self._context(texts)
         try:
-            return self._made(checker, self._read(piecewise=False))
+            return context, self._built(context, self._read(piecewise=False))
         except parse.Unparsable as error:
             self._refuse([], words=str(error))
 
-    def _made(self, checker: Checker, raw: _Raw) -> Dag:
-        """The DAG of plain values, as far as they are right; mistakes are with the checker."""
-        steps = (checker.step(index, one) for index, one in enumerate(raw.steps))
-        return self._assembled(checker, raw.around, steps)
+    def _context(self, texts: Mapping[findings.ValuePath, str] | None) -> CheckContext:
+        return CheckContext(self._params, self._flows, self._is_exact, texts)
 
-    def _assembled(self, checker: Checker, around: Any, steps: Iterable[Step]) -> Dag:
-        if not isinstance(around, dict):
+    def _is_exact(self) -> bool:
+        """Whether all whole numbers and booleans are written as Python writes them."""
+        return self._is_json or not self._has_other_spelling
+
+    @cached_property
+    def _has_other_spelling(self) -> bool:
+        """Whether a number or boolean may be written in a way that its value does not show."""
+        text = self._text
+        return any(first in text and pattern.search(text) for first, pattern in _OTHER_SPELLINGS)
+
+    def _built(self, context: CheckContext, raw: _RawDag) -> Dag:
+        """The DAG of plain values; what is wrong is in the context."""
+        if not isinstance(raw.head, dict):
             says = "the file must be a mapping with `name` and `steps`"
             self._refuse([Problem((), says, "see `workflows dag schema`")])
-        head = checker.head(around)
-        made = tuple(steps)
-        if not made and not checker.problems:
-            checker.complain(("steps",), "there are no steps", "write at least one")
-        edges, wrong = graph.edges_and_problems(made)
-        checker.problems += wrong
-        if self._flows is None and any(step.flow is not None for step in made):
+        head = check_head(context, raw.head)
+        steps = tuple([check_step(context, index, one) for index, one in enumerate(raw.steps)])
+        if not steps and not context.problems:
+            context.complain(("steps",), "there are no steps", "write at least one")
+        edges, wrong = check_dependencies(steps)
+        context.problems += wrong
+        if self._flows is None and any(step.flow is not None for step in steps):
             from workflows.dag.flows import parameters as flow_parameters  # noqa: PLC0415 - most files have no flows
 
-            checker.problems += flow_parameters.problems(made, checker.problems)
+            context.problems += flow_parameters.problems(steps, context.problems)
         name = PurePosixPath(self._file).stem if head.name is None else head.name
-        return Dag(name, made, head.max_parallel, head.on_failure, edges)
+        return Dag(name, steps, head.max_parallel, head.on_failure, edges)
 
     @cached_property
     def _too_many(self) -> bool:
@@ -203,18 +206,18 @@ class _Loading:
 
     @cached_property
     def _unusual(self) -> bool:
-        """Whether somebody has to look before this YAML is parsed."""
+        """Whether this YAML has to be scanned before it is parsed."""
         return parse.unusual(self._text) or limits.may_be_deep(self._text)
 
-    def _read(self, *, piecewise: bool) -> _Raw:
-        """The plain values, after a look at whatever could make too many of them."""
+    def _read(self, *, piecewise: bool) -> _RawDag:
+        """The plain values, after the checks that keep their number and depth bounded."""
         if self._too_many:
             self._refuse([limits.too_many_nodes(limits.MAX_NODES)])
         if self._is_json:
             if _SURROGATE.search(self._text) or limits.may_be_deep(self._text):
-                self._look()
+                self._refuse_bad_notation()
             try:
-                return self._taken_apart(parse.whole_json(self._text))
+                return self._head_and_steps(parse.whole_json(self._text))
             except parse.Unparsable:
                 if self._named_json:
                     raise
@@ -223,16 +226,16 @@ class _Loading:
             if cut.steps > limits.MAX_STEPS:
                 self._refuse([limits.too_many_steps(cut.steps)])
             pieces = parse.pieces(self._text, cut.cuts)
-            return _Raw(cut.around, itertools.chain.from_iterable(pieces))
+            return _RawDag(cut.head, itertools.chain.from_iterable(pieces))
         if limits.more_nodes_than(limits.MAX_NODES_AT_ONCE, self._text):
             self._refuse([limits.too_many_nodes(limits.MAX_NODES_AT_ONCE)])
         if self._unusual:
-            self._look()
-        return self._taken_apart(parse.whole_yaml(self._text))
+            self._refuse_bad_notation()
+        return self._head_and_steps(parse.whole_yaml(self._text))
 
-    def _taken_apart(self, raw: Any) -> _Raw:
+    def _head_and_steps(self, raw: Any) -> _RawDag:
         if not isinstance(raw, dict):
-            return _Raw(raw, ())
+            return _RawDag(raw, ())
         if "steps" not in raw:
             self._refuse([Problem((), "there are no `steps`", "write at least one")])
         steps = raw["steps"]
@@ -240,15 +243,15 @@ class _Loading:
             self._refuse([Problem(("steps",), "`steps` must be a list", "write `- id: …` a step")])
         if len(steps) > limits.MAX_STEPS:
             self._refuse([limits.too_many_steps(len(steps))])
-        return _Raw(raw, steps)
+        return _RawDag(raw, steps)
 
-    def _look(self) -> None:
-        """Refuse what must not be parsed at all, such as aliases that stand for too much."""
+    def _refuse_bad_notation(self) -> None:
+        """Refuse a text that must not be parsed at all, such as one with too many aliases."""
         seen = self._scanned(())
         if seen.problems:
-            self._tell(seen, ())
+            self._raise_findings(seen, ())
 
-    def _scanned(self, wanted: Iterable[findings.Path]) -> Seen:
+    def _scanned(self, wanted: Iterable[findings.ValuePath]) -> ScanResult:
         from workflows.dag.file import notation, scan  # noqa: PLC0415 - a sound file needs neither
 
         nodes = notation.json_nodes if self._is_json else notation.yaml_nodes
@@ -263,9 +266,9 @@ class _Loading:
             kind = "JSON" if self._is_json else "YAML"
             says = words if "not readable" in words else f"not readable as {kind}: {words}"
             seen.problems.append((at, Problem((), says)))
-        self._tell(seen, problems)
+        self._raise_findings(seen, problems)
 
-    def _tell(self, seen: Seen, problems: Iterable[Problem]) -> NoReturn:
+    def _raise_findings(self, seen: ScanResult, problems: Iterable[Problem]) -> NoReturn:
         told = [
             Finding(*seen.place(path, at_key=at_key), step, message, fix)
             for path, message, fix, at_key, step in problems

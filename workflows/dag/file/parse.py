@@ -34,7 +34,7 @@ class Unparsable(Exception):  # it is never shown: it becomes findings
     """The fast parser refused the text; its words may name a line and a column."""
 
 
-class Source(str):
+class JsonNumber(str):
     """A number of a JSON text as it is written, where a `float` would lose digits."""
 
     __slots__ = ()
@@ -43,7 +43,7 @@ class Source(str):
 class Outline(NamedTuple):
     """A text cut up: the keys around the steps, and where the pieces of the steps begin."""
 
-    around: dict[Any, Any]
+    head: dict[Any, Any]
     cuts: list[int]
     steps: int
     """How many steps begin; up to `MAX_STEPS` perhaps too many, where no one needs to know."""
@@ -65,29 +65,29 @@ def unusual(text: str) -> bool:
 
 def outline(text: str) -> Outline | None:
     """How to read this YAML text piece by piece; None if it must be read whole."""
-    head = _STEPS.search(text)
-    if head is None or text.find("\nsteps:", head.end() - 1) >= 0:
+    found = _STEPS.search(text)
+    if found is None or text.find("\nsteps:", found.end() - 1) >= 0:
         return None
-    first = _FIRST.match(text, head.end())
+    first = _FIRST.match(text, found.end())
     if first is None:
         return None
-    start = head.end() - 1  # the line end before the steps, which the patterns begin with
+    start = found.end() - 1  # the line end before the steps, which the patterns begin with
     tail = _NEXT_KEY[bool(first[1])].search(text, start)
     end = tail.start() + 1 if tail else len(text)
     item = re.compile(rf"\n{first[1]}-(?=[ \r\n])")
-    around = _around(text[: head.start()], text[end:])
-    if around is None:
+    head = _head(text[: found.start()], text[end:])
+    if head is None:
         return None
     steps = text.count(f"\n{first[1]}-", start, end)
     if steps > MAX_STEPS:
         steps = sum(1 for _ in item.finditer(text, start, end))
     cuts = [start + 1]
-    while (found := item.search(text, cuts[-1] + _PIECE, end)) is not None:
-        cuts.append(found.start() + 1)
-    return Outline(around, [*cuts, end], steps)
+    while (next_item := item.search(text, cuts[-1] + _PIECE, end)) is not None:
+        cuts.append(next_item.start() + 1)
+    return Outline(head, [*cuts, end], steps)
 
 
-def _around(before: str, after: str) -> dict[Any, Any] | None:
+def _head(before: str, after: str) -> dict[Any, Any] | None:
     """The keys before and after the steps; None where the two parts are not sound by themselves."""
     found: dict[Any, Any] = {}
     for text in (before, after):
@@ -128,14 +128,14 @@ def whole_yaml(text: str) -> Any:
 
 
 def whole_json(text: str) -> Any:
-    """All of a JSON text as plain values; fractions are `Source`.
+    """All of a JSON text as plain values; fractions are `JsonNumber`.
 
     Raises:
         Unparsable: it is not JSON, or holds a key twice.
     """
     try:
         return json.loads(
-            text, object_pairs_hook=_mapping, parse_float=Source, parse_constant=_refuse
+            text, object_pairs_hook=_mapping, parse_float=JsonNumber, parse_constant=_refuse
         )
     except json.JSONDecodeError as error:
         words = f"not readable as JSON: {error.msg[0].lower()}{error.msg[1:]}"

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from workflows.dag.file import fields
-from workflows.dag.file.findings import Path, Problem
+from workflows.dag.file.findings import Problem, ValuePath
 from workflows.dag.file.limits import MAX_ALIASED, MAX_DEPTH, MAX_NODES, too_many_nodes
 
 if TYPE_CHECKING:
@@ -42,24 +42,24 @@ class Broken(Exception):
 
 
 @dataclass(slots=True)
-class Seen:
+class ScanResult:
     """What a scan found."""
 
-    places: dict[tuple[Path, bool], Place] = field(default_factory=dict)
+    places: dict[tuple[ValuePath, bool], Place] = field(default_factory=dict)
     """Place of each wanted path: of its value, and (True) of its key."""
-    texts: dict[Path, str] = field(default_factory=dict)
+    texts: dict[ValuePath, str] = field(default_factory=dict)
     """The scalars at wanted paths, as they are written."""
     problems: list[tuple[Place, Problem]] = field(default_factory=list)
     """What is wrong with the notation."""
     ids: dict[int, str] = field(default_factory=dict)
     """The id of each step that was seen to have one."""
 
-    def step_of(self, path: Path) -> str | None:
+    def step_of(self, path: ValuePath) -> str | None:
         """The id of the step that the path leads into."""
         index = path[1] if len(path) > 1 else None
         return self.ids.get(index) if isinstance(index, int) else None
 
-    def place(self, path: Path, *, at_key: bool = False) -> Place:
+    def place(self, path: ValuePath, *, at_key: bool = False) -> Place:
         """Where the path is, or else the nearest thing around it."""
         if at_key and (path, True) in self.places:
             return self.places[path, True]
@@ -74,7 +74,7 @@ class _Frame:
     """A list or mapping that is open; `path` is None where nothing below is wanted."""
 
     is_map: bool
-    path: Path | None
+    path: ValuePath | None
     anchor: str | None
     started: int
     count: int = 0
@@ -88,8 +88,8 @@ class Scan:
     It ends when all of them are found. Without any it goes on to the end, to judge the notation.
     """
 
-    def __init__(self, wanted: Iterable[Path]) -> None:
-        self.seen = Seen()
+    def __init__(self, wanted: Iterable[ValuePath]) -> None:
+        self.seen = ScanResult()
         self._missing = set(wanted)
         self._until_found = bool(self._missing)
         self._wanted = {path[:length] for path in self._missing for length in range(len(path) + 1)}
@@ -100,7 +100,7 @@ class Scan:
         self._anchors: dict[str, int | None] = {}
         """Nodes each anchor stands for; None while it is still open."""
 
-    def run(self, nodes: Iterator[Node]) -> Seen:
+    def run(self, nodes: Iterator[Node]) -> ScanResult:
         """Walk to the end, or to where going on makes no sense."""
         try:
             for node in nodes:
@@ -178,7 +178,7 @@ class Scan:
         frame.key = text
 
     def _value(self, frame: _Frame | None, node: Node) -> None:
-        path: Path | None = ()
+        path: ValuePath | None = ()
         if frame is not None:
             step = frame.key if frame.is_map else frame.count
             path = None if frame.path is None or step is None else (*frame.path, step)
@@ -190,7 +190,7 @@ class Scan:
         if node.kind in {"map", "list"}:
             self._open(node, path)
 
-    def _note(self, path: Path, node: Node) -> Path | None:
+    def _note(self, path: ValuePath, node: Node) -> ValuePath | None:
         """Keep what is asked for about this path; None if nothing below it is asked for."""
         wanted = path in self._wanted
         if wanted:
@@ -203,7 +203,7 @@ class Scan:
         in_steps = len(path) < _IN_STEP + 1 and path[:1] in {(), ("steps",)}
         return path if wanted or in_steps else None
 
-    def _open(self, node: Node, path: Path | None) -> None:
+    def _open(self, node: Node, path: ValuePath | None) -> None:
         if len(self._frames) >= MAX_DEPTH:
             raise Broken(
                 node.place, f"nested more than {MAX_DEPTH} levels deep", "write it flatter"

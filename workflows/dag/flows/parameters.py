@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import json
 from functools import cache
-from pathlib import Path as File
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import workflows.trigger
 from workflows.core.nearest import nearest
-from workflows.dag.file.findings import Path, Problem
+from workflows.dag.file.findings import Problem, ValuePath
 from workflows.trigger import dispatch, message
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ _VALUE = 4  # ("steps", 3, "parameters", "git_url")
 @cache
 def known() -> dispatch.Parameters:
     """Of each flow, of each parameter: its kind, and whether it is required."""
-    file = File(workflows.trigger.__file__).with_name("catalog.json")
+    file = Path(workflows.trigger.__file__).with_name("catalog.json")
     found: dispatch.Parameters = json.loads(file.read_text(encoding="utf-8"))
     return found
 
@@ -56,7 +56,7 @@ def problems(steps: Iterable[Step], found: Iterable[Problem]) -> list[Problem]:
     ]
 
 
-def _of_step(path: Path, flow: FlowCall, wrong: Container[Path]) -> Iterator[Problem]:
+def _of_step(path: ValuePath, flow: FlowCall, wrong: Container[ValuePath]) -> Iterator[Problem]:
     name, at, inside = flow.workflow, (*path, "workflow"), (*path, "parameters")
     takes = known().get(name.replace("-", "_"))
     if takes is None:
@@ -78,7 +78,7 @@ def _of_step(path: Path, flow: FlowCall, wrong: Container[Path]) -> Iterator[Pro
 
 
 def _of_values(
-    path: Path, flow: FlowCall, takes: Mapping[str, dict[str, Any]]
+    path: ValuePath, flow: FlowCall, takes: Mapping[str, dict[str, Any]]
 ) -> Iterator[Problem]:
     seen = set()
     for spelt, value in flow.parameters.items():

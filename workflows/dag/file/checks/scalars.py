@@ -1,4 +1,4 @@
-"""Single values of a DAG file: what they are called in messages, and what they mean."""
+"""Single values of a DAG file: how messages describe them, and what they mean."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import math
 from typing import Any
 
 from workflows.dag.file import fields
-from workflows.dag.file.parse import Source
+from workflows.dag.file.parse import JsonNumber
 
 _KINDS = {
     bool: "a boolean",
     int: "a number",
     float: "a number",
-    Source: "a number",
+    JsonNumber: "a number",
     str: "a text",
     list: "a list",
     dict: "a mapping",
@@ -20,12 +20,16 @@ _KINDS = {
 }
 
 
-def kind(value: Any) -> str:
+def kind_of_value(value: Any) -> str:
     """What a value is, for people; scalars with their value."""
     name = _KINDS.get(type(value), type(value).__name__)
-    if isinstance(value, str) and not isinstance(value, Source):
+    if isinstance(value, str) and not isinstance(value, JsonNumber):
         return f"{name} ({short(value)})"
     return f"{name} ({spelt(value)[:40]})" if is_plain(value) else name
+
+
+only_texts = frozenset({str}).issuperset
+"""Whether these types are all `str`; a `JsonNumber` is not."""
 
 
 def quotes(value: Any) -> str:
@@ -40,7 +44,7 @@ def short(text: str) -> str:
 
 def is_plain(value: Any) -> bool:
     """Whether this is a number or a boolean."""
-    return type(value) in (int, bool, float, Source)
+    return type(value) in (int, bool, float, JsonNumber)
 
 
 def is_huge(value: Any) -> bool:
@@ -61,7 +65,7 @@ def finite(value: Any) -> float | None:
 
 def seconds(value: Any) -> float | None:
     """A duration in seconds: a number of them, or a text such as `90s`; None if it is neither."""
-    if type(value) in (int, float, Source):
+    if type(value) in (int, float, JsonNumber):
         return finite(value) if abs(float(value)) < fields.MAX_TIMEOUT_S * 2 else None
     found = fields.DURATION_PATTERN.fullmatch(value) if type(value) is str else None
     return float(found[1]) * fields.UNIT_S[found[2]] if found else None

@@ -1,0 +1,1 @@
+"""The rules of DAG files: what each value may be, and what must hold between steps."""

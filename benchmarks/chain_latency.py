@@ -61,7 +61,7 @@ def _through_the_chain(up: stack.Stack, number: int) -> Parts:
     data = json.dumps({"workflow": _FLOW, "parameters": parameters}).encode()
     queue = f"http://{up.variables['PUBSUB_EMULATOR_HOST']}"
     published = time.time()
-    pubsub.publish_message(queue, stack.TOPIC, data)
+    pubsub.publish_bytes(queue, stack.TOPIC, data)
     deadline = time.monotonic() + LIMIT_S
     while len(cloud.executions) == started:  # what is timed is told below, not by this loop
         if time.monotonic() > deadline:

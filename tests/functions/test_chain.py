@@ -92,8 +92,8 @@ def test_a_bad_message_is_one_dead_letter_and_stops_nothing(chain: tuple[Cloud, 
     good = {"workflow": "hello_world", "parameters": {"git_url": "https://x.example.com/a.git"}}
     before = len(trigger.lines("ERROR"))
 
-    number = pubsub.publish_message(cloud.url, support.TOPIC, b"{broken")
-    pubsub.publish_message(cloud.url, support.TOPIC, json.dumps(good).encode())
+    number = pubsub.publish_bytes(cloud.url, support.TOPIC, b"{broken")
+    pubsub.publish_bytes(cloud.url, support.TOPIC, json.dumps(good).encode())
     until(lambda: cloud.run.started)
     letters = cloud.next_letters()
 
@@ -110,7 +110,7 @@ def test_an_api_that_is_down_for_long_ends_in_the_dead_letters(
     good = {"workflow": "hello_world", "parameters": {"git_url": "https://x.example.com/a.git"}}
     cloud.run.fail_next[:] = [503] * 5
 
-    pubsub.publish_message(cloud.url, support.TOPIC, json.dumps(good).encode())
+    pubsub.publish_bytes(cloud.url, support.TOPIC, json.dumps(good).encode())
     letters = cloud.next_letters()
 
     assert letters[0].attributes["CloudPubSubDeadLetterSourceDeliveryCount"] == "5"

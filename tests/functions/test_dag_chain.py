@@ -59,7 +59,7 @@ class Chain:
         file.write_text(json.dumps({"name": "chain", "steps": steps}))
         parameters = {"dag_path": str(file), "tr_hostname": self.runner_url}
         message = {"workflow": "run_dag", "parameters": parameters}
-        return pubsub.publish_message(self.queue, support.TOPIC, json.dumps(message).encode())
+        return pubsub.publish_bytes(self.queue, support.TOPIC, json.dumps(message).encode())
 
     def ended(self) -> CloudRunExecution:
         """The execution of run_dag, once it has ended."""

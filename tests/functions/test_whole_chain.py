@@ -208,7 +208,7 @@ def test_a_bad_message_stops_nothing(whole: Whole) -> None:
     """It is one dead letter and one ERROR line; the next message is carried out."""
     issue = whole.stack.issue()
 
-    pubsub.publish_message(whole.pubsub_url, support.TOPIC, b"{broken")
+    pubsub.publish_bytes(whole.pubsub_url, support.TOPIC, b"{broken")
     whole.label(issue)
     whole.settle(1)
 

@@ -10,7 +10,7 @@ from urllib.parse import quote
 import httpx
 import pytest
 
-from workflows.local.gitlab_server.pages.markup import visible_text
+from workflows.local.gitlab_server.pages.markup import without_html_comments
 from workflows.local.gitlab_server.server import GitLabServer
 
 if TYPE_CHECKING:
@@ -133,4 +133,4 @@ def test_a_description_as_long_as_may_be_is_shown(shop: Shop, text: str) -> None
     issue = shop.post("./issues", title="Bug", description=text)
 
     assert issue["description"] == text
-    assert visible_text(text) == text
+    assert without_html_comments(text) == text

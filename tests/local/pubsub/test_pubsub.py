@@ -122,7 +122,7 @@ def ask(method: str, url: str, body: Any) -> httpx.Response:
 
 def test_what_is_published_is_pulled_and_then_gone(broker: str, names: Names) -> None:
     pubsub.create_pull_subscription(broker, names.subscription, names.topic)
-    number = pubsub.publish_message(broker, names.topic, b"\x00data", {"a": "b"})
+    number = pubsub.publish_bytes(broker, names.topic, b"\x00data", {"a": "b"})
 
     found = pulled(broker, names.subscription)
 
@@ -136,7 +136,7 @@ def test_a_push_has_the_message_and_its_subscription(
     broker: str, names: Names, inbox: Inbox
 ) -> None:
     pubsub.create_push_subscription(broker, names.subscription, names.topic, inbox.url)
-    number = pubsub.publish_message(broker, names.topic, b"hello", {"origin": "test"})
+    number = pubsub.publish_bytes(broker, names.topic, b"hello", {"origin": "test"})
     until(lambda: inbox.got)
 
     (body,) = inbox.got
@@ -155,7 +155,7 @@ def test_what_is_not_taken_comes_again_with_the_same_id(
     pubsub.create_push_subscription(
         broker, names.subscription, names.topic, inbox.url, backoff_s=backoff
     )
-    number = pubsub.publish_message(broker, names.topic, b"again")
+    number = pubsub.publish_bytes(broker, names.topic, b"again")
     until(lambda: len(inbox.got) == 3)
 
     assert {body["message"]["messageId"] for body in inbox.got} == {number}
@@ -181,7 +181,7 @@ def prove_dead_letters(broker: str, names: Names, inbox: Inbox) -> None:
         max_attempts=5,
         backoff_s=(0.1, 0.2),
     )
-    pubsub.publish_message(broker, names.topic, b"never", {"a": "b"})
+    pubsub.publish_bytes(broker, names.topic, b"never", {"a": "b"})
 
     (letter,) = pulled(broker, names.dead)
 
@@ -233,12 +233,12 @@ def test_wrong_messages_and_policies_are_refused_alike(broker: str, names: Names
 def test_a_message_can_be_delivered_again_on_demand(inbox: Inbox) -> None:
     with stand_in() as (standin, url):
         pubsub.create_push_subscription(url, f"{BASE}/subscriptions/sub", TOPIC, inbox.url)
-        number = pubsub.publish_message(url, TOPIC, b"x")
+        number = pubsub.publish_bytes(url, TOPIC, b"x")
         until(lambda: len(inbox.got) == 1)
         standin.redeliver(number)
         until(lambda: len(inbox.got) == 2)
         standin.duplicate_next = 1
-        pubsub.publish_message(url, TOPIC, b"y")
+        pubsub.publish_bytes(url, TOPIC, b"y")
         until(lambda: len(inbox.got) == 4)
         until(lambda: standin.backlog() == 0)
 
@@ -263,7 +263,7 @@ def test_a_pulled_message_comes_back_when_given_back() -> None:
         name = f"{BASE}/subscriptions/pulled"
         body = {"topic": TOPIC, "retryPolicy": {"minimumBackoff": "0s", "maximumBackoff": "0s"}}
         ask("PUT", f"{url}/v1/{name}", body)
-        pubsub.publish_message(url, TOPIC, b"x")
+        pubsub.publish_bytes(url, TOPIC, b"x")
         (first,) = pubsub.pull(url, name)
         assert pubsub.pull(url, name) == []
         give_back = {"ackIds": [first.ack_id], "ackDeadlineSeconds": 0}

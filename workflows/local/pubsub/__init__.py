@@ -12,7 +12,7 @@ from workflows.local.pubsub.client import (
     create_pull_subscription,
     create_push_subscription,
     create_topic,
-    publish_message,
+    publish_bytes,
     pull,
 )
 from workflows.local.pubsub.emulator import find_emulator
@@ -29,6 +29,6 @@ __all__ = [
     "create_push_subscription",
     "create_topic",
     "find_emulator",
-    "publish_message",
+    "publish_bytes",
     "pull",
 ]

@@ -66,7 +66,7 @@ def create_pull_subscription(
     _ask("PUT", f"{url}/v1/{subscription}", body, there=True)
 
 
-def publish_message(
+def publish_bytes(
     url: str, topic: str, data: bytes, attributes: dict[str, str] | None = None
 ) -> str:
     """Publish one message and return its id."""

@@ -27,7 +27,7 @@ from workflows.local.gitlab_server.http.answers import (
     GitLabApiError,
     bad_request,
     forbidden,
-    json_response,
+    gitlab_response,
     no_route,
     unauthorized,
 )
@@ -90,7 +90,7 @@ class GitLabApi:
                 response = error.response
             except Exception:
                 _logger.exception("%s %s", request.method, target)
-                response = json_response({"message": "500 Internal Server Error"}, 500)
+                response = gitlab_response({"message": "500 Internal Server Error"}, 500)
         response.headers.update(limits)
         return response
 
@@ -134,7 +134,9 @@ class GitLabApi:
         result = route.handler(call)
         if isinstance(result, Response):
             return result
-        return Response(status_code=204) if result is None else json_response(result, route.status)
+        return (
+            Response(status_code=204) if result is None else gitlab_response(result, route.status)
+        )
 
     def _moved(self, call: ApiCall) -> Response | None:
         """301 to the id of a project that was moved from this path, if the asker may see it."""
@@ -182,4 +184,4 @@ def _redirect(call: ApiCall, project: Project) -> Response:
     _, _, rest = call.target.removeprefix("projects/").partition("/")
     place = f"{call.lab.url}{PREFIX}projects/{project.id}" + (f"/{rest}" if rest else "")
     query = f"?{call.query}" if call.query else ""
-    return json_response({"message": "Moved Permanently"}, 301, {"Location": f"{place}{query}"})
+    return gitlab_response({"message": "Moved Permanently"}, 301, {"Location": f"{place}{query}"})

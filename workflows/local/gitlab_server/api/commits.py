@@ -20,7 +20,7 @@ from workflows.local.gitlab_server.http.routing import Routes
 from workflows.local.gitlab_server.state import api_json
 from workflows.local.gitlab_server.state.model import DEVELOPER, BranchChange
 from workflows.local.gitlab_server.state.pipeline_json import pipeline_json
-from workflows.local.gitlab_server.state.repository import ZEROS, FileChange, GitPerson
+from workflows.local.gitlab_server.state.repository import ZEROS, FileToCommit, GitPerson
 
 if TYPE_CHECKING:
     from starlette.responses import Response
@@ -180,7 +180,7 @@ def _author(call: ApiCall) -> GitPerson:
     return author
 
 
-def _changes(project: Project, parent: str | None, action: Json) -> list[FileChange]:
+def _changes(project: Project, parent: str | None, action: Json) -> list[FileToCommit]:
     """What one action does to the tree.
 
     Raises:
@@ -190,15 +190,15 @@ def _changes(project: Project, parent: str | None, action: Json) -> list[FileCha
     if kind == "create":
         if parent and project.repository.entry(parent, path):
             raise bad_request("A file with this name already exists")
-        return [FileChange(path, _content(action), _mode(action, "100644"))]
+        return [FileToCommit(path, _content(action), _mode(action, "100644"))]
     source = str(action.get("previous_path") or "") if kind == "move" else path
     old = _existing_file(project.repository, parent, source, action.get("last_commit_id"))
     if kind == "delete":
-        return [FileChange(path, None)]
+        return [FileToCommit(path, None)]
     kept = action.get("content") is None
     content = project.repository.blob(old.id) if kept else _content(action)
-    written = FileChange(path, content, _mode(action, old.mode))
-    return [FileChange(source, None), written] if kind == "move" else [written]
+    written = FileToCommit(path, content, _mode(action, old.mode))
+    return [FileToCommit(source, None), written] if kind == "move" else [written]
 
 
 def _kind_and_path(action: Json) -> tuple[str, str]:

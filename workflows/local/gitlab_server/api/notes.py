@@ -11,7 +11,7 @@ from workflows.local.gitlab_server.http.answers import (
     GitLabApiError,
     bad_request,
     forbidden,
-    json_response,
+    gitlab_response,
     not_found,
 )
 from workflows.local.gitlab_server.http.paging import paginate
@@ -144,7 +144,7 @@ def _written(call: ApiCall, on: Noteable, made: Note | comments.QuickActionsResu
     if isinstance(made, Note):
         thread = next(each for each in on.discussions if made in each.notes)
         return api_json.note_json(call.lab, made, on, thread)
-    return json_response({"commands_changes": made.changes, "summary": made.summary}, 202)
+    return gitlab_response({"commands_changes": made.changes, "summary": made.summary}, 202)
 
 
 @_on_both("PUT", "notes/:note_id", 200)

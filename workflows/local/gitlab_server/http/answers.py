@@ -20,10 +20,12 @@ class GitLabApiError(Exception):
     @property
     def response(self) -> Response:
         """The error as an HTTP answer."""
-        return json_response(self.body, self.status, self.headers)
+        return gitlab_response(self.body, self.status, self.headers)
 
 
-def json_response(body: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+def gitlab_response(
+    body: Any, status: int = 200, headers: dict[str, str] | None = None
+) -> Response:
     """JSON, as compact as GitLab writes it."""
     text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
     return Response(text, status, headers, media_type="application/json")

@@ -9,8 +9,8 @@ from urllib.parse import parse_qsl, urlencode
 
 from workflows.local.gitlab_server.http.answers import (
     GitLabApiError,
+    gitlab_response,
     invalid_parameter,
-    json_response,
 )
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def _by_offset(call: ApiCall, items: Sequence[Any], render: Callable[[Any], Any]
         for rel, target in links.items()
         if target
     )
-    return json_response([render(item) for item in shown], headers=headers)
+    return gitlab_response([render(item) for item in shown], headers=headers)
 
 
 def _by_key(
@@ -93,7 +93,7 @@ def _by_key(
         cursor = base64.urlsafe_b64encode(str(key(ordered[size - 1])).encode()).decode()
         url = _url(call, cursor=cursor, per_page=size)
         headers["Link"] = f'<{url}>; rel="next"'
-    return json_response([render(item) for item in ordered[:size]], headers=headers)
+    return gitlab_response([render(item) for item in ordered[:size]], headers=headers)
 
 
 def _items_after(

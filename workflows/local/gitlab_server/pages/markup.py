@@ -70,7 +70,7 @@ def html_page(title: str, navigation: Iterable[Html], *content: str | Html) -> s
     return f'<!DOCTYPE html>\n<html lang="en"><head>{head}</head><body>{body}</body></html>\n'
 
 
-def visible_text(text: str) -> str:
+def without_html_comments(text: str) -> str:
     """Text without HTML comments, which GitLab does not show either."""
     end = text.rfind("-->")  # a comment that begins after it has no end
     return re.sub(r"<!--.*?-->\n?", "", text[: end + 3], flags=re.DOTALL) + text[end + 3 :]

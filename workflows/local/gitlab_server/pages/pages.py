@@ -26,7 +26,7 @@ from workflows.local.gitlab_server.pages.markup import (
     join,
     link,
     tag,
-    visible_text,
+    without_html_comments,
 )
 from workflows.local.gitlab_server.state.model import GUEST, REPORTER, Issue, MergeRequest
 
@@ -186,7 +186,9 @@ class Pages:
         parts = [
             tag("p", _state(one), *map(_label, one.labels), tag("span", about, class_="quiet")),
             tag(
-                "div", visible_text(one.description or "") or "(no description)", class_="box text"
+                "div",
+                without_html_comments(one.description or "") or "(no description)",
+                class_="box text",
             ),
         ]
         if isinstance(one, MergeRequest):
@@ -219,7 +221,7 @@ def _note(note: Note) -> Html:
     when = f"{note.author.username}, {note.created_at:%Y-%m-%d %H:%M}"
     if note.system:
         return tag("p", f"{when}: {note.body}", class_="quiet")
-    text = tag("div", visible_text(note.body), class_="text")
+    text = tag("div", without_html_comments(note.body), class_="text")
     return tag("div", tag("div", when, class_="quiet"), text, class_="box", id=f"note_{note.id}")
 
 

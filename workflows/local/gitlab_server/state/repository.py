@@ -82,7 +82,7 @@ class FileDiff:
     text: str
 
 
-class FileChange(NamedTuple):
+class FileToCommit(NamedTuple):
     """One file of a new commit; `content` None removes the path."""
 
     path: str
@@ -243,7 +243,7 @@ class BareRepository:
         self,
         branch: str,
         parent: str | None,
-        changes: Sequence[FileChange],
+        changes: Sequence[FileToCommit],
         *,
         message: str,
         author: GitPerson,

@@ -81,12 +81,3 @@ def test_any_user_name(shop: Shop) -> None:
     assert shop.info_refs(FETCH, "tok-20", user="whoever").status_code == 200
     target = f"/{shop.path}.git/info/refs?service={FETCH}"
     assert shop.server.requests == [LoggedRequest("GET", target, "rita", 200)]
-
-
-def test_level_on_one_project(shop: Shop) -> None:
-    """An access level given on a project replaces the account's own, and 0 removes the member."""
-    shop.server.set_level(shop.path, "mona", 0)
-    shop.server.set_level(shop.path, "sid", 30)
-
-    assert shop.info_refs(FETCH, "tok-40").status_code == 404
-    assert shop.info_refs(PUSH, "tok-0").status_code == 200

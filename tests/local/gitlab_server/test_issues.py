@@ -313,21 +313,6 @@ def test_discussions_hold_threads(shop: Shop) -> None:
     assert shop.ask("GET", "./issues/1/discussions/none").status_code == 404
 
 
-def test_an_emoji_is_given_once(shop: Shop) -> None:
-    """Twice is 404 with words that say why; others do not take it away."""
-    shop.post("./issues", title="Bug")
-    note = shop.post("./issues/1/notes", body="x")
-    for path in ("./issues/1/award_emoji", f"./issues/1/notes/{note['id']}/award_emoji"):
-        made = shop.post(path, name="eyes")
-
-        again = shop.ask("POST", path, json={"name": "eyes"})
-        assert again.status_code == 404
-        assert "already been taken" in again.json()["message"]
-        assert shop.ask("DELETE", f"{path}/{made['id']}", "dave").status_code == 403
-        assert shop.ask("DELETE", f"{path}/{made['id']}").status_code == 204
-        assert shop.get(path) == []
-
-
 # --- labels and protected branches -----------------------------------------------------------
 
 

@@ -273,7 +273,6 @@ class _Project:
     public: bool
     protected: dict[str, int]
     decline: str | None = None
-    levels: dict[str, int] = field(default_factory=dict)
 
 
 class GitServer:
@@ -339,10 +338,6 @@ class GitServer:
         """Decline every push with `message`; None: accept them again."""
         self._projects[path].decline = message
 
-    def set_level(self, path: str, user: str, level: int) -> None:
-        """Give `user` an access level on this project only; 0: not a member."""
-        self._projects[path].levels[user] = level
-
     def identify(self, user: str, token: str) -> str | None:
         """Part of `AccessControl`: the token decides; the user name only must not be empty."""
         account = self._accounts.get(token)
@@ -354,7 +349,7 @@ class GitServer:
         if project is None:
             return GitRefusal(404, NOT_FOUND)
         everywhere = {account.user: account.level for account in self._accounts.values()}
-        level = project.levels.get(user, everywhere[user]) if user else 0
+        level = everywhere[user] if user else 0
         refused = access_refusal(service, level=level, public=project.public)
         if refused:
             return refused

@@ -24,7 +24,7 @@ class InvalidArgument(Exception):
     """400 INVALID_ARGUMENT with this text."""
 
 
-def check_name(name: str, pattern: re.Pattern[str]) -> None:
+def check_resource_name(name: str, pattern: re.Pattern[str]) -> None:
     """Refuse an invalid resource name."""
     if not pattern.fullmatch(name):
         raise InvalidArgument(f"Invalid resource name given (name={name}).")
@@ -62,7 +62,7 @@ def policy_of(body: Any) -> DeliveryPolicy:
     Raises:
         InvalidArgument: a value is out of its range.
     """
-    check_name(str(body.get("topic")), TOPIC)
+    check_resource_name(str(body.get("topic")), TOPIC)
     deadline = body.get("ackDeadlineSeconds") or _ACK_S[0]
     if not isinstance(deadline, int) or not _ACK_S[0] <= deadline <= _ACK_S[1]:
         raise InvalidArgument(f"Invalid ack deadline given (ack_deadline_secs={deadline}).")
@@ -96,7 +96,7 @@ def _dead_letters(policy: Any) -> tuple[str, int]:
         raise InvalidArgument("Invalid max delivery attempts given.")
     topic = policy.get("deadLetterTopic", "")
     if topic:
-        check_name(topic, TOPIC)
+        check_resource_name(topic, TOPIC)
     return topic, attempts
 
 

@@ -145,7 +145,7 @@ class StandIn:
         topics = self.broker.topics
         if name.endswith("/topics") and method == "GET":
             return {"topics": [one for key, one in topics.items() if key.startswith(f"{name}/")]}
-        rules.check_name(name, rules.TOPIC)
+        rules.check_resource_name(name, rules.TOPIC)
         if method == "PUT":
             return self._create_topic(name, body)
         if name not in topics:
@@ -178,7 +178,7 @@ class StandIn:
         if name.endswith("/subscriptions") and method == "GET":
             there = [one.config for key, one in known.items() if key.startswith(f"{name}/")]
             return {"subscriptions": there}
-        rules.check_name(name, rules.SUBSCRIPTION)
+        rules.check_resource_name(name, rules.SUBSCRIPTION)
         if method == "PUT":
             return self._subscribe(name, body)
         if name not in known:

@@ -141,18 +141,6 @@ def _delete(call: ApiCall) -> None:
     del project.issues[issue.iid]
 
 
-@ROUTES.get("projects/:id/issues/:issue_iid/participants")
-def _participants(call: ApiCall) -> Response:
-    return participants_page(call, find_issue(call, call.project()))
-
-
-def participants_page(call: ApiCall, one: Any) -> Response:
-    """Author, assignees and everybody who commented."""
-    notes = (note.author for note in one.notes if not note.system)
-    people = list(dict.fromkeys([one.author, *one.assignees, *notes]))
-    return paginate(call, people, lambda person: api_json.user_json(call.lab, person))
-
-
 @ROUTES.get("projects/:id/issues/:issue_iid/resource_label_events")
 def _label_events(call: ApiCall) -> Response:
     issue = find_issue(call, call.project())
@@ -173,12 +161,6 @@ def _event(call: ApiCall, issue: Issue, event: Json) -> Json:
         found = next((x for x in issue.project.labels if x.name == event["label"]), None)
         shown["label"] = api_json.label_json(found, issue.project) if found else None
     return shown
-
-
-@ROUTES.get("projects/:id/issues/:issue_iid/links")
-def _links(call: ApiCall) -> list[Json]:
-    find_issue(call, call.project())
-    return []
 
 
 @ROUTES.get("issues")

@@ -280,17 +280,6 @@ def _visible(call: ApiCall, issue: Issue) -> bool:
     return project and issues.may_see_issue(call.lab, issue, call.asker)
 
 
-@ROUTES.get(f"{_ONE}/participants")
-def _participants(call: ApiCall) -> Response:
-    return issues.participants_page(call, find_merge_request(call, call.code()))
-
-
-@ROUTES.get(f"{_ONE}/approvals")
-def _approvals(call: ApiCall) -> Json:
-    find_merge_request(call, call.code())
-    return {"approvals_required": 0, "approvals_left": 0, "approved": True, "approved_by": []}
-
-
 @ROUTES.get(f"{_ONE}/pipelines")
 def _pipelines(call: ApiCall) -> Response:
     one = find_merge_request(call, call.code())

@@ -1,4 +1,4 @@
-"""Endpoints: notes, discussions and award emoji, of issues and of merge requests."""
+"""Endpoints: notes and discussions, of issues and of merge requests."""
 
 from __future__ import annotations
 
@@ -22,7 +22,6 @@ from workflows.local.gitlab_server.state.model import (
     GUEST,
     MAINTAINER,
     PLANNER,
-    Award,
     Note,
 )
 
@@ -231,49 +230,3 @@ def _resolve(call: ApiCall) -> Any:
         note.resolved_at = call.lab.now() if resolved else None
         note.resolved_by = call.user if resolved else None
     return _shown(call, on, thread)
-
-
-# --- award emoji -----------------------------------------------------------------------------
-
-
-def _awards(path: str, target: Callable[[ApiCall, Noteable], Noteable | Note]) -> None:
-    @_on_both("GET", path, 200)
-    def _all(call: ApiCall, on: Noteable) -> Response:
-        thing = target(call, on)
-        return paginate(call, thing.awards, lambda one: api_json.award_json(call.lab, one, thing))
-
-    @_on_both("POST", path, 201)
-    def _give(call: ApiCall, on: Noteable) -> Any:
-        thing = target(call, on)
-        name = call.required("name").strip(":")
-        if any(one.name == name and one.user is call.user for one in thing.awards):
-            text = "404 Award Emoji Name has already been taken Not Found"
-            raise GitLabApiError(404, {"message": text})
-        made = Award(call.lab.next_id("award"), name, call.user, call.lab.now())
-        thing.awards.append(made)
-        return api_json.award_json(call.lab, made, thing)
-
-    @_on_both("GET", f"{path}/:award_id", 200)
-    def _one(call: ApiCall, on: Noteable) -> Any:
-        thing = target(call, on)
-        return api_json.award_json(call.lab, _award(call, thing), thing)
-
-    @_on_both("DELETE", f"{path}/:award_id", 204)
-    def _take(call: ApiCall, on: Noteable) -> None:
-        thing = target(call, on)
-        found = _award(call, thing)
-        if found.user is not call.user and not call.user.is_admin:
-            raise forbidden()
-        thing.awards.remove(found)
-
-
-def _award(call: ApiCall, thing: Noteable | Note) -> Award:
-    number = call.iid("award_id")
-    for one in thing.awards:
-        if one.id == number:
-            return one
-    raise not_found("Award Emoji")
-
-
-_awards("award_emoji", lambda _call, on: on)
-_awards("notes/:note_id/award_emoji", _note)

@@ -181,12 +181,6 @@ def _jobs(call: ApiCall) -> Response:
     return paginate(call, found, lambda job: job_json(call.lab, pipeline, job), key=lambda j: j.id)
 
 
-@ROUTES.get("projects/:id/pipelines/:pipeline_id/bridges")
-def _bridges(call: ApiCall) -> list[Json]:
-    _pipeline(call, call.code())
-    return []
-
-
 @ROUTES.post("projects/:id/pipelines/:pipeline_id/retry")
 def _retry(call: ApiCall) -> Json:
     project = call.code()

@@ -5,14 +5,13 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from workflows.local.gitlab_server.state.model import Issue, MergeRequest, iso
+from workflows.local.gitlab_server.state.model import Issue, iso
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from workflows.local.gitlab_server.state.gitlab_state import GitLabState
     from workflows.local.gitlab_server.state.model import (
-        Award,
         Discussion,
         Json,
         Label,
@@ -170,21 +169,6 @@ def label_json(one: Label, within: Project) -> Json:
     }
 
 
-def award_json(lab: GitLabState, one: Award, awardable: Noteable | Note) -> Json:
-    """An emoji."""
-    names = {Issue: "Issue", MergeRequest: "MergeRequest"}
-    return {
-        "id": one.id,
-        "name": one.name,
-        "user": user_json(lab, one.user),
-        "created_at": iso(one.created_at),
-        "updated_at": iso(one.created_at),
-        "awardable_id": awardable.id,
-        "awardable_type": names.get(type(awardable), "Note"),
-        "url": None,
-    }
-
-
 def noteable_kind(noteable: Noteable) -> str:
     """`noteable_type` of notes and webhooks: Issue or MergeRequest."""
     return "Issue" if isinstance(noteable, Issue) else "MergeRequest"
@@ -265,8 +249,8 @@ def noteable_json(lab: GitLabState, one: Noteable) -> Json:
         "assignees": people,
         "assignee": people[0] if people else None,
         "user_notes_count": sum(not each.system for each in one.notes),
-        "upvotes": sum(each.name == "thumbsup" for each in one.awards),
-        "downvotes": sum(each.name == "thumbsdown" for each in one.awards),
+        "upvotes": 0,
+        "downvotes": 0,
         "discussion_locked": one.discussion_locked,
         "web_url": noteable_url(lab, one),
         "references": {
@@ -303,7 +287,6 @@ def issue_json(lab: GitLabState, one: Issue) -> Json:
         "_links": {
             "self": f"{base}/issues/{one.iid}",
             "notes": f"{base}/issues/{one.iid}/notes",
-            "award_emoji": f"{base}/issues/{one.iid}/award_emoji",
             "project": base,
             "closed_as_duplicate_of": None,
         },

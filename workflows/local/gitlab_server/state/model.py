@@ -98,16 +98,6 @@ class Label:
     priority: int | None = None
 
 
-@dataclass(eq=False)
-class Award:
-    """An emoji reaction of a user."""
-
-    id: int
-    name: str
-    user: User
-    created_at: datetime
-
-
 @dataclass(eq=False, kw_only=True)
 class Note:
     """A comment; `system` ones are written by GitLab itself."""
@@ -123,7 +113,6 @@ class Note:
     resolved_by: User | None = None
     resolved_at: datetime | None = None
     position: Json | None = None
-    awards: list[Award] = field(default_factory=list)
 
 
 @dataclass(eq=False)
@@ -153,7 +142,6 @@ class Noteable:
     labels: list[Label] = field(default_factory=list)
     assignees: list[User] = field(default_factory=list)
     discussions: list[Discussion] = field(default_factory=list)
-    awards: list[Award] = field(default_factory=list)
     label_events: list[Json] = field(default_factory=list)
     state_events: list[Json] = field(default_factory=list)
     discussion_locked: bool | None = None

@@ -1,4 +1,4 @@
-"""`workflows dag validate|show|schema`: what can be said of a DAG file without running it."""
+"""`workflows dag validate|show|schema`: commands that read a DAG file and do not run it."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def load_with_parameters(file: str, words: Sequence[str]) -> Dag:
 
 
 def validate_dag(file: str, words: Sequence[str], *, as_json: bool) -> int:
-    """Say whether the file could be run (0), or everything that is wrong with it (2)."""
+    """Print whether the file is valid (exit code 0), or all its mistakes (2)."""
     try:
         dag = load_with_parameters(file, words)
     except DagInvalid as error:
@@ -73,7 +73,7 @@ def validate_dag(file: str, words: Sequence[str], *, as_json: bool) -> int:
 
 
 def show_dag(file: str, words: Sequence[str], *, form: str, target: str | None) -> int:
-    """Print the DAG as a picture's source, or write it to the file `target`."""
+    """Print the picture of the DAG, or write it to the file `target`."""
     dag = load_with_parameters(file, words)
     from workflows.dag.show import render
 

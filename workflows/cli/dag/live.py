@@ -11,7 +11,7 @@ from rich.text import Text
 from rich.tree import Tree
 
 from workflows.core.redaction import redact
-from workflows.dag.show.remaining import longest_way_left_s
+from workflows.dag.show.remaining import critical_path_left_s
 from workflows.dag.states import StepState
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ class LiveView:
     @staticmethod
     def _eta(engine: Engine, took_s: float, done: int) -> str:
         """The longest way left at the pace so far: no run ends sooner."""
-        left_s = longest_way_left_s(engine)
+        left_s = critical_path_left_s(engine)
         total = engine.scheduler.graph.size
         rate_s = took_s / done * (total - done) if done else 0.0
         return f"critical path left about {left_s:.0f} s, at this pace {max(left_s, rate_s):.0f} s"

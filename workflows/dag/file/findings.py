@@ -1,4 +1,4 @@
-"""What is wrong with a DAG file: mistakes with a path while checking, with a line when told."""
+"""What is wrong with a DAG file: a `Problem` has a path, the `Finding` made of it a line."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ ValuePath = tuple[str | int, ...]
 """Where a value is: keys as they are written, and places in lists from 0."""
 
 LACKING = "no value for parameter "
-"""How a finding about a template begins whose parameter was not given."""
+"""The beginning of each finding about a template whose parameter was not given."""
 
-MAX_TOLD = 200
-"""Findings that are told; with more, the last one says how many there are."""
+MAX_SHOWN = 200
+"""Most findings that are shown; if there are more, the last one says how many."""
 
 
 class Problem(NamedTuple):
-    """A mistake at a path, before anybody has looked for its line."""
+    """A mistake at a path; its line is not known yet."""
 
     path: ValuePath
     message: str
@@ -53,10 +53,10 @@ class Finding:
 def dag_invalid(file: str, findings: list[Finding]) -> DagInvalid:
     """The error to raise for these findings: all of them, in the order of the file."""
     ordered = sorted(set(findings), key=lambda one: (one.line, one.column, one.message))
-    told, rest = ordered[:MAX_TOLD], ordered[MAX_TOLD:]
+    shown, rest = ordered[:MAX_SHOWN], ordered[MAX_SHOWN:]
     if rest:
         more = f"{len(rest):,} more findings are not shown"
-        told.append(Finding(rest[0].line, rest[0].column, None, more))
+        shown.append(Finding(rest[0].line, rest[0].column, None, more))
     count = len(ordered)
     what, fix = f"{file} has {count:,} mistake{'' if count == 1 else 's'}", "mend the file"
     lacking = [one.message for one in ordered if one.message.startswith(LACKING)]
@@ -68,12 +68,12 @@ def dag_invalid(file: str, findings: list[Finding]) -> DagInvalid:
             plural = "" if len(names) == 1 else "s"
             what, fix = f"{file} needs the parameter{plural} {', '.join(names)}", add
     error = DagInvalid(
-        what, why="\n".join(one.text(file) for one in told), fix=f"{fix}; nothing was run"
+        what, why="\n".join(one.text(file) for one in shown), fix=f"{fix}; nothing was run"
     )
-    error.findings = tuple(told)
+    error.findings = tuple(shown)
     return error
 
 
 def dag_unreadable(file: str, why: str, fix: str = "") -> DagInvalid:
-    """The error to raise for a file whose content is not to be had."""
+    """The error to raise for a file that cannot be read."""
     return DagInvalid(f"cannot read {file}", why=why, fix=fix)

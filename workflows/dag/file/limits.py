@@ -1,4 +1,4 @@
-"""How large a DAG file may be, and the checks that need no parser."""
+"""How large a DAG file may be, and the size checks that need no parser."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def node_bound(text: str) -> int:
 def more_nodes_than(limit: int, text: str) -> bool:
     """Whether the bound is above the limit.
 
-    Looser ones come first, which take less time: every character, and every dash.
+    Cheaper and looser bounds are tried first: the number of characters, then all dashes.
     """
     if 2 + len(text) <= limit:
         return False
@@ -76,8 +76,8 @@ def more_nodes_than(limit: int, text: str) -> bool:
 def may_be_deep(text: str) -> bool:
     """Whether brackets may be nested deeper than `MAX_DEPTH`.
 
-    libyaml looks at every open bracket for every token, so that a million of them take days.
-    Brackets in texts count too: True means no more than that somebody has to look.
+    libyaml checks every open bracket at every token, so a million of them would take days.
+    Brackets in texts count too, so True only means that the text has to be scanned first.
     """
     if "[" not in text and "{" not in text:
         return False

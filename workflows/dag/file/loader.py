@@ -76,7 +76,7 @@ def parse_dag(
 
 def _bytes(path: str) -> bytes:
     if path.startswith("gs://"):
-        from workflows.core.google import storage  # noqa: PLC0415 - 0.2 s that a local file does not pay
+        from workflows.core.google import storage
 
         try:
             return storage.read_object(path, limit_bytes=limits.MAX_BYTES + 1)
@@ -194,7 +194,7 @@ class _Loading:
         edges, wrong = check_dependencies(steps)
         context.problems += wrong
         if self._flows is None and any(step.flow is not None for step in steps):
-            from workflows.dag.flows import parameters as flow_parameters  # noqa: PLC0415 - most files have no flows
+            from workflows.dag.flows import parameters as flow_parameters
 
             context.problems += flow_parameters.problems(steps, context.problems)
         name = PurePosixPath(self._file).stem if head.name is None else head.name
@@ -252,7 +252,7 @@ class _Loading:
             self._raise_findings(seen, ())
 
     def _scanned(self, wanted: Iterable[findings.ValuePath]) -> ScanResult:
-        from workflows.dag.file import notation, scan  # noqa: PLC0415 - a sound file needs neither
+        from workflows.dag.file import notation, scan
 
         nodes = notation.json_nodes if self._is_json else notation.yaml_nodes
         return scan.Scan(wanted).run(nodes(self._text))
@@ -269,13 +269,13 @@ class _Loading:
         self._raise_findings(seen, problems)
 
     def _raise_findings(self, seen: ScanResult, problems: Iterable[Problem]) -> NoReturn:
-        told = [
+        found = [
             Finding(*seen.place(path, at_key=at_key), step, message, fix)
             for path, message, fix, at_key, step in problems
         ]
-        if not told:
-            told = [
+        if not found:
+            found = [
                 Finding(*place, seen.step_of(problem.path), problem.message, problem.suggestion)
                 for place, problem in seen.problems
             ]
-        raise dag_invalid(self._file, told)
+        raise dag_invalid(self._file, found)

@@ -1,11 +1,11 @@
-"""What a DAG is: steps, what each runs, and what each waits for. Plain values: no I/O, no rules.
+"""What a DAG is: steps, what each runs, and what each depends on. Plain values, no I/O.
 
-Whoever holds a `Dag` of the loader may rely on it: ids are unique, dependencies exist and make no
-cycle, every step has either a task or a flow. What it means to run one:
+In a `Dag` made by the loader ids are unique, dependencies exist and form no cycle, and every step
+has either a task or a flow. What it means to run one:
 
-- A step may start the moment its own dependencies have ended; there are no layers to wait for.
+- A step may start as soon as its own dependencies have ended.
 - A step below a failed one is skipped; branches that do not depend on the failure go on.
-  With `OnFailure.STOP` they do not: nothing more is started, but for steps whose `when` asks.
+  With `OnFailure.STOP` nothing more is started, except steps whose `when` asks for it.
 - `When` says which endings of the dependencies let a step run; a skipped dependency has ended.
 """
 
@@ -37,9 +37,9 @@ class OnFailure(StrEnum):
     """What a failed step means for the branches that do not depend on it."""
 
     CONTINUE = "continue"
-    """They go on, as in the original."""
+    """They go on."""
     STOP = "stop"
-    """What runs may end; nothing more is started but `always` and `on_failure` steps."""
+    """Running steps may end; nothing more is started but `always` and `on_failure` steps."""
 
 
 class Task(NamedTuple):
@@ -85,10 +85,10 @@ class Dag:
     """Most steps that run at one time; `None` leaves it to the runner's settings."""
     on_failure: OnFailure = OnFailure.CONTINUE
     edges: Sequence[Sequence[int]] = field(default=(), repr=False, compare=False)
-    """What `dependencies` gives for these `steps`, where the loader has found it already."""
+    """What `dependencies` gives for these `steps`, if the loader computed it."""
 
     def dependencies(self) -> Sequence[Sequence[int]]:
-        """For each step the places in `steps` of those it depends on."""
+        """For each step the places in `steps` of those that it depends on."""
         if self.edges:
             return self.edges
         place = {step.id: number for number, step in enumerate(self.steps)}

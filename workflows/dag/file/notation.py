@@ -1,4 +1,4 @@
-"""YAML and JSON as streams of nodes with their places, for `scan`. Neither is interpreted here."""
+"""YAML and JSON texts as streams of nodes with line and column, for `scan`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 import re
 from typing import TYPE_CHECKING
 
-from workflows.dag.file.scan import Broken, Node
+from workflows.dag.file.scan import Node, NotationError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,9 +18,9 @@ def yaml_nodes(text: str) -> Iterator[Node]:
     """The nodes of a YAML text, by libyaml.
 
     Raises:
-        Broken: where libyaml cannot read on.
+        NotationError: where libyaml cannot read on.
     """
-    import yaml  # noqa: PLC0415 - 0.1 s that a file without a mistake does not pay
+    import yaml
 
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
@@ -31,16 +31,16 @@ def yaml_nodes(text: str) -> Iterator[Node]:
         mark = error.problem_mark or error.context_mark
         place = (mark.line + 1, mark.column + 1) if mark else (1, 1)
         words = ", ".join(part for part in (error.problem, error.context) if part)
-        raise Broken(place, f"not readable as YAML: {words}", _hint(error.problem)) from None
+        raise NotationError(place, f"not readable as YAML: {words}", _hint(error.problem)) from None
     except yaml.reader.ReaderError as error:
         offset = error.position if isinstance(error.position, int) else 0
         line = text.count("\n", 0, offset) + 1
         place = (line, offset - (text.rfind("\n", 0, offset) + 1) + 1)
-        raise Broken(place, "a control character, which YAML does not allow") from None
+        raise NotationError(place, "a control character, which YAML does not allow") from None
 
 
 def _node(event: object) -> Node | None:
-    import yaml  # noqa: PLC0415
+    import yaml
 
     if isinstance(event, yaml.ScalarEvent):
         return Node("scalar", _place(event), event.value, event.anchor, event.tag)
@@ -70,10 +70,10 @@ def _hint(problem: str | None) -> str:
 
 
 def json_nodes(text: str) -> Iterator[Node]:
-    """The nodes of a JSON text; lenient, because `json` itself has the say about its grammar.
+    """The nodes of a JSON text. Lenient: whether it is JSON is decided by the `json` module.
 
     Raises:
-        Broken: a bracket that closes nothing.
+        NotationError: a bracket that closes nothing.
     """
     line, start, depth = 1, 0, 0
     for found in _TOKEN.finditer(text):
@@ -87,7 +87,7 @@ def json_nodes(text: str) -> Iterator[Node]:
         elif piece in "}]":
             depth -= 1
             if depth < 0:
-                raise Broken(place, "a bracket closes what was not opened")
+                raise NotationError(place, "a bracket closes what was not opened")
             yield Node("end", place)
         else:
             yield Node("scalar", place, _unquoted(piece, place))
@@ -97,7 +97,7 @@ def _unquoted(piece: str, place: tuple[int, int]) -> str:
     """What a JSON string stands for; any other piece as it is.
 
     Raises:
-        Broken: the string is not well-formed, or holds half a surrogate pair.
+        NotationError: the string is not well-formed, or holds half a surrogate pair.
     """
     if not piece.startswith('"'):
         return piece
@@ -105,7 +105,7 @@ def _unquoted(piece: str, place: tuple[int, int]) -> str:
         text = str(json.loads(piece))
         text.encode()
     except UnicodeEncodeError:
-        raise Broken(place, "half a surrogate pair, which is no text") from None
+        raise NotationError(place, "half a surrogate pair, which is no text") from None
     except ValueError:
-        raise Broken(place, "not a well-formed string") from None
+        raise NotationError(place, "not a well-formed string") from None
     return text

@@ -1,8 +1,8 @@
-"""The fast way from text to plain values: a list of steps in block style is read piece by piece.
+"""From text to plain values, fast; a list of steps in block style is read piece by piece.
 
-A piece is some dozen steps, so that memory holds the file, the steps, and one piece of what the
-parser makes. Cutting is safe without knowing YAML: a cut inside a quoted text, a flow list or
-anything else that spans lines leaves a piece that cannot be parsed, and then the whole text is.
+A piece is some dozen steps, so memory holds the file, the steps, and the plain values of one piece
+only. The text is cut before lines that look like a step. A cut inside a quoted text, a flow list
+or anything else that spans lines leaves a piece that cannot be parsed; the whole text is read then.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _PIECE = 5_000  # characters
-# These begin with a literal, which `re` looks for ten times as fast as for the start of a line.
+# Each begins with a literal, which `re` finds ten times as fast as the start of a line.
 _STEPS = re.compile(r"steps:(?<![^\n]steps:)[ \t]*(?:#.*)?\r?\n")
 _FIRST = re.compile(r"(?:[ ]*(?:#.*)?\r?\n)*( *)- ")
 _NEXT_KEY = {True: re.compile(r"\n[^\s#]"), False: re.compile(r"\n[^\s#-]")}
 _INDICATOR = re.compile(r"[&*!](?<![^\s\[{,][&*!])\S")
-# Directives, document marks, tabs, and line ends and marks that are none for cutting by lines.
+# Directives, document marks, tabs, and characters that end a line in YAML but not for us.
 _UNUSUAL = ("\n%", "\n---", "\n...", "\t", "\x85", "\u2028", "\u2029", "\ufeff")
 _RARE = {mark: mark[-1] for mark in _UNUSUAL}  # a character alone is found ten times as fast
 
 
-class Unparsable(Exception):  # it is never shown: it becomes findings
-    """The fast parser refused the text; its words may name a line and a column."""
+class Unparsable(Exception):  # caught by the loader, which makes findings of it
+    """The fast parser refused the text; the message may name a line and a column."""
 
 
 class JsonNumber(str):
@@ -46,14 +46,14 @@ class Outline(NamedTuple):
     head: dict[Any, Any]
     cuts: list[int]
     steps: int
-    """How many steps begin; up to `MAX_STEPS` perhaps too many, where no one needs to know."""
+    """How many steps there are; exact only above `MAX_STEPS`, else perhaps too many."""
 
 
 def unusual(text: str) -> bool:
-    """Whether the text may hold YAML that has to be looked at before it is parsed.
+    """Whether the text may hold YAML that has to be scanned before it is parsed.
 
-    Anchors, aliases, tags and several documents; what looks like one inside a text counts too,
-    which costs time and nothing else.
+    Such are anchors, aliases, tags and several documents. What only looks like one, inside a text,
+    counts too; that costs time, but changes no result.
     """
     return (
         text.startswith(("%", "---", "..."))
@@ -88,7 +88,7 @@ def outline(text: str) -> Outline | None:
 
 
 def _head(before: str, after: str) -> dict[Any, Any] | None:
-    """The keys before and after the steps; None where the two parts are not sound by themselves."""
+    """The keys before and after the steps; None if a part cannot be read by itself."""
     found: dict[Any, Any] = {}
     for text in (before, after):
         try:

@@ -1,7 +1,7 @@
-"""The slow look at a DAG file: where each value stands, and what only its notation shows.
+"""The slow reading of a DAG file: line and column of each value, and mistakes of notation.
 
-It streams over the tokens and builds nothing, so its memory does not grow with what the file
-stands for. Run only if something is wrong, or if the fast parser cannot be trusted with the text.
+It streams over the nodes of the text and builds no values, so aliases cannot fill the memory. It
+is run only if something is wrong, or before a text is parsed that may expand to too much.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ class Node(NamedTuple):
     tag: str | None = None
 
 
-class Broken(Exception):
-    """The text cannot be read on from here; never shown: it becomes a finding."""
+class NotationError(Exception):
+    """The text cannot be read any further; it is caught here and becomes a finding."""
 
     def __init__(self, place: Place, message: str, suggestion: str = "") -> None:
         super().__init__(message)
@@ -52,7 +52,7 @@ class ScanResult:
     problems: list[tuple[Place, Problem]] = field(default_factory=list)
     """What is wrong with the notation."""
     ids: dict[int, str] = field(default_factory=dict)
-    """The id of each step that was seen to have one."""
+    """The id of each step, as far as one was found."""
 
     def step_of(self, path: ValuePath) -> str | None:
         """The id of the step that the path leads into."""
@@ -60,7 +60,7 @@ class ScanResult:
         return self.ids.get(index) if isinstance(index, int) else None
 
     def place(self, path: ValuePath, *, at_key: bool = False) -> Place:
-        """Where the path is, or else the nearest thing around it."""
+        """Line and column of the path, or else of the nearest value that contains it."""
         if at_key and (path, True) in self.places:
             return self.places[path, True]
         for length in range(len(path), -1, -1):
@@ -83,9 +83,9 @@ class _Frame:
 
 
 class Scan:
-    """One walk over the nodes of a text; `wanted` are the paths whose places are asked for.
+    """One pass over the nodes of a text; `wanted` are the paths whose places are needed.
 
-    It ends when all of them are found. Without any it goes on to the end, to judge the notation.
+    It ends when all of them are found. Without any it goes to the end, to check the notation.
     """
 
     def __init__(self, wanted: Iterable[ValuePath]) -> None:
@@ -101,22 +101,22 @@ class Scan:
         """Nodes each anchor stands for; None while it is still open."""
 
     def run(self, nodes: Iterator[Node]) -> ScanResult:
-        """Walk to the end, or to where going on makes no sense."""
+        """Read to the end, or to the first mistake after which nothing can be read."""
         try:
             for node in nodes:
                 self._take(node)
                 if self._until_found and not self._missing:
                     break
-        except Broken as broken:
-            problem = Problem((), broken.message, broken.suggestion)
-            self.seen.problems.append((broken.place, problem))
+        except NotationError as error:
+            problem = Problem((), error.message, error.suggestion)
+            self.seen.problems.append((error.place, problem))
         return self.seen
 
     def _take(self, node: Node) -> None:
         if node.kind == "document":
             self._documents += 1
             if self._documents > 1:
-                raise Broken(node.place, "a second document (`---`)", "write one DAG a file")
+                raise NotationError(node.place, "a second document (`---`)", "write one DAG a file")
             return
         if node.kind == "end":
             done = self._frames.pop()
@@ -136,13 +136,13 @@ class Scan:
         self._nodes += 1
         if self._nodes > MAX_NODES:
             _, message, suggestion, *_ = too_many_nodes(MAX_NODES)
-            raise Broken(node.place, message, suggestion)
+            raise NotationError(node.place, message, suggestion)
         if node.kind == "alias":
             self._expand(node)
         elif node.kind == "scalar" and node.anchor is not None:
             self._anchors[node.anchor] = 1
         if self._aliased > MAX_ALIASED:
-            raise Broken(
+            raise NotationError(
                 node.place,
                 f"aliases add more than {MAX_ALIASED:,} values",
                 "write fewer aliases of smaller values",
@@ -154,7 +154,7 @@ class Scan:
             return
         size = self._anchors[node.text]
         if size is None:
-            raise Broken(node.place, f"&{node.text} contains itself", "write it without *")
+            raise NotationError(node.place, f"&{node.text} contains itself", "write it without *")
         self._aliased += size
 
     def _size(self) -> int:
@@ -191,7 +191,7 @@ class Scan:
             self._open(node, path)
 
     def _note(self, path: ValuePath, node: Node) -> ValuePath | None:
-        """Keep what is asked for about this path; None if nothing below it is asked for."""
+        """Record place and text of a wanted path; None if nothing below it is wanted."""
         wanted = path in self._wanted
         if wanted:
             self.seen.places.setdefault((path, False), node.place)
@@ -205,7 +205,7 @@ class Scan:
 
     def _open(self, node: Node, path: ValuePath | None) -> None:
         if len(self._frames) >= MAX_DEPTH:
-            raise Broken(
+            raise NotationError(
                 node.place, f"nested more than {MAX_DEPTH} levels deep", "write it flatter"
             )
         if node.anchor is not None:
@@ -215,7 +215,7 @@ class Scan:
     def _complain(self, node: Node, message: str, suggestion: str) -> None:
         paths = (frame.path for frame in reversed(self._frames) if frame.path is not None)
         problem = Problem(next(paths, ()), message, suggestion)
-        if len(self.seen.problems) < 1000:  # noqa: PLR2004 - more than is ever told
+        if len(self.seen.problems) < 1000:  # noqa: PLR2004 - more than are ever shown
             self.seen.problems.append((node.place, problem))
 
 

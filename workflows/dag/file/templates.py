@@ -140,7 +140,7 @@ def _part(
 
 
 def _joined(parts: list[str | JobId]) -> list[str | JobId]:
-    """The same parts, with neighbouring texts made one and empty ones gone."""
+    """The same parts; neighbouring texts are joined, empty ones removed."""
     joined: list[str | JobId] = []
     for part in parts:
         if isinstance(part, str) and joined and isinstance(joined[-1], str):

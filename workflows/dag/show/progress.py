@@ -1,4 +1,4 @@
-"""What a run looks like away from a terminal: plain lines, few enough to be read and paid for."""
+"""The progress of a run in plain lines, for logs; their number is limited."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 _LINES_AT_ONCE = 100  # a line costs 50 µs of redaction: the first hundred, then 20 a second
 _LINES_A_SECOND = 20.0
 _SUMMARY_S = 5.0
-_SAID = frozenset({StepState.FAILED, StepState.CANCELLED})
+_ALWAYS_SHOWN = frozenset({StepState.FAILED, StepState.CANCELLED})
 
 
 class SilentProgress:
-    """Says nothing."""
+    """Shows nothing; the base of other displays."""
 
     def begin(self, engine: Engine, run_id: str) -> None:
         """Nothing."""
@@ -38,7 +38,7 @@ class SilentProgress:
 
 
 class ProgressLines(SilentProgress):
-    """A line for each step that has ended, while they are few; every failure; else counts."""
+    """A line for each step that ends, while they are few, and for every failure; else counts."""
 
     def __init__(
         self, say: Callable[[str], None], show: Callable[[int], None] | None = None
@@ -50,13 +50,13 @@ class ProgressLines(SilentProgress):
         self._at = self._counted_at = monotonic()
 
     def begin(self, engine: Engine, run_id: str) -> None:
-        """Say what is about to run, and under which id it can be resumed."""
+        """Say what is started, and the run id by which it can be resumed."""
         self._engine = engine
         count = engine.scheduler.graph.size
         self._say(f"{engine.dag.name}: {count:,} steps, run id {run_id}")
 
     def ended(self, step: int) -> None:
-        """Say how the step ended, or now and then how many have."""
+        """Say how the step ended, or every 5 s how many have."""
         engine = self._engine
         if engine is None:
             return
@@ -67,7 +67,7 @@ class ProgressLines(SilentProgress):
         self._budget += (now - self._at) * _LINES_A_SECOND
         self._budget = min(self._budget, _LINES_AT_ONCE)
         self._at = now
-        if self._budget >= 1 or state in _SAID:
+        if self._budget >= 1 or state in _ALWAYS_SHOWN:
             self._budget = max(0.0, self._budget - 1)
             self._say(self._line(engine, step, state))
         elif now - self._counted_at > _SUMMARY_S:

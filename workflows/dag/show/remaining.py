@@ -1,4 +1,4 @@
-"""How long a run may still take, as far as that can be guessed from what has ended."""
+"""An estimate of how long a run may still take, from the steps that have ended."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from workflows.dag.engine.engine import Engine
 
 
-def longest_way_left_s(engine: Engine) -> float:
+def critical_path_left_s(engine: Engine) -> float:
     """The critical path of what has not ended, in seconds. Costs O(steps + edges).
 
     A step takes as long as in earlier runs, or else as the mean of those that have run in this

@@ -33,7 +33,7 @@ endif
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help create-env lock pluscoder lock-pluscoder test test-wheel test-slow test-versions format check \
+.PHONY: help create-env lock pluscoder lock-pluscoder test test-wheel mutation test-slow test-versions format check \
 	docs-check dist release demo bench ui clean FORCE \
 	lock-infra infra-init infra-plan infra-apply infra-destroy infra-check build-and-push deploy-jobs \
 	verify-deployment publish docker-build docker-run image-check
@@ -71,10 +71,13 @@ test: $(READY) $(PLUSCODER) ## Run the tests (ARGS="-k git -x")
 test-wheel: $(READY) $(PLUSCODER) ## Run the tests against the built wheel, as CI does (COVERAGE=1: with branches)
 	@COVERAGE="$(COVERAGE)" tools/wheel_suite.sh $(BIN)/python -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
+mutation: $(READY) ## Break the code on purpose and see whether tests fail: an hour (N=40; ARGS=change/policy)
+	$(BIN)/python -m tools.mutation $(or $(N),40) $(ARGS)
+
 test-slow: $(READY) ## Run the tests that take long: 10,000 messages, the Pub/Sub emulator's retries
 	$(BIN)/python -m pytest -m slow $(ARGS)
 
-test-versions: ## Run the tests on every Python of 3.11, 3.12 and 3.13 that is here
+test-versions: $(READY) ## Run the tests on every Python of 3.11, 3.12 and 3.13 that is here
 	@tools/test_versions.sh $(ARGS)
 
 format: $(READY) ## Format the code and apply the safe fixes

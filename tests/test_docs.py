@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+import workflows
+from workflows.cli import catalog
 from workflows.core import process
 
 if TYPE_CHECKING:
@@ -76,3 +78,22 @@ def test_no_file_names_a_package_index_or_this_machine() -> None:
     for name in names:
         if (ROOT / name).suffix not in {".png", ""}:
             assert not unwanted.search((ROOT / name).read_text()), name
+
+
+def test_every_file_and_folder_that_the_architecture_names_exists() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text()
+    package = Path(workflows.__file__).parent
+    named = set(re.findall(r"`((?:[\w-]+/)+(?:[\w-]+\.(?:py|json))?|\w+\.py)`", text))
+
+    missing = sorted(
+        name for name in named if not ((package / name).exists() or (ROOT / name).exists())
+    )
+
+    assert len(named) > 40
+    assert missing == []
+
+
+def test_every_flow_is_in_the_architecture() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text()
+
+    assert [name for name in catalog.FLOWS if f"`{name}.py`" not in text] == []

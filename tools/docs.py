@@ -8,6 +8,7 @@ Cloud Functions, which have neither the flows nor pydantic.
 
 from __future__ import annotations
 
+import ast
 import inspect
 import json
 import re
@@ -71,6 +72,20 @@ def make_targets() -> str:
     return _table(("target", "what it does"), [(f"`make {name}`", words) for name, words in found])
 
 
+def folder_tree() -> str:
+    """Every folder of the package with the first line of its docstring."""
+    lines = []
+    for folder in sorted((ROOT / "workflows").rglob("__init__.py")):
+        inside = folder.parent.relative_to(ROOT / "workflows")
+        depth = len(inside.parts)
+        name = f"{'  ' * depth}{inside.name or 'workflows'}/"
+        first = (ast.get_docstring(ast.parse(folder.read_text(encoding="utf-8"))) or "").split(
+            "\n"
+        )[0]
+        lines.append(f"{name:<24} {first}")
+    return "```text\n" + "\n".join(lines) + "\n```"
+
+
 def trigger_catalog() -> str:
     """Of each flow, the kind of each parameter and whether it is required; a line a parameter."""
     lines = []
@@ -116,6 +131,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "parameters": parameters,
     "commands": command_list,
     "make": make_targets,
+    "folders": folder_tree,
 }
 
 

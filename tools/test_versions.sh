@@ -26,5 +26,10 @@ for version in 3.11 3.12 3.13; do
     echo "== Python $version: $python"
     if run_tests "$version" "$python" "$@"; then passed="$passed $version"; else failed="$failed $version"; fi
 done
+# a Python that is not here yet: whether the lock has a wheel of everything for it
+next=3.14
+.venv/bin/python -m pip install -q --dry-run --no-deps \
+    --ignore-installed --python-version "$next" --only-binary :all: --target build/none \
+    --require-hashes -r requirements.txt && echo "the lock can be installed on Python $next"
 echo "passed:${passed:- none}; failed:${failed:- none}; not found here:${missing:- none}"
 [ -z "$failed" ] && [ -n "$passed" ]

@@ -1,6 +1,6 @@
 """When to look at which job. Pure: the clock's time is given in, jobs are the steps' numbers.
 
-Measured best (docs/decisions/0011-dag-polling.md): look every quarter of a typical job's time,
+Measured best (docs/decisions/0010-dag-runs.md): look every quarter of a typical job's time,
 first after that, more often where few jobs run, and closely only at jobs that somebody waits for
 (`watching.py`) and that the end of the run may depend on; the others are looked at more rarely,
 30 s after the last look at the latest. What is typical is learned from the jobs of the same image

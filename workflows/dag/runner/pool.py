@@ -2,7 +2,7 @@
 
 Not a general client: one origin, small answers that are read whole, no redirects, no cookies.
 httpx costs 150 to 350 times the least possible per request, pycurl on an event loop 8 times,
-this twice (docs/decisions/0010-dag-transport.md). TLS is the standard library's with its
+this twice (docs/decisions/0010-dag-runs.md). TLS is the standard library's with its
 defaults: the certificate and the name are verified.
 """
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from workflows.core.errors import BranchRefused, NothingToCommit, PushNotFastForward
+from workflows.core.errors import BranchRefused, NothingToCommit
 from workflows.core.flow import Flow, Run
 from workflows.core.git.commit_text import CommitIdentity
 from workflows.core.git.urls import GitUrl
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 FILE_NAME = "HELLO.md"
 FILE_TEXT = "# Hello, world\n\nThis branch was pushed by the `hello_world` workflow.\n"
-_ROUNDS = 3
 
 
 class Parameters(FlowParameters):
@@ -48,24 +47,20 @@ class Result:
 def body(parameters: Parameters, run: Run) -> Result:
     """Say hello on a branch of the repository.
 
-    If somebody (another run of ours, most likely) pushes the branch meanwhile, start over from
-    what they pushed, `_ROUNDS` times at most.
+    If somebody (another run of ours, most likely) pushes the branch meanwhile, it starts over
+    from what they pushed.
 
     Raises:
         BranchRefused: the branch is the repository's default branch.
         WorkflowsError: whatever the git steps raise.
     """
     with utility.scratch_folder() as scratch:
-        for left in reversed(range(_ROUNDS)):
-            try:
-                return _once(parameters, run, scratch / f"clone-{left}")
-            except PushNotFastForward:
-                if not left:
-                    raise
-    raise AssertionError  # the loop returns or raises
+        return git.start_over_when_moved(
+            lambda folder: _push_greeting(parameters, run, folder / "clone"), scratch
+        )
 
 
-def _once(parameters: Parameters, run: Run, folder: Path) -> Result:
+def _push_greeting(parameters: Parameters, run: Run, folder: Path) -> Result:
     url, branch = parameters.git_url, parameters.branch
     repository = run.step(
         "clone repository",

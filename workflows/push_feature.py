@@ -7,24 +7,29 @@ as it is.
 from __future__ import annotations
 
 import re
+import time
 from dataclasses import dataclass
-from functools import partial
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
-from workflows.change import delivery
 from workflows.change.options import ChangeOptions
-from workflows.change.request import Request, request_id
-from workflows.change.wording import prompt
+from workflows.change.request import ChangeRequest, FeatureTask, request_id
+from workflows.change.stages.attempt import prepare_attempts
+from workflows.change.stages.attempt_loop import make_change
+from workflows.change.stages.base import clone_base
+from workflows.change.stages.push import Pushed, push_change, pushed_before
 from workflows.change.wording.safe_text import one_line, slug
 from workflows.core.flow import Flow, Run
 from workflows.core.git.commit_text import CommitIdentity
 from workflows.core.git.urls import GitUrl
 from workflows.core.parameters import BranchName, Email, NewBranchName, PersonName
 from workflows.core.prefect import orchestration
-from workflows.tasks import utility
+from workflows.tasks import git, utility
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _MAX_REQUEST = 200_000
 _PERSON = re.compile(r"([^<>\x00-\x1f]+?) <([^@\s<>]+@[^@\s<>]+)>")
@@ -85,47 +90,51 @@ def body(parameters: Parameters, run: Run) -> Result:
         NoChange, AgentFailed, ChangeRefused, ChecksFailed: nothing was pushed.
         WorkflowsError: whatever the git steps raise.
     """
+    request = _request(parameters)
+    deadline = time.monotonic() + parameters.timeout_s
+    with utility.scratch_folder() as scratch:
+        pushed = git.start_over_when_moved(
+            lambda folder: _clone_change_push(request, run, folder, deadline), scratch
+        )
+    change = pushed.change
+    return Result(
+        branch=pushed.branch,
+        commit_id=pushed.commit_id,
+        web_url=parameters.git_url.branch_url(pushed.branch),
+        changed=change is not None,
+        files=change.stat.files if change else None,
+        attempts=change.attempts if change else None,
+        agent_s=change.agent_s if change else None,
+        check_s=change.check_s if change else None,
+        check_passed=change.evidence.passed if change and change.evidence else None,
+        left_out=change.left_out if change else (),
+    )
+
+
+def _clone_change_push(request: ChangeRequest, run: Run, folder: Path, deadline: float) -> Pushed:
+    """The stages from the request to the pushed branch."""
+    base = clone_base(request, run, folder, deadline)
+    already = pushed_before(base)
+    if already is not None:
+        return already
+    context = prepare_attempts(base, run)
+    change = make_change(context, run)
+    return push_change(base, change, run)
+
+
+def _request(parameters: Parameters) -> ChangeRequest:
     identity = request_id("push_feature", parameters.source_branch, parameters.feature_request)
-    job = delivery.ChangeJob(
+    person = _PERSON.fullmatch(parameters.author)
+    return ChangeRequest(
+        id=identity,
+        task=FeatureTask(parameters.feature_request),
+        subject=one_line(parameters.feature_request, 72) or "Carry out a feature request",
+        co_authors=(CommitIdentity(person[1], person[2]),) if person else (),
         url=parameters.git_url,
         branch=parameters.feature_branch or _branch_for(parameters.feature_request, identity),
         source_branch=parameters.source_branch,
-        request_id=identity,
-        ask=partial(_request, parameters, identity),
         author=CommitIdentity(parameters.git_user, parameters.git_email),
         options=parameters,
-        before_push=lambda _: None,
-    )
-    with utility.scratch_folder() as scratch:
-        done = delivery.deliver(job, run, scratch)
-    made = done.made
-    evidence = made.evidence if made else None
-    return Result(
-        branch=done.branch,
-        commit_id=done.commit_id,
-        web_url=parameters.git_url.branch_url(done.branch),
-        changed=made is not None,
-        files=made.stat.files if made else None,
-        attempts=made.attempts if made else None,
-        agent_s=made.agent_s if made else None,
-        check_s=made.check_s if made else None,
-        check_passed=evidence.passed if evidence else None,
-        left_out=made.left_out if made else (),
-    )
-
-
-def _request(
-    parameters: Parameters,
-    identity: str,
-    guides: list[tuple[str, str]],
-    _again: bool,  # noqa: FBT001 - the protocol of delivery.ChangeJob
-) -> Request:
-    person = _PERSON.fullmatch(parameters.author)
-    return Request(
-        id=identity,
-        prompt=prompt.feature_prompt(parameters.feature_request, guides),
-        subject=one_line(parameters.feature_request, 72) or "Carry out a feature request",
-        co_authors=(CommitIdentity(person[1], person[2]),) if person else (),
     )
 
 

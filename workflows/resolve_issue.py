@@ -1,41 +1,56 @@
 """resolve_issue: from a GitLab issue to a checked merge request, once, however often it is asked.
 
 Branch, note and merge request derive from the project and the issue, so a second delivery and a
-run after a crash find what is there. `change.claim.marker.decide_claim` says what to do then.
+run after a crash find what is there. `change.claim.decision.decide_claim` says what to do then.
 """
 
 from __future__ import annotations
 
 import time
-import uuid
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from workflows.change import delivery, issue_context
-from workflows.change.attempts import rounds
-from workflows.change.claim import claim
-from workflows.change.claim.claim import Claim, ClaimRefused
-from workflows.change.claim.marker import ClaimDecision, Marker, Phase
+from workflows.change.claim.claim import Claim, issue_busy
+from workflows.change.claim.claiming import claim_issue, update_status_note
+from workflows.change.claim.decision import ClaimDecision
+from workflows.change.claim.marker import Phase
+from workflows.change.claim.request import ClaimRefused
 from workflows.change.issue_options import IssueOptions
+from workflows.change.stages.attempt import prepare_attempts, read_prompt
+from workflows.change.stages.attempt_loop import make_change
+from workflows.change.stages.base import clone_base
+from workflows.change.stages.issue import comment_count, read_issue
+from workflows.change.stages.merge_request import open_merge_request
+from workflows.change.stages.push import (
+    Pushed,
+    branch_removed_on_failure,
+    push_change,
+    pushed_before,
+)
 from workflows.change.trees import trees
-from workflows.change.wording import gitlab_text
-from workflows.core.errors import ClaimLost, PermanentError, WorkflowsError
-from workflows.core.flow import Flow, Run, is_termination
-from workflows.core.git.urls import GitUrl
+from workflows.change.wording.merge_request import (
+    evidence_block,
+    evidence_passed,
+    merge_request_title,
+)
+from workflows.change.wording.status_note import StatusNote, closed_note, done_note
+from workflows.core.errors import ClaimLost
+from workflows.core.flow import Flow, Run
 from workflows.core.observability import logger
 from workflows.core.prefect import orchestration
 from workflows.core.redaction import redact
-from workflows.tasks import utility
-from workflows.tasks.gitlab import GitLab, MergeRequest, MergeRequestWish
+from workflows.tasks import git, utility
+from workflows.tasks.gitlab import GitLab
 
 if TYPE_CHECKING:
-    from workflows.change.attempts.rounds import Change
-    from workflows.change.delivery import Pushed
-    from workflows.change.issue_context import IssueContext
+    from pathlib import Path
+
+    from workflows.change.request import ChangeRequest
+    from workflows.change.stages.issue import IssueContext
 
 _log = logger("resolve_issue")
-_SHOWN_DIFF = 200_000
+_SHOWN_DIFF_BYTES = 200_000
 
 
 class Outcome(StrEnum):
@@ -86,243 +101,135 @@ def body(parameters: Parameters, run: Run) -> Result:
         WorkflowsError: whatever the git and GitLab steps raise.
     """
     with GitLab.connect(run.settings) as gitlab:
-        issue = run.step("read issue", issue_context.read_issue, gitlab, parameters, run.settings)
-        if issue.issue.state != "opened":
-            return Result(Outcome.ISSUE_CLOSED.value, issue.issue.web_url, issue.issue.web_url)
+        context = run.step("read issue", read_issue, gitlab, parameters, run.settings)
+        url = context.issue.web_url
+        if context.issue.state != "opened":
+            return Result(Outcome.ISSUE_CLOSED.value, url, url)
         if parameters.dry_run:
-            return _dry_run(issue, parameters, run)
-        notes = _StatusNotes(issue, run)
-        wish = _claim_request(issue, parameters, run)
-        taken = run.step(
-            "claim issue", claim.claim_issue, gitlab, wish, notes.working, notes.failed
-        )
-        if isinstance(taken, ClaimRefused):
-            return _leave(gitlab, taken, issue)
-        with taken:
+            return _dry_run(context, parameters, run)
+        note = StatusNote(context.project.web_url, run.run_id, run.settings.run_url)
+        wanted = context.claim_request(parameters, run.run_id, run.settings.lease_s, note)
+        claim = run.step("claim issue", claim_issue, gitlab, wanted)
+        if isinstance(claim, ClaimRefused):
+            return _not_claimed(gitlab, claim, context)
+        with claim:
             try:
-                return _work(gitlab, taken, issue, parameters, run)
+                return _resolve(gitlab, context, claim, parameters, run)
             except ClaimLost as lost:
                 _log.warning("%s", lost.what)
-                outcome = Outcome.RUNNING_ELSEWHERE.value
-                return Result(outcome, issue.issue.web_url, issue.issue.web_url)
+                return Result(Outcome.RUNNING_ELSEWHERE.value, url, url)
             except BaseException as error:
-                notes.say_why(taken, error)
+                claim.end_with_error(error)
                 raise
 
 
-@dataclass(frozen=True, slots=True)
-class _StatusNotes:
-    """What the status note says in this run."""
-
-    issue: IssueContext
-    run: Run
-
-    def working(self, marker: Marker) -> str:
-        branch_url = f"{self.issue.project.web_url}/-/tree/{marker.branch}"
-        return gitlab_text.working_note(marker, self.run.settings.run_url, branch_url)
-
-    def failed(self, error: BaseException) -> str:
-        return gitlab_text.failed_note(_known(error), self.run.run_id, self.run.settings.run_url)
-
-    def say_why(self, taken: Claim, error: BaseException) -> None:
-        """Tell the issue how the run ended; never raises, or `error` would be lost."""
-        run_id, url = self.run.run_id, self.run.settings.run_url
-        try:
-            if is_termination(error):
-                text = gitlab_text.interrupted_note(run_id, url, str(error))
-                taken.end(Phase.INTERRUPTED, text)
-            elif isinstance(error, WorkflowsError) and error.retryable:
-                taken.end(
-                    Phase.INTERRUPTED, gitlab_text.interrupted_note(run_id, url, redact(error.what))
-                )
-            else:
-                taken.end(Phase.FAILED, self.failed(error))
-        except WorkflowsError as second:
-            _log.error("the issue could not be told how the run ended: %s", redact(second.what))
-
-
-def _known(error: BaseException) -> WorkflowsError:
-    """`error`, or a defect of ours in words that give nothing away."""
-    if isinstance(error, WorkflowsError):
-        return type(error)(redact(error.what), why=redact(error.why), fix=redact(error.fix))
-    return PermanentError(
-        f"a defect in Workflows ({type(error).__name__})", fix="see the run's log"
+def _resolve(
+    gitlab: GitLab, context: IssueContext, claim: Claim, parameters: Parameters, run: Run
+) -> Result:
+    """The stages from the claim to the merge request."""
+    request = context.request(parameters, claim.marker)
+    deadline = time.monotonic() + parameters.timeout_s
+    with utility.scratch_folder() as scratch:
+        pushed = git.start_over_when_moved(
+            lambda folder: _clone_change_push(request, claim, run, folder, deadline), scratch
+        )
+    claim.check()
+    evidence = claim.marker.evidence  # also where an earlier run pushed the change
+    merge_request = run.step(
+        "open merge request", open_merge_request, gitlab, context, pushed, evidence, parameters
+    )
+    text = done_note(f"!{merge_request.iid}", merge_request.web_url, evidence_block(evidence))
+    facts = {"head": pushed.commit_id, "merge_request": merge_request.iid}
+    run.step("write note", claim.end, Phase.DONE, text, **facts)
+    change = pushed.change
+    return Result(
+        outcome=Outcome.MERGE_REQUEST.value,
+        issue=context.issue.web_url,
+        web_url=merge_request.web_url,
+        branch=pushed.branch,
+        commit_id=pushed.commit_id,
+        attempts=change.attempts if change else None,
+        agent_s=change.agent_s if change else None,
+        check_s=change.check_s if change else None,
+        check_passed=evidence_passed(evidence),
     )
 
 
-def _claim_request(issue: IssueContext, parameters: Parameters, run: Run) -> claim.ClaimRequest:
-    return claim.ClaimRequest(
-        project_id=issue.project.id,
-        iid=issue.issue.iid,
-        own_id=issue.me.id,
-        owner=f"{run.run_id}/{uuid.uuid4().hex[:8]}",
-        run=run.run_id,
-        branch=issue.branch,
-        ref=issue.target,
-        request=issue.request_id,
-        asked=parameters.asked_at,
-        asked_at=issue.asked.isoformat(),
-        lease_s=run.settings.lease_s,
-        refusal=issue.refusal(),
+def _clone_change_push(
+    request: ChangeRequest, claim: Claim, run: Run, folder: Path, deadline: float
+) -> Pushed:
+    """The stages from the request to the pushed branch, which the claim's marker records."""
+    base = clone_base(request, run, folder, deadline)
+    already = pushed_before(base)
+    if already is not None:
+        return already
+    with branch_removed_on_failure(base, run):
+        attempts = prepare_attempts(base, run)
+        change = make_change(attempts, run)
+        facts = change.evidence.facts() if change.evidence else None
+        claim.keep(head=change.commit.id, evidence=facts)
+        return push_change(base, change, run)
+
+
+def _dry_run(context: IssueContext, parameters: Parameters, run: Run) -> Result:
+    """The same stages up to the push, with the prompt, a plan and a diff as the result."""
+    request = context.request(parameters, None)
+    deadline = time.monotonic() + parameters.timeout_s
+    change, diff = None, ""
+    with utility.scratch_folder() as scratch:
+        base = clone_base(request, run, scratch, deadline)
+        already = pushed_before(base)
+        if already is not None:
+            prompt = read_prompt(base, run)
+        else:
+            attempts = prepare_attempts(base, run)
+            change = make_change(attempts, run)
+            prompt = attempts.prompt
+            diff = trees.diff_text(
+                base.repository, base.commit, change.tree, limit_bytes=_SHOWN_DIFF_BYTES
+            )
+    title = merge_request_title(context.issue.title)
+    plan = [
+        f"read issue {context.issue.iid} with {comment_count(context.comments)}",
+        f"the branch {request.branch} from {context.target}"
+        + (", which has this request" if already else ""),
+        f"a draft merge request {title} into {context.target}",
+    ]
+    return Result(
+        outcome=Outcome.DRY_RUN.value,
+        issue=context.issue.web_url,
+        web_url=context.issue.web_url,
+        branch=request.branch,
+        attempts=change.attempts if change else None,
+        check_passed=change.evidence.passed if change and change.evidence else None,
+        prompt=prompt,
+        plan="; ".join(plan),
+        diff=redact(diff),
     )
 
 
-def _leave(gitlab: GitLab, refused: ClaimRefused, issue: IssueContext) -> Result:
-    """There is nothing to do for this run; a person's closing of the merge request is noted.
+def _not_claimed(gitlab: GitLab, refused: ClaimRefused, context: IssueContext) -> Result:
+    """There is nothing to do; where a person closed the merge request, our note says that.
 
     Raises:
-        IssueBusy: there is, but not while another run works.
+        IssueBusy: there is something to do, but not while another run works.
     """
+    issue, merge_request = context.issue, refused.merge_request
     if refused.decision is ClaimDecision.LATER:
-        raise claim.issue_busy(issue.issue.iid)
+        raise issue_busy(issue.iid)
     outcome = {
         ClaimDecision.LEAVE: Outcome.RUNNING_ELSEWHERE,
         ClaimDecision.DONE: Outcome.ALREADY_DONE,
         ClaimDecision.FAILED: Outcome.ALREADY_FAILED,
         ClaimDecision.CLOSED: Outcome.CLOSED_BY_PERSON,
     }[refused.decision]
-    merge_request = refused.merge_request
-    if refused.decision is ClaimDecision.CLOSED and merge_request is not None:
-        claim.update_status_note(
-            gitlab,
-            issue.project.id,
-            issue.issue.iid,
-            issue.me.id,
-            refused.marker,
-            gitlab_text.closed_note(f"!{merge_request.iid}"),
-        )
-    link = merge_request.web_url if merge_request else issue.issue.web_url
+    if refused.decision is ClaimDecision.CLOSED and merge_request and refused.marker:
+        text = closed_note(f"!{merge_request.iid}")
+        where = (context.project.id, issue.iid, context.me.id)
+        update_status_note(gitlab, where, refused.marker, text)
+    link = merge_request.web_url if merge_request else issue.web_url
     head = refused.marker.head if refused.marker else None
-    return Result(outcome.value, issue.issue.web_url, link, refused.branch, head)
-
-
-def _work(
-    gitlab: GitLab, taken: Claim, issue: IssueContext, parameters: Parameters, run: Run
-) -> Result:
-    """From the claim to the merge request."""
-
-    def before_push(made: Change) -> None:
-        taken.keep(head=made.commit.id, evidence=gitlab_text.evidence_facts(made))
-
-    job = _job(issue, parameters, taken.marker, before_push)
-    with utility.scratch_folder() as scratch:
-        done = delivery.deliver(job, run, scratch)
-    taken.check()
-    merge_request = run.step(
-        "open merge request", _merge_request, gitlab, taken, issue, parameters, done
-    )
-    evidence = taken.marker.evidence
-    text = gitlab_text.done_note(
-        f"!{merge_request.iid}", merge_request.web_url, gitlab_text.evidence_block(evidence)
-    )
-    run.step(
-        "write note",
-        taken.end,
-        Phase.DONE,
-        text,
-        head=done.commit_id,
-        merge_request=merge_request.iid,
-    )
-    return Result(
-        outcome=Outcome.MERGE_REQUEST.value,
-        issue=issue.issue.web_url,
-        web_url=merge_request.web_url,
-        branch=done.branch,
-        commit_id=done.commit_id,
-        attempts=done.made.attempts if done.made else None,
-        agent_s=done.made.agent_s if done.made else None,
-        check_s=done.made.check_s if done.made else None,
-        check_passed=gitlab_text.evidence_passed(evidence),
-    )
-
-
-def _job(
-    issue: IssueContext, parameters: Parameters, marker: Marker | None, before_push: Any
-) -> delivery.ChangeJob:
-    return delivery.ChangeJob(
-        url=GitUrl.parse(issue.project.clone_url),
-        branch=marker.branch if marker else issue.branch,
-        source_branch=parameters.target_branch,
-        request_id=issue.request_id,
-        ask=issue.request,
-        author=issue.author,
-        options=parameters,
-        before_push=before_push,
-        made_at=marker.base if marker else None,
-        pipeline=issue.project.ci_config_path,
-    )
-
-
-def _merge_request(
-    gitlab: GitLab, taken: Claim, issue: IssueContext, parameters: Parameters, done: Pushed
-) -> MergeRequest:
-    """Open the merge request, or bring ours up to date without touching what people wrote."""
-    evidence = taken.marker.evidence
-    failing = gitlab_text.evidence_passed(evidence) is False
-    reviewers = issue.reviewer_ids
-    there = gitlab.find_merge_request(issue.project.id, done.branch)  # people may change the target
-    report = gitlab_text.merge_request_report(done.made, evidence)
-    if there is not None and there.state == "opened":
-        return gitlab.update_merge_request(
-            issue.project.id,
-            there.iid,
-            description=gitlab_text.replace_report(there.description, report)
-            if done.made
-            else None,
-            draft=True if failing else None,
-        )
-    if issue.asker is not None:
-        others = (one for one in reviewers if one != issue.asker.id)
-        reviewers = (issue.asker.id, *others)
-    wish = MergeRequestWish(
-        source_branch=done.branch,
-        target_branch=issue.target,
-        title=gitlab_text.merge_request_title(issue.issue.title),
-        description=gitlab_text.merge_request_description(
-            report, issue.issue.iid, closes=parameters.closes
-        ),
-        draft=True,
-        labels=parameters.labels,
-        assignee_ids=(),
-        reviewer_ids=reviewers,
-        remove_source_branch=parameters.remove_source_branch,
-        squash=parameters.squash,
-    )
-    return gitlab.open_merge_request(issue.project.id, wish)[0]
-
-
-def _dry_run(issue: IssueContext, parameters: Parameters, run: Run) -> Result:
-    """Everything up to the push, in a scratch folder."""
-    job = _job(issue, parameters, None, lambda _: None)
-    deadline = time.monotonic() + parameters.timeout_s
-    with utility.scratch_folder() as scratch:
-        context, done = delivery.prepare(job, run, scratch, deadline)
-        made = None if done else rounds.make_change(context)
-        repository = context.repository
-        request = made.request if made else run.step("read guides", context.ask)
-        diff = (
-            trees.diff_text(repository, context.base, made.tree, limit_bytes=_SHOWN_DIFF)
-            if made
-            else ""
-        )
-    title = gitlab_text.merge_request_title(issue.issue.title)
-    steps = [
-        f"read issue {issue.issue.iid} with {issue_context.comment_count(issue.comments)}",
-        f"the branch {job.branch} from {issue.target}"
-        + (", which has this request" if done else ""),
-        f"a draft merge request {title} into {issue.target}",
-    ]
-    return Result(
-        outcome=Outcome.DRY_RUN.value,
-        issue=issue.issue.web_url,
-        web_url=issue.issue.web_url,
-        branch=job.branch,
-        attempts=made.attempts if made else None,
-        check_passed=made.evidence.passed if made and made.evidence else None,
-        prompt=request.prompt,
-        plan="; ".join(steps),
-        diff=redact(diff),
-    )
+    return Result(outcome.value, issue.web_url, link, refused.branch, head)
 
 
 FLOW = Flow(

@@ -12,7 +12,7 @@ import shutil
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from workflows.core.errors import (
     BranchNotFound,
@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 
     from workflows.core.config.settings import Settings
     from workflows.core.process import Completed
+
+T = TypeVar("T")
 
 _log = logger("git")
 _REMOTE = "refs/remotes/origin/"
@@ -352,3 +354,24 @@ def _push_failure(repository: Repository, branch: str, done: Completed) -> Workf
 def _some(names: Sequence[str], limit: int = 5) -> str:
     shown = ", ".join(names[:limit]) or "no branch at all"
     return shown + (f" and {len(names) - limit} more" if len(names) > limit else "")
+
+
+def start_over_when_moved(work: Callable[[Path], T], scratch: Path, *, times: int = 3) -> T:
+    """Return `work(folder)`; where the branch moved before its push, start it over.
+
+    Each of at most `times` tries gets a new, empty folder below `scratch`, so that it clones what
+    is there now.
+
+    Raises:
+        PushNotFastForward: the branch moved before the last push as well.
+    """
+    for left in reversed(range(times)):
+        folder = scratch / f"try-{times - left}"
+        folder.mkdir()
+        try:
+            return work(folder)
+        except PushNotFastForward as error:
+            if not left:
+                raise
+            _log.warning("%s; starting over from what is there now", error.what)
+    raise AssertionError  # the loop returns or raises

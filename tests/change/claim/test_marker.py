@@ -8,12 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from workflows.change.claim.decision import ClaimDecision, IssueState, decide_claim
 from workflows.change.claim.marker import (
-    ClaimDecision,
-    IssueState,
     Marker,
     Phase,
-    decide_claim,
     parse_marker,
 )
 

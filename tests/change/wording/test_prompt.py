@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 
+from workflows.change.request import TaskComment
 from workflows.change.wording.prompt import (
     MAX_COMMENTS,
     MAX_DESCRIPTION,
-    PromptComment,
     feature_prompt,
     issue_prompt,
 )
@@ -18,7 +18,7 @@ def test_an_issue_becomes_a_task_with_its_comments_and_guides() -> None:
         12,
         "The total is 0",
         "Please `fix`.",
-        [PromptComment("dave", "In shop.py.")],
+        [TaskComment("dave", "In shop.py.")],
         [("AGENTS.md", "Run the tests.")],
     )
 
@@ -40,7 +40,7 @@ def test_people_cannot_write_the_mark_that_ends_their_words() -> None:
 
 
 def test_a_megabyte_of_text_is_cut_and_says_so() -> None:
-    comments = [PromptComment("dave", f"{n} " + "x" * 7_000) for n in range(20)]
+    comments = [TaskComment("dave", f"{n} " + "x" * 7_000) for n in range(20)]
     text = issue_prompt(1, "t" * 5_000, "d" * 1_000_000, comments, [("AGENTS.md", "g" * 100_000)])
 
     assert len(text) < MAX_DESCRIPTION + MAX_COMMENTS + 30_000
@@ -54,7 +54,7 @@ def test_hidden_text_reaches_no_agent() -> None:
         1,
         "a<!-- evil1 -->",
         "b<!-- evil2 -->",
-        [PromptComment("x", "<!-- evil3 -->c")],
+        [TaskComment("x", "<!-- evil3 -->c")],
         [("AGENTS.md", "<!-- evil4 -->d")],
     )
 

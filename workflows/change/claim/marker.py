@@ -1,7 +1,7 @@
-"""The hidden line at the top of our note on an issue: who works on it, and how far that is. Pure.
+"""The hidden line at the top of our note on an issue: who works on it, and in which phase. Pure.
 
-GitLab itself is the record: whoever comes second reads this line (only in notes our own user
-wrote) and knows what to do. It is an HTML comment with one JSON object.
+It is an HTML comment with one JSON object. A later run reads it, only in notes that our own user
+wrote, and so knows what to do (`decision`).
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from enum import StrEnum
 from typing import Any
 
 KEY = "workflows:resolve_issue"
+LINE_START = f"<!-- {KEY} "
 _LINE = re.compile(rf"\A<!-- {KEY} (\{{.*\}}) -->")
 
 
@@ -92,65 +93,3 @@ def parse_marker(body: str) -> Marker | None:
         )
     except (ValueError, TypeError):
         return None
-
-
-class ClaimDecision(StrEnum):
-    """What a run that finds the issue in some state does."""
-
-    CLAIM = "claim"  # nobody works on it: claim it
-    WAIT = "wait"  # somebody may: look again
-    LEAVE = "leave"  # somebody does, for this very request or a later one
-    LATER = "later"  # somebody does, for another request: this one has to come again
-    DONE = "done"  # this request was carried out
-    FAILED = "failed"  # this very delivery was tried, and failed for good
-    CLOSED = "closed"  # a person closed the merge request
-
-
-@dataclass(frozen=True, slots=True)
-class IssueState:
-    """What a run sees. `quiet_s` is how long the claim showed no life, `moved` that it just did.
-
-    `merge_request` is its state (opened, closed, merged, locked) or None. `asked` is the time of
-    the trigger, None where an operator started the run.
-    """
-
-    marker: Marker | None
-    branch_exists: bool
-    merge_request: str | None
-    request: str
-    asked: datetime | None
-    quiet_s: float
-    lease_s: float
-    moved: bool = False
-
-
-def decide_claim(seen: IssueState) -> ClaimDecision:
-    """The one table of what comes next, in the order the rules are tried."""
-    marker = seen.marker
-    working = marker is not None and marker.phase is Phase.WORKING
-    lease = marker.lease_s if marker is not None and working else seen.lease_s
-    unannounced = marker is None and seen.branch_exists  # its run may be about to write the note
-    ended = marker is not None and not working and marker.phase is not Phase.INTERRUPTED
-    rules = (
-        (working and seen.moved, ClaimDecision.LEAVE if _covered(seen) else ClaimDecision.LATER),
-        ((working or unannounced) and seen.quiet_s < lease, ClaimDecision.WAIT),
-        (seen.merge_request == "closed", ClaimDecision.CLOSED),
-        (ended and _handled(seen), ClaimDecision.FAILED if _failed(marker) else ClaimDecision.DONE),
-    )
-    return next((step for holds, step in rules if holds), ClaimDecision.CLAIM)
-
-
-def _handled(seen: IssueState) -> bool:
-    """Whether the run that ended has dealt with this request, or with a later one."""
-    marker = seen.marker
-    if marker is None:
-        return False
-    return marker.is_late(seen.asked) or (not _failed(marker) and marker.request == seen.request)
-
-
-def _covered(seen: IssueState) -> bool:
-    return seen.marker is not None and seen.marker.covers(seen.request, seen.asked)
-
-
-def _failed(marker: Marker | None) -> bool:
-    return marker is not None and marker.phase is Phase.FAILED

@@ -7,13 +7,15 @@ that cannot occur in it.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from workflows.change.request import FeatureTask
 from workflows.change.wording.safe_text import bounded_text, visible_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from workflows.change.request import IssueTask, TaskComment
 
 MAX_TITLE = 300
 MAX_DESCRIPTION = 40_000
@@ -32,19 +34,52 @@ Edit the files of the git repository in the working directory, as asked below.
 """
 
 
-@dataclass(frozen=True, slots=True)
-class PromptComment:
-    """One comment: who (a user name) and what."""
+_FEEDBACK = """{prompt}
 
-    author: str
-    body: str
+You have already edited the working directory for this. The project's check command then failed:
+
+    {command}
+    exit code {exit_code}
+
+The end of its output:
+
+{output}
+
+Go on from the files as they are now and make the checks pass. Do not weaken or remove tests.
+"""
+
+
+def task_prompt(
+    task: IssueTask | FeatureTask,
+    guides: Sequence[tuple[str, str]],
+    *,
+    has_earlier_work: bool = False,
+) -> str:
+    """The first prompt for a task; `guides` are (file name, text) of the default branch.
+
+    With `has_earlier_work` the prompt for an issue says that an earlier run's work is there.
+    """
+    if isinstance(task, FeatureTask):
+        return feature_prompt(task.text, guides)
+    return issue_prompt(
+        *(task.iid, task.title, task.description, task.comments),
+        guides,
+        again=has_earlier_work,
+    )
+
+
+def feedback_prompt(first_prompt: str, command: str, exit_code: int, output: str) -> str:
+    """The prompt after a failed check: the first one, and how the check ended."""
+    return _FEEDBACK.format(
+        prompt=first_prompt, command=command, exit_code=exit_code, output=output
+    )
 
 
 def issue_prompt(  # noqa: PLR0913 - the parts of an issue
     iid: int,
     title: str,
     description: str,
-    comments: Sequence[PromptComment],
+    comments: Sequence[TaskComment],
     guides: Sequence[tuple[str, str]],
     *,
     again: bool = False,
@@ -84,9 +119,9 @@ def feature_prompt(request: str, guides: Sequence[tuple[str, str]]) -> str:
     return "\n\n".join(sections) + "\n"
 
 
-def _newest(comments: Sequence[PromptComment]) -> list[tuple[PromptComment, str]]:
+def _newest(comments: Sequence[TaskComment]) -> list[tuple[TaskComment, str]]:
     """As many of the newest comments as there is room for, oldest first."""
-    kept: list[tuple[PromptComment, str]] = []
+    kept: list[tuple[TaskComment, str]] = []
     room = MAX_COMMENTS
     for one in reversed(comments):
         text = bounded_text(visible_text(one.body), MAX_COMMENT)

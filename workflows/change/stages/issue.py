@@ -1,23 +1,26 @@
-"""All that is read before anything is written: who asked, for which issue, and what it says."""
+"""From the parameters to the issue: who asked, what it says. Reads only; writes nothing."""
 
 from __future__ import annotations
 
+import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from workflows.change.request import Request, request_id
-from workflows.change.wording import prompt
-from workflows.change.wording.gitlab_text import commit_details
+from workflows.change.claim.request import ClaimRequest
+from workflows.change.request import ChangeRequest, IssueTask, TaskComment, request_id
 from workflows.change.wording.safe_text import one_line, slug
 from workflows.core.errors import AccessDenied, ActorRefused, PermanentError, ResourceNotFound
 from workflows.core.git.commit_text import CommitIdentity
+from workflows.core.git.urls import GitUrl
 from workflows.tasks.gitlab import parse_issue_url
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
+    from workflows.change.claim.marker import Marker
     from workflows.change.issue_options import IssueOptions
+    from workflows.change.wording.status_note import StatusNote
     from workflows.core.config.settings import Settings
     from workflows.tasks.gitlab import Comment, GitLab, Issue, Project, User
 
@@ -68,18 +71,43 @@ class IssueContext:
             )
         return None
 
-    def request(self, guides: list[tuple[str, str]], again: bool) -> Request:  # noqa: FBT001
-        """What an agent is asked, with the repository's guides."""
-        comments = [prompt.PromptComment(one.author_username, one.body) for one in self.comments]
+    def request(self, options: IssueOptions, marker: Marker | None) -> ChangeRequest:
+        """The change that is asked for. `marker` is our claim's; None in a dry run."""
         issue = self.issue
-        return Request(
+        comments = tuple(TaskComment(one.author_username, one.body) for one in self.comments)
+        return ChangeRequest(
             id=self.request_id,
-            prompt=prompt.issue_prompt(
-                issue.iid, issue.title, issue.description, comments, guides, again=again
-            ),
+            task=IssueTask(issue.iid, issue.title, issue.description, comments),
             subject=_subject(issue.iid, issue.title),
-            details=commit_details(issue.web_url),
+            details=f"Issue: {issue.web_url}",
             co_authors=(_person(self.asker),) if self.asker else (),
+            url=GitUrl.parse(self.project.clone_url),
+            branch=marker.branch if marker else self.branch,
+            source_branch=options.target_branch,
+            author=self.author,
+            options=options,
+            claimed_at=marker.base if marker else None,
+            pipeline_file=self.project.ci_config_path,
+        )
+
+    def claim_request(
+        self, options: IssueOptions, run_id: str, lease_s: float, note: StatusNote
+    ) -> ClaimRequest:
+        """The claim that one process needs before it may work on the issue."""
+        return ClaimRequest(
+            project_id=self.project.id,
+            iid=self.issue.iid,
+            own_id=self.me.id,
+            owner=f"{run_id}/{uuid.uuid4().hex[:8]}",
+            run=run_id,
+            branch=self.branch,
+            ref=self.target,
+            request=self.request_id,
+            asked=options.asked_at,
+            asked_at=self.asked.isoformat(),
+            lease_s=lease_s,
+            note=note,
+            refusal=self.refusal(),
         )
 
 

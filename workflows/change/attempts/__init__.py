@@ -1,1 +1,0 @@
-"""Attempt by attempt: agent, policy, checks."""

@@ -45,10 +45,6 @@ class Stage:
         with self.hub.lab.lock:
             return [one.title for one in self.hub.project.merge_requests.values()]
 
-    def labels(self) -> list[str]:
-        with self.hub.lab.lock:
-            return [label.name for label in self.hub.project.issues[self.iid].labels]
-
 
 @pytest.fixture
 def stage(request: pytest.FixtureRequest, name: str) -> Stage:
@@ -59,7 +55,7 @@ def stage(request: pytest.FixtureRequest, name: str) -> Stage:
         hub.branch(branch)
     if "ready" in (write.branches or ()):
         hub.connect().open_merge_request(hub.id, MergeRequestWish("ready", "main", "Ready"))
-    issue = hub.issue(labels=["queued"])
+    issue = hub.issue()
     with hub.lab.lock:
         note = comments.write_comment(hub.lab, issue, hub.user("dave"), "Old")
     assert isinstance(note, Note)
@@ -132,13 +128,6 @@ WRITES = {
         lambda g, s: g.delete_note(s.hub.id, s.iid, s.note_id),
         lambda s: s.bodies() == [],
         lambda s: s.bodies() == ["Old"],
-    ),
-    "change_labels": Write(
-        "PUT",
-        r"/issues/\d+$",
-        lambda g, s: g.change_labels(s.hub.id, s.iid, add=["running"], remove=["queued"]),
-        lambda s: s.labels() == ["running"],
-        lambda s: s.labels() == ["queued"],
     ),
 }
 SOON = format_datetime(datetime.now(UTC) + timedelta(days=400), usegmt=True)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from workflows.core.errors import AccessDenied, ResourceNotFound
+from workflows.core.errors import ResourceNotFound
 from workflows.local.gitlab_server.actions import comments, editing
 from workflows.local.gitlab_server.state.model import Note
 from workflows.tasks.gitlab import Author
@@ -129,37 +129,3 @@ def test_comments_of_no_issue_are_not_found(hub: Hub) -> None:
     """Rather than none."""
     with pytest.raises(ResourceNotFound):
         hub.connect().comments(hub.id, 4711, until=None, own_id=0)
-
-
-def test_labels_are_added_and_removed_and_others_stay(hub: Hub) -> None:
-    """A new one is made, with any characters but a comma."""
-    issue = hub.issue(labels=["bug", "queued", "by hand"])
-
-    found = hub.connect().change_labels(
-        hub.id, issue.iid, add=["workflows::läuft", "bug"], remove=["queued", "absent"]
-    )
-
-    assert found.labels == ("bug", "by hand", "workflows::läuft")
-
-
-def test_labels_are_changed_twice_alike(hub: Hub) -> None:
-    """And no labels are no change."""
-    issue, client = hub.issue(labels=["a"]), hub.connect()
-
-    client.change_labels(hub.id, issue.iid, add=["b"], remove=["a"])
-    again = client.change_labels(hub.id, issue.iid, add=["b"], remove=["a"])
-    none = client.change_labels(hub.id, issue.iid)
-
-    assert again.labels == none.labels == ("b",)
-    assert hub.asked("PUT") == 2
-
-
-def test_who_may_not_label_is_denied(hub: Hub) -> None:
-    """An issue of somebody else, as a Guest."""
-    with hub.lab.lock:
-        issue = editing.open_issue(hub.lab, hub.project, hub.user("mona"), "Theirs")
-
-    with pytest.raises(AccessDenied) as caught:
-        hub.connect("gus").change_labels(hub.id, issue.iid, add=["a"])
-
-    assert "role" in caught.value.fix

@@ -189,22 +189,6 @@ def test_a_branch_without_a_merge_request_has_none(shop: Hub) -> None:
     assert shop.connect().find_merge_request(shop.id, "feature") is None
 
 
-def test_states_are_read_in_one_request(shop: Hub) -> None:
-    """Of those that exist."""
-    client = shop.connect()
-    shop.branch("release")
-    for target in ("main", "release"):
-        client.open_merge_request(shop.id, replace(WISH, target_branch=target))
-    change(shop, 2, state_event="close")
-    shop.lab.requests.clear()
-
-    found = client.merge_request_states(shop.id, [2, 1, 99, 1])
-
-    assert found == {1: "opened", 2: "closed"}
-    assert shop.asked("GET") == 1
-    assert client.merge_request_states(shop.id, []) == {}
-
-
 def test_one_that_is_not_there_is_not_found(shop: Hub) -> None:
     """By number."""
     with pytest.raises(ResourceNotFound):

@@ -144,41 +144,6 @@ def test_a_project_that_has_moved_behind_a_proxy_is_a_clear_error(hub: Hub) -> N
     assert "https://gitlab.example.com/api/v4/projects/" in caught.value.why
 
 
-def test_a_file_is_text(hub: Hub) -> None:
-    """At a branch or a commit; folders and spaces are part of its path."""
-    repository = hub.project.repository
-    text = hub.connect().file_text(hub.id, "README.md", "main")
-
-    assert text == repository.blob(repository.entry("main", "README.md").id).decode()  # type: ignore[union-attr]
-    assert hub.connect().file_text(hub.id, "README.md", repository.branches()["main"]) == text
-
-
-def test_a_file_that_is_not_there_is_none(hub: Hub) -> None:
-    """Neither is one at a ref that does not exist."""
-    client = hub.connect()
-
-    assert client.file_text(hub.id, "none.md", "main") is None
-    assert client.file_text(hub.id, "README.md", "none") is None
-    assert client.file_text(hub.id, "../x", "main") is None
-
-
-def test_odd_files_are_read(tmp_path: Path) -> None:
-    """In folders, with characters that mean something in an address, and bytes that are no text."""
-    lab = GitLabServer(tmp_path)
-    files = {"a b/c#d?.md": "odd", "large.txt": "x" * 300_000, "umlaut.txt": "ä" * 10}
-    project = lab.create_project("acme/shop", files=files)
-    token = lab.create_token(lab.admin)
-    with lab.serve() as url, GitLab.connect(settings_for(url, token)) as client:
-        odd = client.file_text(project.id, "a b/c#d?.md", "main")
-        large = client.file_text(project.id, "large.txt", "main", max_bytes=1000)
-        umlaut = client.file_text(project.id, "umlaut.txt", "main", max_bytes=3)
-        whole = client.file_text(project.id, "umlaut.txt", "main", max_bytes=20)
-        after = client.me()
-
-    assert (odd, large, umlaut, whole) == ("odd", "x" * 1000, "ä\ufffd", "ä" * 10)
-    assert after.username == "root"
-
-
 def test_all_of_it_works_below_a_sub_path(tmp_path: Path) -> None:
     """GITLAB_URL with a path, with and without a slash at its end."""
     lab = GitLabServer(tmp_path, sub_path="/git/lab")

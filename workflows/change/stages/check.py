@@ -52,9 +52,7 @@ def _check(context: AttemptContext, commit_id: str, run: Run) -> Evidence:
                 timeout_s=timeout_s,
                 hidden=[base.repository.folder],
             )
-            done = run_in_sandbox(
-                program, run.settings.sandbox, lambda line: show_line(run, line)
-            )
+            done = run_in_sandbox(program, run.settings.sandbox, lambda line: show_line(run, line))
     finally:
         for used in (folder, home):
             shutil.rmtree(used, ignore_errors=True)

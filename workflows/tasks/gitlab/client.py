@@ -146,12 +146,6 @@ class Client:
             f"GitLab's list {redact(path)} does not end", why=f"it has over {_MAX_PAGES} pages"
         )
 
-    def _text(self, path: str, max_bytes: int, **query: Any) -> str:
-        """The first bytes of what is at `path`, as text."""
-        with self._session.cut_at(max_bytes):
-            content = self._request("get", path, query=query).content
-        return content.decode(errors="replace")
-
     def _request(
         self, verb: str, path: str, *, query: Json | None = None, fields: Json | None = None
     ) -> Response:

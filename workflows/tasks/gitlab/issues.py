@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from workflows.tasks.gitlab.answers import Json, moment, read
 from workflows.tasks.gitlab.client import Client
@@ -115,7 +115,7 @@ class Issues(Client):
         found = sorted((c for c in found if c.author_id != own_id), key=lambda c: c.id)
         if until is None:
             return CommentsRead(found, 0)
-        if until.microsecond == 0:  # told in whole seconds, as webhooks do
+        if until.microsecond == 0:  # in whole seconds, as webhooks give it
             until += _LAST_OF_SECOND
         kept = [c for c in found if c.created_at <= until and c.updated_at <= until]
         edited = any(
@@ -125,26 +125,6 @@ class Issues(Client):
             for row in rows
         )
         return CommentsRead(kept, len(found) - len(kept), edited)
-
-    def change_labels(
-        self, project_id: int, iid: int, *, add: Iterable[str] = (), remove: Iterable[str] = ()
-    ) -> Issue:
-        """Add labels to an issue and remove others; the rest stays as people left it.
-
-        Repeatable. A label that the project lacks is made. Nothing to change is one GET.
-
-        Raises:
-            AccessDenied: the role is below Planner (Reporter before 17.7).
-        """
-        fields: dict[str, Any] = {}
-        for name, labels in (("add_labels", add), ("remove_labels", remove)):
-            joined = joined_labels(labels)
-            if joined:
-                fields[name] = joined
-        if not fields:
-            return self.issue(project_id, iid)
-        path = f"/projects/{int(project_id)}/issues/{int(iid)}"
-        return read(_issue, self._put(path, **fields))
 
 
 def notes_path(project_id: int, iid: int, of: Place) -> str:

@@ -84,16 +84,6 @@ class MergeRequests(Branches):
         """
         return read(_merge_request, self._get(f"{_path(project_id)}/{int(iid)}"))
 
-    def merge_request_states(self, project_id: int, iids: Iterable[int]) -> dict[int, str]:
-        """The state of each of these; one that does not exist is left out."""
-        wanted = sorted({int(iid) for iid in iids})
-        found: dict[int, str] = {}
-        for start in range(0, len(wanted), 100):
-            some = {"iids[]": wanted[start : start + 100]}
-            rows = self._list(_path(project_id), state="all", scope="all", **some)
-            found |= {one.iid: one.state for one in (read(_merge_request, row) for row in rows)}
-        return found
-
     def find_merge_request(
         self, project_id: int, source_branch: str, *, target_branch: str | None = None
     ) -> MergeRequest | None:

@@ -8,12 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from workflows.core.errors import ResourceNotFound
 from workflows.tasks.gitlab.addresses import parse_project
 from workflows.tasks.gitlab.answers import Json, read
 from workflows.tasks.gitlab.client import Client, quoted
-
-MAX_FILE_BYTES = 262_144
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +36,7 @@ class Project:
 
 
 class Projects(Client):
-    """Projects and files."""
+    """Reading projects."""
 
     def project(self, ref: int | str) -> Project:
         """A project by its id, its full path or its web address; one that has moved is found.
@@ -50,19 +47,6 @@ class Projects(Client):
         """
         name = parse_project(ref, self.url)
         return read(self._project, self._get(f"/projects/{quoted(str(name))}"))
-
-    def file_text(
-        self, project_id: int, path: str, ref: str, *, max_bytes: int = MAX_FILE_BYTES
-    ) -> str | None:
-        """The first `max_bytes` of a file at a branch, tag or commit; None if it is not there.
-
-        Bytes that are no UTF-8 are replaced.
-        """
-        place = f"/projects/{int(project_id)}/repository/files/{quoted(path)}/raw"
-        try:
-            return self._text(place, max_bytes, ref=ref)
-        except ResourceNotFound:
-            return None
 
     def _project(self, found: Json) -> Project:
         path = str(found["path_with_namespace"])

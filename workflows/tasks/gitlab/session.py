@@ -8,7 +8,6 @@ PUT and DELETE are tried again; a POST is sent once.
 from __future__ import annotations
 
 import time
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit
@@ -31,7 +30,7 @@ from workflows.tasks.gitlab.addresses import origin
 from workflows.tasks.gitlab.answers import MAX_WAIT_S, failure, http_date
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
 Response = requests.Response
 _log = logger("gitlab")
@@ -54,7 +53,6 @@ class GuardedSession(requests.Session):
         self._base = urlsplit(base_url)
         self._delays_s = list(delays_s)
         self._sleep = sleep
-        self._cut_at: int | None = None
         self._clock: tuple[datetime, float] | None = None
         # a proxy must not get what is meant for this machine
         self.trust_env = (self._base.hostname or "") not in LOOPBACK
@@ -92,15 +90,6 @@ class GuardedSession(requests.Session):
             return datetime.now(UTC)
         said, then = self._clock
         return said + timedelta(seconds=time.monotonic() - then)
-
-    @contextmanager
-    def cut_at(self, size_bytes: int) -> Iterator[None]:
-        """Inside the block an answer ends after so many bytes, instead of being refused."""
-        self._cut_at = size_bytes
-        try:
-            yield
-        finally:
-            self._cut_at = None
 
     def _follow(self, verb: str, url: str, options: dict[str, Any]) -> Response:
         """One attempt. Redirects of GET are followed on this GitLab (a project that has moved)."""
@@ -171,9 +160,8 @@ class GuardedSession(requests.Session):
             TimeoutError: it takes too long.
             RequestRefused: it is too large.
         """
-        limit = MAX_BODY_BYTES if self._cut_at is None else self._cut_at
         body = bytearray()
-        while len(body) <= limit:
+        while len(body) <= MAX_BODY_BYTES:
             chunk = answer.raw.read1(_CHUNK_BYTES, decode_content=True)
             if not chunk:
                 break
@@ -182,10 +170,9 @@ class GuardedSession(requests.Session):
                 raise TimeoutError
         else:
             answer.close()
-            if self._cut_at is None:
-                raise RequestRefused(f"{self._base.netloc} sends more than {limit} bytes")
+            raise RequestRefused(f"{self._base.netloc} sends more than {MAX_BODY_BYTES} bytes")
         # requests itself would read without a deadline; `content` then finds this
-        answer._content = bytes(body[:limit])  # noqa: SLF001
+        answer._content = bytes(body)  # noqa: SLF001
         answer._content_consumed = True  # noqa: SLF001
 
 

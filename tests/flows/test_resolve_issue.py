@@ -117,6 +117,20 @@ def test_a_second_delivery_changes_nothing(stack: Stack) -> None:
     assert len(stack.merge_requests()) == 1
 
 
+def test_a_branch_that_carries_the_request_needs_no_agent(stack: Stack) -> None:
+    """Also where our note is gone: the trailer of its commit is enough, and nothing is pushed."""
+    issue = stack.issue()
+    first = result(stack.resolve(issue))
+    ask(stack, "DELETE", f"/issues/{issue.iid}/notes/{only_note(stack, issue).id}")
+
+    again = result(stack.resolve(issue, code="raise SystemExit('no agent, please')"))
+
+    assert again["outcome"] == "merge_request"
+    assert again["attempts"] is None
+    assert again["commit_id"] == first["commit_id"]
+    assert len(stack.merge_requests()) == 1
+
+
 def test_an_operator_who_runs_it_twice_gets_one_merge_request(stack: Stack) -> None:
     issue = stack.issue()
     result(stack.resolve(issue))

@@ -76,6 +76,16 @@ def test_checks_that_keep_failing_push_nothing(stack: Stack) -> None:
     assert list(stack.branches()) == ["main"]
 
 
+def test_an_attempt_that_changes_nothing_more_is_the_last(stack: Stack) -> None:
+    """The agent writes the same file again: a third attempt would be paid for nothing."""
+    code = "write('price.py', 'def price() -> int:\\n    return 3\\n')"
+
+    error = refused(stack.resolve(stack.issue(), code=code, max_attempts=5))
+
+    assert error["type"] == "ChecksFailed"
+    assert "after 2 attempts" in str(error["what"])
+
+
 def test_failing_checks_can_be_pushed_as_a_draft_that_says_so(stack: Stack) -> None:
     issue = stack.issue()
     code = "write('price.py', 'def price() -> int:\\n    return 3\\n')"

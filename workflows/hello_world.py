@@ -78,7 +78,9 @@ def _push_greeting(parameters: Parameters, run: Run, folder: Path) -> Result:
             why="flows do not write to it",
             fix="choose another --branch",
         )
-    run.step("create branch", git.create_branch, repository, branch)
+    is_there = branch in repository.remote_branches
+    use_branch = git.change_branch if is_there else git.create_branch
+    run.step("create branch", use_branch, repository, branch)
     run.step("write file", utility.write_file, folder, FILE_NAME, FILE_TEXT)
     author = CommitIdentity(parameters.git_user, parameters.git_email)
     changed = run.step("commit changes", _commit, repository, author)

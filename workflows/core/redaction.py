@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 MASK = "[redacted]"
 _LINE = 9  # a line of a key file that is long enough to be one
-_SHORTEST = 4  # a shorter "secret" would shred ordinary words
+_SHORTEST = 4  # a shorter "secret" would be found in ordinary words
 _TELLING = 8  # a shorter one is found in innocent files as well
 
 # https://user: and whatever follows the colon and is no port
@@ -51,7 +51,7 @@ _PATTERNS = (
     (re.compile(r"\bAIza[\w-]{30,}"), MASK),
     (re.compile(r"\bwhsec_[\w+/=]{16,}"), MASK),
 )
-# a JSON web token; only the first eyJ of a word can begin one: `-eyJ-eyJ…` is looked through once
+# a JSON web token; only the first eyJ of a word can begin one, so `-eyJ-eyJ…` is scanned once
 _WEB_TOKEN = re.compile(r"(?<![\w-])(?>([\w-]*?)\beyJ)[\w-]{8,}+\.[\w-]{8,}+\.[\w-]*")
 
 
@@ -68,7 +68,7 @@ class Redactor:
         with self._lock:
             for secret in secrets:
                 self._values.update(v for v in _spellings(secret) if len(v) >= _SHORTEST)
-            # the mask is among them, so that a secret inside that word does not grow it each time
+            # the mask is matched too, so that a secret that is a part of it does not lengthen it
             longest_first = sorted(self._values | {MASK}, key=len, reverse=True)
             if self._values:
                 self._known = re.compile("|".join(re.escape(v) for v in longest_first))

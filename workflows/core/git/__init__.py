@@ -1,1 +1,1 @@
-"""The git binary: how it is called, and what names, addresses and messages it takes."""
+"""Calls of the git program, and the URLs, branch names and commit messages given to it."""

@@ -1,1 +1,1 @@
-"""The one place that knows Prefect."""
+"""Runs flows under Prefect; nothing else in the package imports it."""

@@ -130,7 +130,7 @@ def prefect_flow(flow: Flow) -> prefect.Flow[..., Any]:
     decorate = prefect.flow(
         name=flow.name,
         flow_run_name=run_name,
-        validate_parameters=False,  # Flow.validate does, with better words
+        validate_parameters=False,  # Flow.validate does, with clearer messages
         persist_result=False,
         retries=0,  # Prefect's own default is a setting; steps are retried, a body never
         on_failure=[notify_end],

@@ -1,6 +1,6 @@
-"""The whole environment of a coding agent: what every child gets, a home, one provider's key.
+"""The environment of a coding agent: that of any untrusted program, and one provider's key.
 
-No token for git or GitLab, no notification URL, and no agent of another kind: not ssh's either.
+No token for git or GitLab, no notification URL, no ssh-agent.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""PlusCoder as a coding agent: a program of its own, started with a scrubbed environment.
+"""The backend for PlusCoder, which is a separate program with an environment of its own.
 
-Its exit code is 0 also where it failed; whoever started it judges by the tree.
+Its exit code is 0 also if it failed, so only the tree shows what it did.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _QUIET = {
     "PYTHONUTF8": "1",
     "PYTHONWARNINGS": "ignore",
 }
-# How it says that it failed while its exit code says it did not.
+# Lines of its output that mean a failure although its exit code is 0.
 _COMPLAINTS = (
     "An error occurred",
     "An error ocurred when calling model",
@@ -83,7 +83,7 @@ class PlusCoder:
 
     @property
     def name(self) -> str:
-        """`PlusCoder 0.1.4rc0`, or without the version where it cannot be told."""
+        """`PlusCoder 0.1.4rc0`, or without the version if that cannot be found."""
         try:
             venv = self.program().resolve().parent.parent
         except ProgramMissing:
@@ -117,9 +117,9 @@ class PlusCoder:
     def edit(self, assignment: Assignment, on_line: Callable[[str], None]) -> AgentReport:
         """Run PlusCoder to its end in `assignment.folder`; see `tasks.agents.agent.Agent`.
 
-        The clone's own settings for PlusCoder are out of the way meanwhile; what PlusCoder
-        leaves behind (`LEFT_BEHIND`) is moved to `left-behind` in the home. It prints neither
-        tokens nor cost where nobody watches, so the report has none.
+        The clone's own settings for PlusCoder are moved away meanwhile; the files that PlusCoder
+        leaves (`LEFT_BEHIND`) are moved to `left-behind` in the home. The report has no tokens and
+        no cost, because PlusCoder prints them only on a terminal.
 
         Raises:
             ProgramMissing: it is not installed.

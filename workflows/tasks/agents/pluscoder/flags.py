@@ -39,7 +39,7 @@ SAFE = (
     "--task_list=null",
     "--embedding_model=null",
 )
-# Set in the home's settings, or not to be set by anyone; the two lists cannot be emptied by a flag.
+# Set in the settings file or by nobody. A flag cannot empty the two lists among them.
 TAKEN = (
     "--help",
     "--initialized",
@@ -54,7 +54,7 @@ _IN_HELP = re.compile(r"(?<![\w-])--[A-Za-z][\w-]*")
 
 
 def command_line(agent: str, provider: str, model: str, extra: Iterable[str]) -> list[str]:
-    """Every argument but the program. The prompt is not among them; it may be too long."""
+    """The arguments after the program, without the prompt, which may be too long for one."""
     chosen = [f"--default_agent={agent}", f"--provider={provider}", f"--model={model}"]
     return [*extra, *SAFE, *chosen]
 
@@ -70,7 +70,7 @@ def flags_in_help(text: str) -> frozenset[str]:
 
 
 def check_extra_flags(extra: Sequence[str]) -> None:
-    """Refuse flags of the operator's that would undo ours, in either form (`--x`, `--no-x`).
+    """Refuse the operator's flags that would undo ours, in either form (`--x`, `--no-x`).
 
     Raises:
         ParametersInvalid: it is no flag (`--name` or `--name=value`), or one that is set here.

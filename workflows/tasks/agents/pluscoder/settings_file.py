@@ -23,13 +23,13 @@ _SETTINGS = ".config/pluscoder/config.yml"
 # YAML takes these for line ends or refuses them, JSON does not mind
 _NOT_YAML = re.compile("[\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]")
 _SPECIAL_TOKEN = b"<|endoftext|>"  # the tokenizer refuses text that spells a token of its own
-# Never indexed, so not worth reading; it goes by names and knows text from the others by them.
+# PlusCoder tells text from binary files by these names and never indexes them.
 _BINARY = re.compile(
     r"\.(png|jpe?g|gif|webp|ico|bmp|pdf|zip|gz|xz|bz2|7z|tar|jar|war|class|so|dll|exe|o|a|pyc"
     r"|woff2?|ttf|otf|eot|mp3|mp4|mov|wav|ogg|db|sqlite)",
     re.IGNORECASE,
 )
-# What it adds itself, but for the file below; and names its prompt template takes for variables.
+# What it adds itself, except the file below; and names its prompt template takes for variables.
 _ALWAYS_LEFT_OUT = (r"^\.pluscoder/(?!about\.md$)", "[{}]")
 _ABOUT = "PlusCoder keeps its search index and its history in this folder while it runs.\n"
 
@@ -59,15 +59,19 @@ def write_settings(home: Path, folder: Path, prompt: str) -> None:
 
 
 def safe_prompt(prompt: str) -> str:
-    """`prompt` as words only: PlusCoder runs `/run …` as a command and reads `img::` files."""
-    words = prompt.encode(errors="replace").decode().strip().replace("img::", "img: :")
-    if not words:
+    """`prompt` without what PlusCoder would obey: it runs `/run …` and reads files after `img::`.
+
+    Raises:
+        ParametersInvalid: the prompt is empty or longer than 2 MB.
+    """
+    safe = prompt.encode(errors="replace").decode().strip().replace("img::", "img: :")
+    if not safe:
         raise ParametersInvalid("the prompt is empty", fix="say what to edit")
-    if len(words.encode()) > MAX_PROMPT_BYTES:
+    if len(safe.encode()) > MAX_PROMPT_BYTES:
         raise ParametersInvalid(
             f"the prompt is longer than {MAX_PROMPT_BYTES} bytes", fix="shorten the issue"
         )
-    return f"Task: {words}" if words.startswith("/") or words.lower() == "q" else words
+    return f"Task: {safe}" if safe.startswith("/") or safe.lower() == "q" else safe
 
 
 def not_text(folder: Path) -> Iterator[str]:

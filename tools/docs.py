@@ -32,7 +32,7 @@ def settings_table() -> str:
     """Every environment variable, its default and meaning."""
     rows = [
         (f"`{name}`", f"`{default}`" if default else "", text)
-        for name, default, text in settings.table()
+        for name, default, text in settings.settings_table()
     ]
     return _table(("variable", "default", "meaning"), rows)
 

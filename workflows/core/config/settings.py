@@ -1,8 +1,7 @@
 """Settings: what the operator sets through environment variables, checked once at start.
 
-`load()` is the only way in. Every setting is declared here and nowhere else, with its variable,
-limits, default and description; which ones are secret is said here, too. The table in
-docs/operations.md is generated from here. `core.config.environment` reads the variables.
+Every setting is declared here and nowhere else, with its variable, limits, default, description and
+whether it is secret. The table in docs/operations.md is generated from here.
 """
 
 from __future__ import annotations
@@ -353,9 +352,16 @@ class Settings(Values):
 
     def secrets(self) -> list[str]:
         """Every secret value, for the redactor."""
-        found = [value for value in vars(self).values() if isinstance(value, Secret)]
-        texts = [one.get_secret_value() for one in (*found, *self.notify_urls)]
-        return [one for one in texts if one and one != "none"]  # TR_AUTH_JWT may be that word
+        lists = [value if isinstance(value, tuple) else (value,) for value in vars(self).values()]
+        found = [one for values in lists for one in values if isinstance(one, Secret)]
+        texts = [one.get_secret_value() for one in found]
+        return [one for one in texts if one != "none"]  # TR_AUTH_JWT may be that word
+
+    @classmethod
+    def key_variables(cls, provider: str) -> list[str]:
+        """The variables with the keys of a provider, all of which it needs."""
+        fields = [cls.declared()[name] for name in _PROVIDER_FIELDS[provider]]
+        return [one.variable for one in fields if one.secret]
 
     def model_variables(self, provider: str) -> dict[str, str]:
         """What an agent needs to reach this provider, as environment variables; no more."""
@@ -385,11 +391,10 @@ def load(**overrides: Any) -> Settings:
     return Settings(**(values | overrides))
 
 
-def table() -> list[tuple[str, str, str]]:
+def settings_table() -> list[tuple[str, str, str]]:
     """Every setting as (variable, default, description), in the order of the declarations."""
-    rows = []
-    for one in Settings.declared().values():
-        default = one.default
-        shown = "" if default in (None, (), {}) else shown_value(default)
-        rows.append((one.variable, shown, one.description))
-    return rows
+    declared = Settings.declared().values()
+    shown = ["" if one.default in (None, (), {}) else shown_value(one.default) for one in declared]
+    return [
+        (one.variable, text, one.description) for one, text in zip(declared, shown, strict=True)
+    ]

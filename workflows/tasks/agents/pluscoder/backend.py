@@ -27,13 +27,6 @@ if TYPE_CHECKING:
 __all__ = ["LEFT_BEHIND", "PlusCoder"]
 
 _HELP_TIMEOUT_S = 60
-_KEYS = {
-    "openai": ("OPENAI_API_KEY",),
-    "anthropic": ("ANTHROPIC_API_KEY",),
-    "google": ("GOOGLE_API_KEY",),
-    "aws_bedrock": ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"),
-    "litellm": ("LITELLM_API_KEY",),
-}
 # Non-interactive and quiet; no look-up of prices or settings on the network or above its folder.
 _QUIET = {
     "LITELLM_LOCAL_MODEL_COST_MAP": "True",
@@ -163,7 +156,9 @@ class PlusCoder:
 
     def _environment(self, program: Path, agent_home: Path) -> dict[str, str]:
         env = agent_environment(self._settings, agent_home, provider=self._provider) | _QUIET
-        missing = [name for name in _KEYS[self._provider] if not env.get(name)]
+        missing = [
+            name for name in self._settings.key_variables(self._provider) if not env.get(name)
+        ]
         if missing:
             raise AgentFailed(
                 f"there is no key for the model provider {self._provider}",

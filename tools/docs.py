@@ -1,9 +1,8 @@
 """Keep the generated parts of the documents true: `docs.py` rewrites them, `--check` compares.
 
-`docs/dag.schema.json` is generated as a whole.
 A part stands between `<!-- generated: NAME -->` and `<!-- end -->`; NAME is a function below.
-`workflows/trigger/catalog.json` is generated as a whole: which parameters the flows have, for the
-Cloud Functions, which have neither the flows nor pydantic.
+Two files are generated as a whole: the JSON Schema of DAG files, and `trigger/catalog.json` with
+the parameters of the flows, for the Cloud Functions, which have neither the flows nor pydantic.
 """
 
 from __future__ import annotations
@@ -124,7 +123,10 @@ def _kind(one: dict[str, Any], definitions: dict[str, Any]) -> str:
     return _KINDS.get(one.get("type", ""), "")
 
 
-WHOLE: dict[str, Callable[[], str]] = {"workflows/trigger/catalog.json": trigger_catalog}
+WHOLE: dict[str, Callable[[], str]] = {
+    "workflows/trigger/catalog.json": trigger_catalog,
+    "docs/dag.schema.json": schema.dag_schema_text,
+}
 PARTS: dict[str, Callable[[], str]] = {
     "settings": settings_table,
     "errors": error_tree,
@@ -135,31 +137,29 @@ PARTS: dict[str, Callable[[], str]] = {
 }
 
 
-def main(words: Sequence[str]) -> int:
-    """Rewrite every document, or with `--check` name those that are out of date (exit 1)."""
-    stale = []
-    for name, make in WHOLE.items():
-        target = ROOT / name
-        if not target.exists() or target.read_text(encoding="utf-8") != make():
-            stale.append(target.relative_to(ROOT))
-            if "--check" not in words:
-                target.parent.mkdir(parents=True, exist_ok=True)
-                target.write_text(make(), encoding="utf-8")
+def documents() -> dict[Path, str]:
+    """Every document with generated parts, and the text that it is to have."""
+    found = {ROOT / name: make() for name, make in WHOLE.items()}
     for path in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]:
         text = path.read_text(encoding="utf-8")
-        fresh = _PART.sub(lambda m: f"{m[1]}{PARTS[m[2]]()}\n{m[3]}", text)
-        if fresh != text:
-            stale.append(path.relative_to(ROOT))
-            if "--check" not in words:
-                path.write_text(fresh, encoding="utf-8")
-    published = ROOT / "docs" / "dag.schema.json"
-    fresh = schema.dag_schema_text()
-    if not published.exists() or published.read_text(encoding="utf-8") != fresh:
-        stale.append(published.relative_to(ROOT))
-        if "--check" not in words:
-            published.write_text(fresh, encoding="utf-8")
-    if stale and "--check" in words:
-        names = ", ".join(map(str, stale))
+        found[path] = _PART.sub(lambda m: f"{m[1]}{PARTS[m[2]]()}\n{m[3]}", text)
+    return found
+
+
+def main(words: Sequence[str]) -> int:
+    """Rewrite every document, or with `--check` name those that are out of date (exit 1)."""
+    stale = {
+        path: text
+        for path, text in documents().items()
+        if not path.exists() or path.read_text(encoding="utf-8") != text
+    }
+    if "--check" not in words:
+        for path, text in stale.items():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+        return 0
+    if stale:
+        names = ", ".join(str(path.relative_to(ROOT)) for path in stale)
         sys.stderr.write(f"out of date: {names}\n  fix: .venv/bin/python tools/docs.py\n")
         return 1
     return 0

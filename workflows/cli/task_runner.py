@@ -14,6 +14,7 @@ from workflows.core.errors import CommandLineInvalid, SettingsInvalid
 if TYPE_CHECKING:
     import argparse
 
+    from workflows.core.google.cloud_run import CloudRunApi
     from workflows.task_runner.auth import TokenCheck
     from workflows.task_runner.backends.backend import JobBackend
 
@@ -207,24 +208,29 @@ def _backend(found: argparse.Namespace, folder: Path) -> JobBackend:
 
 
 def _cloud_run(found: argparse.Namespace) -> JobBackend:
-    from workflows.core.google import cloud_run as core_api
     from workflows.task_runner.backends import cloud_run
 
-    project = found.project or environment.variable("GOOGLE_CLOUD_PROJECT")
-    if not project:
-        raise CommandLineInvalid("which project?", fix="add --project ID")
     if any(value is not None and value <= 0 for value in (found.job_timeout, found.poll_interval)):
         raise CommandLineInvalid("--job-timeout and --poll-interval must be more than 0")
-    region = found.region or "us-central1"
-    try:
-        api = core_api.connect_cloud_run(
-            project, region, found.cloud_run_endpoint, local_token=load().cloud_run_token
-        )
-    except SettingsInvalid as error:
-        raise CommandLineInvalid(error.what, fix=error.fix) from None
+    api = _cloud_run_api(found)
     options = cloud_run.CloudRunOptions(
         service_account=found.service_account or "",
         timeout_s=found.job_timeout or cloud_run.CloudRunOptions.timeout_s,
         poll_s=found.poll_interval or cloud_run.CloudRunOptions.poll_s,
     )
     return cloud_run.CloudRunJobs(api, options)
+
+
+def _cloud_run_api(found: argparse.Namespace) -> CloudRunApi:
+    from workflows.core.google import cloud_run as core_api
+
+    project = found.project or environment.variable("GOOGLE_CLOUD_PROJECT")
+    if not project:
+        raise CommandLineInvalid("which project?", fix="add --project ID")
+    region, endpoint = found.region or "us-central1", found.cloud_run_endpoint
+    try:
+        return core_api.connect_cloud_run(
+            project, region, endpoint, local_token=load().cloud_run_token
+        )
+    except SettingsInvalid as error:
+        raise CommandLineInvalid(error.what, fix=error.fix) from None

@@ -1,4 +1,4 @@
-"""The flows there are. Adding one is one line here."""
+"""The flows, by name. To add one, add one line here."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def find(name: str) -> Flow:
         close = nearest(wanted, FLOWS)
         raise WorkflowUnknown(
             f"there is no workflow {name!r}",
-            why=f"there is: {', '.join(FLOWS)}",
+            why=f"these exist: {', '.join(FLOWS)}",
             fix=f"did you mean {close}?" if close else "see `workflows list`",
         )
     module = importlib.import_module(f"workflows.{wanted}")

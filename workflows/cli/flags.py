@@ -131,7 +131,7 @@ def flags_of_values(values: type[Values]) -> list[Flag]:
 def add_parameter_flags(
     parser: argparse.ArgumentParser, flags: Iterable[Flag], *, refuse_missing: bool = False
 ) -> None:
-    """Add these flags. With `refuse_missing` the parser itself refuses to do without required ones.
+    """Add these flags. With `refuse_missing` argparse refuses a missing one that is required.
 
     A flag that is not given has the value None.
     """
@@ -260,7 +260,7 @@ def flow_values(flow: Flow, found: argparse.Namespace) -> dict[str, Any]:
 
 
 def _kind(field: FieldInfo) -> Kind:
-    """Of a pydantic field what a flag needs to know; all others are given as text."""
+    """The kind of flag for a pydantic field; all but switches and lists are given as text."""
     if field.annotation is bool:
         return Kind.SWITCH
     return Kind.LIST if _is_list(field) else Kind.TEXT
@@ -315,7 +315,7 @@ def _unknown(name: str, known: Iterable[str]) -> str:
 
 
 def _next_value(words: deque[str], mark: str) -> str | None:
-    """Take the next word, unless it begins with the mark of flags."""
+    """Take the next word, unless it begins with `mark`, as flags do."""
     return words.popleft() if words and not words[0].startswith(mark) else None
 
 

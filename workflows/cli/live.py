@@ -52,7 +52,7 @@ class LiveReporter:
         self._live.__exit__(kind, error, trace)
 
     def step_started(self, name: str) -> None:
-        """Add a line, or take up the last one again when the step is retried."""
+        """Add a line, or use the last one again when the step is retried."""
         last = self._steps[-1] if self._steps else None
         if last is not None and last.name == name and last.problem:
             last.seconds, last.problem, last.attempts = None, "", last.attempts + 1
@@ -65,7 +65,7 @@ class LiveReporter:
             self._steps[-1].note = text
 
     def step_ended(self, name: str, seconds: float, problem: str) -> None:
-        """Stop the step's clock."""
+        """Show how long the step took, and its problem if it had one."""
         step = self._steps[-1]
         step.seconds, step.note = seconds, ""
         step.problem = problem.splitlines()[0] if problem else ""

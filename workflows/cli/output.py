@@ -76,6 +76,6 @@ def _attempt(stream: TextIO, text: str) -> None:
         stream.write(text)
         stream.flush()
     except (OSError, ValueError):
-        # Nobody can read it. What is still buffered must not complain when Python ends.
+        # Nobody can read it. Python must not report what is still buffered when it ends.
         with suppress(OSError, ValueError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

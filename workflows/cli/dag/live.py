@@ -1,4 +1,4 @@
-"""A DAG run on a terminal: counts, what runs, the longest way left; drawn four times a second."""
+"""A DAG run on a terminal, four times a second: counts, running steps, the critical path left."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _MARKS = {
 
 
 class LiveView:
-    """Looks at the engine when it draws; events cost a set operation each."""
+    """Reads the engine when it draws; an event only adds or removes a step number."""
 
     def __init__(self) -> None:
         self._engine: Engine | None = None
@@ -53,7 +53,7 @@ class LiveView:
         self._running[step] = time.monotonic()
 
     def ended(self, step: int) -> None:
-        """A step is over."""
+        """A step has ended."""
         self._running.pop(step, None)
         if self._engine and self._engine.scheduler.states[step] in {
             StepState.FAILED,

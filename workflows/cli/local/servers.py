@@ -150,17 +150,17 @@ def start_server(stack: ExitStack, serving: AbstractContextManager[str], port: i
 
 
 def wait_for_signal(text: str) -> int:
-    """Say `text`, then stay until SIGINT or SIGTERM."""
+    """Print `text`, then wait for SIGINT or SIGTERM."""
     output.say(text)
     try:
         while True:
-            signal.pause()  # it also returns after a signal that means nothing to us
+            signal.pause()  # it returns after any other signal, too
     except Terminated:
         return 0
 
 
 def _write_private(target: Path, text: str) -> None:
-    """Put `text` in place of the file at once, readable by its owner only."""
+    """Replace the file by one with `text`, at once, readable by its owner only."""
     try:
         number, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
         with open(number, "w", encoding="utf-8") as scratch:  # noqa: PTH123 - mkstemp opened it
@@ -173,7 +173,7 @@ def _write_private(target: Path, text: str) -> None:
 
 
 def serve_cloud_run(*, port: int, images: list[str]) -> int:
-    """Serve Cloud Run's API for jobs until SIGINT or SIGTERM; then what runs is stopped.
+    """Serve Cloud Run's API for jobs until SIGINT or SIGTERM; then running executions are stopped.
 
     An image without a command of its own is `python -m workflows`.
 
@@ -196,9 +196,9 @@ def serve_cloud_run(*, port: int, images: list[str]) -> int:
 
 
 def serve_prefect(*, port: int) -> int:
-    """Become a Prefect server on 127.0.0.1, batching its writes, its UI talking to itself.
+    """Replace this process by a Prefect server on 127.0.0.1 that batches its writes.
 
-    Does not return. Without `PREFECT_UI_API_URL` the UI would look for port 4200 whatever the
+    Does not return. Without `PREFECT_UI_API_URL` the server's UI would ask port 4200, whatever the
     server's port.
     """
     api = f"http://127.0.0.1:{port}/api"

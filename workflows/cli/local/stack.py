@@ -1,4 +1,4 @@
-"""`workflows local up|status|down|publish|logs`: the whole embedded stack as one thing."""
+"""`workflows local up|status|down|publish|logs`: the whole embedded stack."""
 
 from __future__ import annotations
 
@@ -169,6 +169,6 @@ def _alive(facts: Mapping[str, Any]) -> bool:
         state = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0]
     except ProcessLookupError:
         return False
-    except OSError:  # no /proc here, or somebody else's process
+    except OSError:  # no /proc here, or another user's process
         return Path("/proc").is_dir() is False
     return state != "Z"  # a zombie: it has ended

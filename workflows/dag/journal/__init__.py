@@ -1,1 +1,1 @@
-"""What a run wrote down, and where."""
+"""Journals of DAG runs: what is written, where it is stored, and when it is removed."""

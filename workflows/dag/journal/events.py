@@ -93,7 +93,7 @@ def event_lines(events: Iterable[Event]) -> str:
     """The lines of these events, as the stores keep them."""
     try:
         lines = [*map(orjson.dumps, events), b""]
-    except TypeError:  # a text with half a surrogate pair, which JSON can only escape
+    except TypeError:  # a text with a lone surrogate, which only json escapes
         lines = [*(json.dumps(event).encode() for event in events), b""]
     return b"\n".join(lines).decode()
 

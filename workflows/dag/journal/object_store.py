@@ -1,4 +1,4 @@
-"""A run's journal as one object in Cloud Storage, for machines that do not outlive the run.
+"""A run's journal as one object in Cloud Storage, for runs on machines that are gone afterwards.
 
 The whole object is written anew, at most once in `_EVERY_S` seconds, on condition that its
 generation is still the one we wrote: two processes cannot both go on. A lease in it (who, until
@@ -47,7 +47,7 @@ class ObjectJournal:
 
     @classmethod
     def open_object(cls, url: str) -> Self:
-        """The journal in this object; it is there only after `begin`.
+        """The journal in this object, which `begin` creates or takes over.
 
         Raises:
             RunConflict: another process holds the lease.
@@ -69,14 +69,14 @@ class ObjectJournal:
         return cls(url, found.generation, record, facts["events"])
 
     def record(self) -> RunRecord | None:
-        """What an earlier process wrote; None for a new run."""
+        """The record of what ran in an earlier process; None for a new run."""
         return self._record
 
     def begin(self, header: RunHeader) -> None:
-        """Take the lease and write down which run this is.
+        """Take the lease and write which run this is.
 
         Raises:
-            RunConflict: another process was faster.
+            RunConflict: another process has taken the lease meanwhile.
         """
         self._header = header
         self._write()
@@ -118,7 +118,7 @@ class ObjectJournal:
             raise self._problem
 
     def close(self, ended: str) -> None:
-        """Write the end and give the lease back."""
+        """Write the end and release the lease."""
         if self._header is None:
             return
         problem = self._problem
@@ -133,7 +133,7 @@ class ObjectJournal:
             self._write(lease_s=0)
 
     def _write_on(self) -> None:
-        """Write what was noted, and the lease before it runs out, until `close`."""
+        """Write new events, and renew the lease before it runs out, until `close`."""
         while True:
             left_s = self._lease_until - time.time() - LEASE_S / 2
             self._wake.wait(max(left_s, 0.01))
@@ -170,7 +170,7 @@ class ObjectJournal:
             raise RunConflict(
                 f"the run {self._header.run_id} was taken over by another process",
                 why=error.what,
-                fix="see `workflows dag status`; nothing is to be done if the other one is at work",
+                fix="see `workflows dag status`; do nothing if the other process goes on with it",
             ) from error
         with self._changed:
             self._lease_until = until

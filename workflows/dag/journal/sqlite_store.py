@@ -40,10 +40,10 @@ class SqliteJournal:
 
     @classmethod
     def open_file(cls, file: Path, *, durable: bool = False) -> Self:
-        """The journal in `file`, made if it is not there, with its lock.
+        """The journal in `file`, which is created where it does not exist, with its lock.
 
         Raises:
-            RunConflict: another process works on this run.
+            RunConflict: another process runs this run.
             InputError: the file cannot be used.
         """
         try:
@@ -63,7 +63,7 @@ class SqliteJournal:
         return cls(database, lock)
 
     def record(self) -> RunRecord | None:
-        """What an earlier process wrote; None for a new run."""
+        """The record of what ran in an earlier process; None for a new run."""
         return _read_record(self._database)
 
     def begin(self, header: RunHeader) -> None:
@@ -72,7 +72,7 @@ class SqliteJournal:
         self._store("ended", "")
 
     def flush(self) -> None:
-        """Commit what was noted.
+        """Commit the events that were kept.
 
         Raises:
             PermanentError: the disk is full, or the file is gone.
@@ -94,7 +94,7 @@ class SqliteJournal:
         """At once: `flush` has stored it."""
 
     def close(self, ended: str) -> None:
-        """Store the end and let go of the lock."""
+        """Store the end and release the lock."""
         try:
             self.flush()
             self._store("ended", ended)

@@ -72,8 +72,14 @@ def _no_flags(_: argparse.ArgumentParser) -> None:
     """For a command without flags."""
 
 
-def _list_flags(parser: argparse.ArgumentParser) -> None:
+def _add_json_flag(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="Print one JSON object.")
+
+
+def _add_port_flag(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--port", type=int, default=0, metavar="N", help="Port to listen on (default: a free one)."
+    )
 
 
 def _list(found: argparse.Namespace) -> int:
@@ -124,9 +130,7 @@ def _demo(found: argparse.Namespace) -> int:
 
 
 def _git_flags(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--port", type=int, default=0, metavar="N", help="Port to listen on (default: a free one)."
-    )
+    _add_port_flag(parser)
     parser.add_argument(
         "--root", metavar="DIR", help="Folder of the repositories (default: a new one)."
     )
@@ -142,9 +146,7 @@ def _git(found: argparse.Namespace) -> int:
 
 
 def _gitlab_flags(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--port", type=int, default=0, metavar="N", help="Port to listen on (default: a free one)."
-    )
+    _add_port_flag(parser)
     parser.add_argument(
         "--env-file", metavar="F", help="Write GITLAB_URL, GITLAB_TOKEN, … to this file."
     )
@@ -157,9 +159,7 @@ def _gitlab(found: argparse.Namespace) -> int:
 
 
 def _model_flags(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--port", type=int, default=0, metavar="N", help="Port to listen on (default: a free one)."
-    )
+    _add_port_flag(parser)
     parser.add_argument(
         "--recordings", metavar="DIR", help="Folder of the recorded answers (default: the demo's)."
     )
@@ -237,7 +237,7 @@ def _dag_file_flags(parser: argparse.ArgumentParser) -> None:
 
 def _dag_validate_flags(parser: argparse.ArgumentParser) -> None:
     _dag_file_flags(parser)
-    parser.add_argument("--json", action="store_true", help="Print one JSON object.")
+    _add_json_flag(parser)
 
 
 def _dag_validate(found: argparse.Namespace) -> int:
@@ -270,9 +270,7 @@ def _dag_schema(_found: argparse.Namespace) -> int:
 
 
 def _cloud_run_flags(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--port", type=int, default=0, metavar="N", help="Port to listen on (default: a free one)."
-    )
+    _add_port_flag(parser)
     parser.add_argument(
         "--image",
         action="append",
@@ -288,9 +286,7 @@ def _cloud_run(found: argparse.Namespace) -> int:
 
 
 def _pubsub_flags(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--port", type=int, default=0, metavar="N", help="Port to listen on (default: a free one)."
-    )
+    _add_port_flag(parser)
     parser.add_argument(
         "--kind",
         choices=("auto", "emulator", "stand-in"),
@@ -315,7 +311,7 @@ def _trigger_flags(parser: argparse.ArgumentParser) -> None:
         help="A parameter of the flow; can be repeated.",
     )
     parser.add_argument("--params", metavar="JSON", help="Parameters as one JSON object.")
-    parser.add_argument("--json", action="store_true", help="Print one JSON object.")
+    _add_json_flag(parser)
 
 
 def _trigger(found: argparse.Namespace) -> int:
@@ -331,7 +327,7 @@ GROUPS = {
     "task-runner": "serve a Task Runner, which carries out container tasks",
 }
 COMMANDS = {
-    "list": Command("list the flows", _list_flags, _list),
+    "list": Command("list the flows", _add_json_flag, _list),
     "describe": Command("show a flow's parameters", _describe_flags, _describe),
     "demo": Command(
         "turn an issue into a merge request on this machine, offline", _demo_flags, _demo

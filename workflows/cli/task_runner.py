@@ -51,7 +51,12 @@ def add_task_runner_flags(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="Folder of the logs and of the jobs, for the next start too (default: a new one).",
     )
-    mock = parser.add_argument_group("mock")
+    _add_mock_flags(parser.add_argument_group("mock"))
+    _add_process_flags(parser.add_argument_group("process"))
+    _add_cloud_run_flags(parser.add_argument_group("cloud-run"))
+
+
+def _add_mock_flags(mock: argparse._ArgumentGroup) -> None:
     mock.add_argument(
         "--mock", metavar="F", help="YAML or JSON file with these values; the flags win over it."
     )
@@ -71,7 +76,9 @@ def add_task_runner_flags(parser: argparse.ArgumentParser) -> None:
     mock.add_argument(
         "--latency", type=float, metavar="S", help="Wait before each answer, in seconds."
     )
-    process = parser.add_argument_group("process")
+
+
+def _add_process_flags(process: argparse._ArgumentGroup) -> None:
     process.add_argument(
         "--images", metavar="F", help="File that maps images to commands (default: the demo's)."
     )
@@ -79,7 +86,8 @@ def add_task_runner_flags(parser: argparse.ArgumentParser) -> None:
         "--workers", type=int, metavar="N", help="Most jobs at one time (default: 8)."
     )
 
-    cloud = parser.add_argument_group("cloud-run")
+
+def _add_cloud_run_flags(cloud: argparse._ArgumentGroup) -> None:
     cloud.add_argument(
         "--project", metavar="ID", help="Project of the jobs (default: GOOGLE_CLOUD_PROJECT)."
     )

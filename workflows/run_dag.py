@@ -57,8 +57,8 @@ def body(parameters: FlowParameters, run_: Run) -> Result:
         display = ProgressLines(lambda text: _log.info("%s", text), show)
         one = run.DagRun(dag, options, run_.settings, display)
         summary = one.carry_out()
-        if options.report and one.engine is not None:
-            page = report.report_page(one.engine, summary)
+        if options.report and one.state is not None:
+            page = report.report_page(one.state, summary)
             Path(options.report).write_text(page, encoding="utf-8")
         show(summary.steps, summary.table(), report.report_markdown(summary))
     if not summary.succeeded:

@@ -16,7 +16,7 @@ from workflows.dag.show.progress import SilentProgress
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from workflows.dag.engine.engine import Engine
+    from workflows.dag.engine.run_state import RunState
 
 
 def step(name: str, *needs: str, when: When = When.ON_SUCCESS, **more: Any) -> Step:
@@ -60,18 +60,18 @@ class Told(SilentProgress):
     """Remembers the order in which steps began and ended."""
 
     order: list[tuple[str, str]] = field(default_factory=list)
-    engine: Engine | None = None
+    state: RunState | None = None
 
-    def begin(self, engine: Engine, run_id: str) -> None:
-        self.engine = engine
+    def begin(self, state: RunState, run_id: str) -> None:
+        self.state = state
 
     def started(self, step: int) -> None:
-        assert self.engine
-        self.order.append(("started", self.engine.dag.steps[step].id))
+        assert self.state
+        self.order.append(("started", self.state.dag.steps[step].id))
 
     def ended(self, step: int) -> None:
-        assert self.engine
-        self.order.append(("ended", self.engine.dag.steps[step].id))
+        assert self.state
+        self.order.append(("ended", self.state.dag.steps[step].id))
 
 
 def run(

@@ -1,4 +1,4 @@
-"""One DAG run from its options to its result: puts engine, client, journal and poller together."""
+"""One DAG run, from its options to its result: creates the engine and what it works with."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from workflows.core.config.settings import Settings
     from workflows.dag.engine.dependencies import FlowRunner
     from workflows.dag.engine.poll_schedule import PollIntervals
+    from workflows.dag.engine.run_state import RunState
     from workflows.dag.file.model import Dag
     from workflows.dag.options import DagRunOptions
 
@@ -38,12 +39,12 @@ _NAMED = 20  # failed steps that an error names
 
 
 def load_runnable_dag(path: str, params: Mapping[str, str], settings: Settings) -> Dag:
-    """The DAG of a file, checked.
+    """The DAG of a file, checked, with flows that can be run here.
 
     Raises:
-        InputError: every mistake of the file; a flow step that cannot be run here.
+        InputError: the file has mistakes, or a flow step cannot be run here.
     """
-    from workflows.dag.file import loader  # noqa: PLC0415 - a parser comes with it
+    from workflows.dag.file import loader
 
     dag = loader.load_dag(path, params)
     choose_flow_runner(dag, settings)
@@ -53,23 +54,23 @@ def load_runnable_dag(path: str, params: Mapping[str, str], settings: Settings) 
 def choose_flow_runner(
     dag: Dag, settings: Settings, *, cancel_on_exit: bool = False
 ) -> FlowRunner | None:
-    """What carries out its flow steps; None where there are none.
+    """What runs the flow steps of this DAG; None if it has none.
 
     Raises:
-        SettingsInvalid: they cannot be run as the settings say.
+        SettingsInvalid: they cannot be run with these settings.
     """
     flows = {step.flow.workflow for step in dag.steps if step.flow is not None}
     if not flows:
         return None
-    from workflows.dag.flows import steps as flow_steps  # noqa: PLC0415 - most workflows have none
+    from workflows.dag.flows import steps as flow_steps
 
     return flow_steps.flow_step_runner(flows, settings, cancel_on_exit=cancel_on_exit)
 
 
 class RunDisplay(StepObserver, Protocol):
-    """An observer that is shown the engine before it starts, and the end."""
+    """An observer of steps that also sees the run's state before its start, and the run's end."""
 
-    def begin(self, engine: Engine, run_id: str) -> None:
+    def begin(self, state: RunState, run_id: str, /) -> None:
         """The run is about to start."""
 
     def finish(self) -> None:
@@ -78,7 +79,7 @@ class RunDisplay(StepObserver, Protocol):
 
 @dataclass(slots=True)
 class RunSummary:
-    """How a run ended. `counts` by state in lower case; times in seconds."""
+    """How a run ended. `counts` is by state in lower case, `looks` counts polls; seconds."""
 
     run_id: str
     name: str
@@ -94,7 +95,7 @@ class RunSummary:
     web_url: str | None = None
 
     def table(self) -> list[dict[str, str]]:
-        """Rows for people: each count, then the failed steps, a thousand at most."""
+        """Rows for a table: each count, then at most 1,000 failed steps."""
         rows = [
             {"step": "", "state": name, "message": f"{count:,} steps"}
             for name, count in self.counts.items()
@@ -119,28 +120,28 @@ class RunSummary:
 
 @dataclass(slots=True)
 class DagRun:
-    """A run that has not started; `carry_out` runs it once. `engine` is there while it runs."""
+    """One run; `carry_out` runs it once. `state` is set when the run begins."""
 
     dag: Dag
     options: DagRunOptions
     settings: Settings
     display: RunDisplay
-    engine: Engine | None = None
+    state: RunState | None = None
     run_id: str = ""
     began: float = field(default_factory=time)
 
     def carry_out(self) -> RunSummary:
-        """Run to the end and say how it went; failed steps are no exception.
+        """Run all steps; failed steps are in the summary and raise nothing.
 
         Raises:
-            WorkflowsError: the run could not begin, or had to stop; it can be resumed.
+            WorkflowsError: the run could not begin, or cannot go on; it can be resumed.
             Terminated: SIGTERM or SIGINT arrived; it can be resumed.
         """
         options, settings = self.options, self.settings
         where = address.parse_runner_address(options.tr_hostname)
         authorization = auth.choose_authorization(_token(options, settings), where.origin)
         _warn_of_expiry(authorization)
-        looks_at = pace(options.poll_interval, settings.check_state_duration_s)
+        intervals = pace(options.poll_interval, settings.check_state_duration_s)
         self.run_id = options.run_id or settings.given_run_id or os.urandom(6).hex()
         header = RunHeader(
             self.run_id,
@@ -161,16 +162,14 @@ class DagRun:
         began = monotonic()
         try:
             with frozen_garbage_collector(), event_loop() as loop:
-                loop.run_until_complete(self._run(where, authorization, opened, looks_at))
-            summary = self._summary(monotonic() - began)
+                engine = loop.run_until_complete(self._run(where, authorization, opened, intervals))
+            summary = self._summary(engine, monotonic() - began)
             ended = "succeeded" if summary.succeeded else "failed"
         finally:
             opened.journal.close(ended)
             self.display.finish()
-        if self.engine is not None:
-            steps = self.dag.steps
-            took = {steps[step].id: seconds for step, seconds in self.engine.took_s.items()}
-            opened.learned.learn(took)
+        steps = self.dag.steps
+        opened.learned.learn({steps[step].id: took_s for step, took_s in engine.took_s.items()})
         return summary
 
     async def _run(
@@ -178,64 +177,65 @@ class DagRun:
         where: address.RunnerAddress,
         authorization: auth.Authorization,
         opened: OpenedJournal,
-        looks_at: PollIntervals,
-    ) -> None:
+        intervals: PollIntervals,
+    ) -> Engine:
         options = self.options
         repeat_lost = options.lost_answers is LostAnswers.REPEAT
-        transport = ConnectionPool(where, connections=options.connections)
-        waiting = ConnectionPool(where, connections=options.connections)
+        pool = ConnectionPool(where, connections=options.connections)
+        long_poll_pool = ConnectionPool(where, connections=options.connections)
         try:
             client = RunnerClient(
-                transport,
-                waiting,
+                pool,
+                long_poll_pool,
                 authorization,
-                patience=RetryLimits(),
+                limits=RetryLimits(),
                 repeat_lost=repeat_lost,
             )
             await client.discover()
-            parts = EngineDependencies(
+            dependencies = EngineDependencies(
                 client,
                 opened.journal,
-                looks_at,
                 self.display,
-                choose_flow_runner(self.dag, self.settings, cancel_on_exit=options.cancel_on_exit),
-                opened.record.steps if opened.record else {},
-                opened.learned.durations_s,
+                flow_runner=choose_flow_runner(
+                    self.dag, self.settings, cancel_on_exit=options.cancel_on_exit
+                ),
+                past=opened.record.steps if opened.record else {},
+                expected_s=opened.learned.durations_s,
             )
-            rules = EngineConfig(
+            config = EngineConfig(
                 max_parallel=options.max_parallel or EngineConfig().max_parallel,
-                waiting=options.connections,
+                max_long_polls=options.connections,
+                poll_intervals=intervals,
                 retry_delay_s=self.settings.retry_delay_s,
                 cancel_on_exit=options.cancel_on_exit,
                 repeat_lost=repeat_lost,
                 unique_names=options.job_names is JobNames.UNIQUE,
             )
-            engine = self.engine = Engine(self.dag, self.run_id, parts, rules)
-            self.display.begin(engine, self.run_id)
+            engine = Engine(self.dag, self.run_id, dependencies, config)
+            self.state = engine.state
+            self.display.begin(engine.state, self.run_id)
             with stopped_by_signals(engine.stop):
                 await engine.run()
+            return engine
         finally:
-            transport.close()
-            waiting.close()
+            pool.close()
+            long_poll_pool.close()
 
-    def _summary(self, duration_s: float) -> RunSummary:
-        engine = self.engine
-        assert engine is not None  # noqa: S101 - it has run
-        states, steps = engine.scheduler.states, self.dag.steps
+    def _summary(self, engine: Engine, duration_s: float) -> RunSummary:
+        run, steps = engine.state, self.dag.steps
+        states = run.scheduler.states
         failed = [
             {
                 "step": steps[number].id,
                 "state": state.name.lower(),
-                "message": engine.messages.get(number, ""),
+                "message": run.messages.get(number, ""),
             }
             for number, state in enumerate(states)
             if state in _FAILED
         ]
-        took = [
-            max(0.0, over - began) for began, over in zip(engine.began, engine.over, strict=True)
-        ]
-        length, path = engine.scheduler.graph.critical_path(took)
-        counts = engine.scheduler.counts
+        took = [max(0.0, over - began) for began, over in zip(run.began, run.over, strict=True)]
+        length, path = run.graph.critical_path(took)
+        counts = run.scheduler.counts
         return RunSummary(
             run_id=self.run_id,
             name=self.dag.name,
@@ -246,8 +246,8 @@ class DagRun:
             critical_path_s=round(length, 3),
             critical_path=[steps[number].id for number in path],
             looks=engine.polls,
-            reused=engine.reused,
-            succeeded=engine.scheduler.succeeded,
+            reused=run.reused,
+            succeeded=run.scheduler.succeeded,
         )
 
 
@@ -261,11 +261,11 @@ def _token(options: DagRunOptions, settings: Settings) -> str | None:
 
 
 def _warn_of_expiry(authorization: auth.Authorization) -> None:
-    """A fixed token that has an end: a run that takes longer ends with it."""
+    """Warn of a fixed token that expires: a longer run fails then."""
     expires_at = getattr(authorization, "expires_at", None)
     if expires_at is None:
         return
-    from datetime import UTC, datetime  # noqa: PLC0415
+    from datetime import UTC, datetime
 
     at = datetime.fromtimestamp(expires_at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
     left_s = expires_at - time()

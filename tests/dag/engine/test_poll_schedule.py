@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from workflows.core.config.settings import load
 from workflows.dag.engine.duration_estimate import DurationEstimate
 from workflows.dag.engine.poll_schedule import PollIntervals, PollSchedule
-from workflows.dag.engine.scheduler import Graph
+from workflows.dag.engine.scheduler import StepGraph
 from workflows.dag.engine.watch_targets import LevelSlack, WatchTargets
 from workflows.dag.options import pace
 
@@ -64,7 +64,7 @@ def simulate(jobs: list[Made], how: PollIntervals, *, watch: bool = True) -> See
             job = starts.pop(0)
             one = jobs[job]
             watched = one.watched or not watch
-            probe = poller.at_once(one.kind)
+            probe = poller.polls_at_once(one.kind)
             begin = (job, one.start, one.start)
             poller.started(*begin, kind=one.kind, watched=watched, probe=probe)
             seen.polls[job] = [one.start]
@@ -165,7 +165,7 @@ def test_a_job_that_somebody_starts_to_wait_for_is_looked_at_at_once(
 ) -> None:
     poller = PollSchedule(how)
     poller.started(0, 0.0, 0.0, kind="a", watched=False)
-    poller.watch(0, at, look=True)
+    poller.watch(0, at, poll=True)
 
     due = poller.next_at()
     assert due is not None
@@ -175,7 +175,7 @@ def test_a_job_that_somebody_starts_to_wait_for_is_looked_at_at_once(
 def test_jobs_started_with_one_that_took_no_time_are_looked_at_soon() -> None:
     """They run by then as far as anybody knows; what took no time is worth a look at the others."""
     poller = PollSchedule(PollIntervals())
-    assert poller.at_once("image")
+    assert poller.polls_at_once("image")
     for job in range(1, 20):
         poller.started(job, 0.0, 0.0, kind="image")
     assert poller.next_at() == pytest.approx(PollIntervals().base_s)
@@ -190,7 +190,7 @@ def test_jobs_started_with_one_that_took_no_time_are_looked_at_soon() -> None:
 def test_one_job_that_ends_at_once_does_not_have_the_long_ones_looked_at_all_the_time() -> None:
     jobs = [Made(0, 600, 0, watched=True) for _ in range(8)]
     poller, looks, now = PollSchedule(PollIntervals()), 0, 0.0
-    assert poller.at_once(0)
+    assert poller.polls_at_once(0)
     for job, one in enumerate(jobs):
         poller.started(job, 0.0, 0.0, kind=one.kind)
     poller.learn(0, 0.001)
@@ -208,12 +208,12 @@ def test_one_job_that_ends_at_once_does_not_have_the_long_ones_looked_at_all_the
 @_quick
 @given(st.lists(st.floats(0.01, 100), min_size=1, max_size=300))
 def test_typical_is_the_median_where_all_have_ended(durations_s: list[float]) -> None:
-    typical = DurationEstimate()
+    estimate = DurationEstimate()
     for duration_s in durations_s:
-        typical.add(duration_s)
-    typical.refit([])
+        estimate.add(duration_s)
+    estimate.refit([])
 
-    assert typical.median_s == median_low(durations_s)
+    assert estimate.median_s == median_low(durations_s)
 
 
 @_quick
@@ -223,29 +223,29 @@ def test_a_median_is_not_known_before_half_of_the_jobs_have_ended(
 ) -> None:
     """Those that still run count with their age: that the short ones end first misleads nobody."""
     running = data.draw(st.integers(ended + 1, 4 * ended + 1))
-    typical = DurationEstimate()
+    estimate = DurationEstimate()
     for _ in range(ended):
-        typical.add(1.0)
+        estimate.add(1.0)
 
-    typical.refit([2.0] * running)
-    assert typical.median_s is None
-    typical.refit([2.0] * (ended - 1))
-    assert typical.median_s == pytest.approx(1.0)
+    estimate.refit([2.0] * running)
+    assert estimate.median_s is None
+    estimate.refit([2.0] * (ended - 1))
+    assert estimate.median_s == pytest.approx(1.0)
 
 
 def test_a_median_of_very_many_is_found_from_some_of_them() -> None:
-    typical = DurationEstimate()
+    estimate = DurationEstimate()
     for number in range(100_000):
-        typical.add(1.0 + number % 1_000)
-    typical.refit([])
+        estimate.add(1.0 + number % 1_000)
+    estimate.refit([])
 
-    assert typical.median_s == pytest.approx(500, rel=0.05)
+    assert estimate.median_s == pytest.approx(500, rel=0.05)
 
 
 @st.composite
-def _graphs(draw: st.DrawFn) -> Graph:
+def _graphs(draw: st.DrawFn) -> StepGraph:
     count = draw(st.integers(1, 15))
-    return Graph(
+    return StepGraph(
         [
             tuple(draw(st.lists(st.integers(0, step - 1), unique=True, max_size=4)) if step else ())
             for step in range(count)
@@ -255,25 +255,27 @@ def _graphs(draw: st.DrawFn) -> Graph:
 
 @_quick
 @given(_graphs(), st.data())
-def test_a_step_is_ahead_of_those_with_more_levels_left(graph: Graph, data: st.DataObject) -> None:
+def test_a_step_has_slack_for_each_level_that_others_have_more(
+    graph: StepGraph, data: st.DataObject
+) -> None:
     below = [0] * graph.size
     for step in reversed(graph.order):
         for need in graph.dependencies[step]:
             below[need] = max(below[need], below[step] + 1)
     ended = bytearray(graph.size)
-    levels = LevelSlack(graph, ended)
+    slack = LevelSlack(graph, ended)
     for step in data.draw(st.permutations(range(graph.size))):
         left = [below[one] for one in range(graph.size) if not ended[one]]
-        assert levels.ahead(step) == max(left) - below[step]
+        assert slack.levels(step) == max(left) - below[step]
         ended[step] = 1
 
 
-def _wide(first: int, second: int) -> Graph:
+def _wide(first: int, second: int) -> StepGraph:
     """Some steps, and others that wait for all of these: hunts that have room to grow."""
-    return Graph([()] * first + [tuple(range(first))] * second)
+    return StepGraph([()] * first + [tuple(range(first))] * second)
 
 
-def _orders(graph: Graph, data: st.DataObject, choice: int) -> Iterator[int]:
+def _orders(graph: StepGraph, data: st.DataObject, choice: int) -> Iterator[int]:
     """The steps, each after its dependencies: one of the first `choice` that can be next."""
     ended: set[int] = set()
     waiting = list(range(graph.size))
@@ -288,40 +290,42 @@ def _orders(graph: Graph, data: st.DataObject, choice: int) -> Iterator[int]:
 @_quick
 @given(_graphs(), st.data())
 def test_whoever_waits_watches_something_that_has_not_ended(
-    graph: Graph, data: st.DataObject
+    graph: StepGraph, data: st.DataObject
 ) -> None:
     """In whatever order steps end, each waiting step, and the run, has its eye on one of them."""
     ended = bytearray(graph.size)
     watches = WatchTargets(graph)
     for step in _orders(graph, data, graph.size):
         ended[step] = 1
-        watches.over(step)
+        watches.step_over(step)
         for below, needs in enumerate(graph.dependencies):
             left = [need for need in needs if not ended[need]]
-            assert not left or ended[below] or any(map(watches.watched, left))
+            assert not left or ended[below] or any(map(watches.is_target, left))
         sinks = [one for one in range(graph.size) if not graph.dependents[one] and not ended[one]]
-        assert not sinks or any(map(watches.watched, sinks))
+        assert not sinks or any(map(watches.is_target, sinks))
 
 
 @settings(max_examples=150, deadline=None)
 @given(_graphs() | st.builds(_wide, st.integers(15, 50), st.integers(1, 3)), st.data())
 def test_ends_that_are_looked_into_later_change_no_answer(
-    graph: Graph, data: st.DataObject
+    graph: StepGraph, data: st.DataObject
 ) -> None:
     """Whenever somebody asks, it is as if every end had been looked into as it came."""
     at_once, later = WatchTargets(graph), WatchTargets(graph)
     acts = st.sampled_from(["later", "later", "now", "watched", "alive"])
     for step in _orders(graph, data, 3):
-        found = at_once.over(step)
+        found = at_once.step_over(step)
         act = data.draw(acts)
         if act == "now":
-            assert later.over(step) == found
+            assert later.step_over(step) == found
             continue
-        later.later(step)
+        later.step_over_later(step)
         one = min(step + 1, graph.size - 1)  # that may well be watched
         if act == "watched":
-            assert later.watched(one) == at_once.watched(one)
+            assert later.is_target(one) == at_once.is_target(one)
         elif act == "alive":
             later.alive(one)
             at_once.alive(one)
-    assert [*map(later.watched, range(graph.size))] == [*map(at_once.watched, range(graph.size))]
+    assert [*map(later.is_target, range(graph.size))] == [
+        *map(at_once.is_target, range(graph.size))
+    ]

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workflows.dag.engine.scheduler import Graph, Scheduler
+from workflows.dag.engine.scheduler import Scheduler, StepGraph
 from workflows.dag.file.model import When
 from workflows.dag.states import StepState
 
@@ -32,7 +32,7 @@ def test_every_step_ends_once_and_runs_only_after_what_it_needs(
 ) -> None:
     when = [data.draw(st.sampled_from(list(When))) for _ in needs]
     stop = data.draw(st.booleans())
-    scheduler = Scheduler(Graph(needs), when, stop_on_failure=stop)
+    scheduler = Scheduler(StepGraph(needs), when, stop_on_failure=stop)
     ready, skipped = scheduler.ready()
     over = set(skipped)
     while ready:
@@ -66,14 +66,14 @@ def test_every_step_ends_once_and_runs_only_after_what_it_needs(
     ],
 )
 def test_when(when: When, above: StepState, expected: StepState) -> None:
-    scheduler = Scheduler(Graph([[], [0]]), [When.ON_SUCCESS, when])
+    scheduler = Scheduler(StepGraph([[], [0]]), [When.ON_SUCCESS, when])
     scheduler.started(scheduler.ready()[0][0])
     scheduler.ended(0, above)
     assert scheduler.states[1] is expected
 
 
 def test_a_step_for_failures_that_is_not_needed_fails_nothing() -> None:
-    scheduler = Scheduler(Graph([[], [0]]), [When.ON_SUCCESS, When.ON_FAILURE])
+    scheduler = Scheduler(StepGraph([[], [0]]), [When.ON_SUCCESS, When.ON_FAILURE])
     scheduler.started(scheduler.ready()[0][0])
     scheduler.ended(0, StepState.SUCCEEDED)
     assert scheduler.finished
@@ -81,20 +81,20 @@ def test_a_step_for_failures_that_is_not_needed_fails_nothing() -> None:
 
 
 def test_the_critical_path_is_the_longest_way() -> None:
-    graph = Graph([[], [0], [0], [1, 2]])
+    graph = StepGraph([[], [0], [0], [1, 2]])
     assert graph.critical_path([1, 5, 2, 1]) == (7, [0, 1, 3])
 
 
 @pytest.mark.parametrize("needs", [[[0]], [[1], [0]], [[5]]])
 def test_a_cycle_and_a_step_that_is_not_there_are_refused(needs: list[list[int]]) -> None:
     with pytest.raises(ValueError, match=r"depends on|cycle"):
-        Graph(needs)
+        StepGraph(needs)
 
 
 def test_a_hundred_thousand_steps_take_a_moment() -> None:
     count = 100_000
     needs = [[n - 1000, n - 999] if n >= 1000 else [] for n in range(count)]
-    scheduler = Scheduler(Graph(needs))
+    scheduler = Scheduler(StepGraph(needs))
     ready, _ = scheduler.ready()
     while ready:
         step = ready.pop()

@@ -69,7 +69,7 @@ def metadata(monkeypatch: pytest.MonkeyPatch) -> Iterator[Metadata]:
 
 def test_the_metadata_server_gives_a_token_for_the_runners_address(metadata: Metadata) -> None:
     async def ask() -> tuple[str, str]:
-        identity = auth.GoogleIdentity("https://runner.example.com")
+        identity = auth.GoogleIdToken("https://runner.example.com")
         return await identity.header(), identity.current()
 
     first, kept = asyncio.run(ask())
@@ -81,7 +81,7 @@ def test_the_metadata_server_gives_a_token_for_the_runners_address(metadata: Met
 
 def test_a_token_is_renewed_before_it_expires_and_once_when_refused(metadata: Metadata) -> None:
     async def ask() -> list[str]:
-        identity = auth.GoogleIdentity("https://runner.example.com")
+        identity = auth.GoogleIdToken("https://runner.example.com")
         one = await identity.header()
         await asyncio.gather(identity.renew(one), identity.renew(one), identity.renew(one))
         return [one, await identity.header()]
@@ -103,7 +103,7 @@ def test_user_credentials_are_an_error_that_says_how_to_impersonate(
     monkeypatch.setenv("GCE_METADATA_TIMEOUT", "1")
     monkeypatch.setenv("NO_GCE_CHECK", "true")
     with pytest.raises(AuthenticationFailed) as caught:
-        asyncio.run(auth.GoogleIdentity("https://runner.example.com").header())
+        asyncio.run(auth.GoogleIdToken("https://runner.example.com").header())
     assert "--impersonate-service-account" in caught.value.fix
 
 

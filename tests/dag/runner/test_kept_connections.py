@@ -34,7 +34,7 @@ async def client_of(seen: Seen) -> AsyncIterator[RunnerClient]:
     short, waiting = ConnectionPool(where), ConnectionPool(where)
     nobody = auth.choose_authorization("none", where.origin)
     try:
-        yield RunnerClient(short, waiting, nobody, patience=RetryLimits(run_s=10))
+        yield RunnerClient(short, waiting, nobody, limits=RetryLimits(run_s=10))
     finally:
         short.close()
         waiting.close()
@@ -58,7 +58,7 @@ async def _submitted(capabilities: bytes) -> tuple[Seen, str]:
     async with answering(reply) as seen, client_of(seen) as client:
         await client.discover()
         try:
-            job = await client.exchange(client.submit("a", "img", [], {}, "key-1"))
+            job = await client.submit_job("a", "img", [], {}, "key-1")
         except AnswerLost:
             return seen, "lost"
         return seen, job.id
@@ -89,6 +89,6 @@ def test_a_question_is_asked_again_on_another_connection(hang_up: str) -> None:
 
     async def main() -> list[str]:
         async with answering(reply) as seen, client_of(seen) as client:
-            return [(await client.exchange(client.look("j1"))).id for _ in range(6)]
+            return [(await client.poll_job("j1")).id for _ in range(6)]
 
     assert asyncio.run(main()) == ["j1"] * 6

@@ -9,7 +9,8 @@ import pytest
 
 from workflows.core.errors import AnswerLost, RequestRefused, TimeoutExceeded, UrlRefused
 from workflows.dag.runner import address
-from workflows.dag.runner.connection import MAX_BODY_BYTES, HttpResponse
+from workflows.dag.runner.connection import MAX_BODY_BYTES
+from workflows.dag.runner.messages import HttpRequest, HttpResponse
 from workflows.dag.runner.pool import ConnectionPool
 
 
@@ -33,13 +34,13 @@ def ask(
 
         server = await asyncio.start_server(answer, "127.0.0.1", 0)
         port = server.sockets[0].getsockname()[1]
-        transport = ConnectionPool(
+        pool = ConnectionPool(
             address.parse_runner_address(f"127.0.0.1:{port}"), timeout_s=timeout_s
         )
         try:
-            return [await transport.send("GET", "/x") for _ in range(times)]
+            return [await pool.request(HttpRequest("GET", "/x")) for _ in range(times)]
         finally:
-            transport.close()
+            pool.close()
             server.close()
             await asyncio.gather(*answering)
 

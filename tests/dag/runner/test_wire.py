@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from tests.dag.runner.wire import CHUNKED, OK, Authority, Seen, answering, proxy
 from workflows.core.errors import NetworkError, RequestRefused, SettingsInvalid, WorkflowsError
 from workflows.dag.runner import address
+from workflows.dag.runner.messages import HttpRequest
 from workflows.dag.runner.pool import ConnectionPool
 from workflows.dag.runner.tunnel import proxy_for
 
@@ -42,11 +43,11 @@ def through(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
 
 @asynccontextmanager
 async def client(url: str) -> AsyncIterator[ConnectionPool]:
-    transport = ConnectionPool(address.parse_runner_address(url), timeout_s=10)
+    pool = ConnectionPool(address.parse_runner_address(url), timeout_s=10)
     try:
-        yield transport
+        yield pool
     finally:
-        transport.close()
+        pool.close()
         await asyncio.sleep(0)
 
 
@@ -58,9 +59,9 @@ def test_an_authority_of_our_own_is_trusted_where_it_is_named(authority: Authori
         tls = authority.server("127.0.0.1")
         async with (
             answering(lambda *_: [OK], tls=tls) as seen,
-            client(f"https://127.0.0.1:{seen.port}") as transport,
+            client(f"https://127.0.0.1:{seen.port}") as pool,
         ):
-            return (await transport.send("GET", "/x")).body
+            return (await pool.request(HttpRequest("GET", "/x"))).body
 
     assert asyncio.run(main()) == b"hello"
 
@@ -76,10 +77,10 @@ def test_a_certificate_that_is_not_right_ends_it_before_anything_is_sent(
     async def main() -> Seen:
         async with (
             answering(lambda *_: [OK], tls=issuer.server(name)) as seen,
-            client(f"https://127.0.0.1:{seen.port}") as transport,
+            client(f"https://127.0.0.1:{seen.port}") as pool,
         ):
             with pytest.raises(NetworkError, match=r"(?i)certificate"):
-                await transport.send("GET", "/x", headers="Authorization: Bearer s3cret\r\n")
+                await pool.request(HttpRequest("GET", "/x"), "Authorization: Bearer s3cret\r\n")
             return seen
 
     assert asyncio.run(main()).heads == []
@@ -98,8 +99,8 @@ def test_https_goes_through_a_tunnel(
             proxy(runner.port) as between,
         ):
             through(monkeypatch, "https_proxy", f"http://{credentials}127.0.0.1:{between.port}")
-            async with client(f"https://{NAME}") as transport:
-                answers = [await transport.send("GET", "/x") for _ in range(2)]
+            async with client(f"https://{NAME}") as pool:
+                answers = [await pool.request(HttpRequest("GET", "/x")) for _ in range(2)]
             return runner, between, answers[1].body
 
     runner, between, body = asyncio.run(main())
@@ -129,9 +130,9 @@ def test_a_proxy_that_makes_no_tunnel_is_a_network_error(
     async def main() -> None:
         async with proxy(9, answer) as between:
             through(monkeypatch, "HTTPS_PROXY", f"127.0.0.1:{between.port}")
-            async with client(f"https://{NAME}") as transport:
+            async with client(f"https://{NAME}") as pool:
                 with pytest.raises(NetworkError, match=words):
-                    await transport.send("GET", "/x")
+                    await pool.request(HttpRequest("GET", "/x"))
 
     asyncio.run(main())
 
@@ -140,8 +141,8 @@ def test_plain_http_is_asked_of_the_proxy_itself(monkeypatch: pytest.MonkeyPatch
     async def main() -> Seen:
         async with answering(lambda *_: [OK]) as between:
             through(monkeypatch, "http_proxy", f"http://user:hush-77d1@127.0.0.1:{between.port}")
-            async with client(f"http://{NAME}:81/base") as transport:
-                await transport.send("GET", "/x?y=z")
+            async with client(f"http://{NAME}:81/base") as pool:
+                await pool.request(HttpRequest("GET", "/x?y=z"))
             return between
 
     (head,) = asyncio.run(main()).heads
@@ -199,9 +200,9 @@ def test_an_answer_may_be_cut_anywhere(whole: bytes) -> None:
 
         async with (
             answering(reply) as seen,
-            client(f"http://127.0.0.1:{seen.port}") as transport,
+            client(f"http://127.0.0.1:{seen.port}") as pool,
         ):
-            return [(await transport.send("GET", "/x")).body for _ in cuts]
+            return [(await pool.request(HttpRequest("GET", "/x"))).body for _ in cuts]
 
     assert asyncio.run(main()) == [b"hello"] * len(cuts)
 
@@ -212,9 +213,9 @@ def test_an_answer_may_come_byte_by_byte(whole: bytes) -> None:
         pieces = [whole[at : at + 1] for at in range(len(whole))]
         async with (
             answering(lambda *_: pieces) as seen,
-            client(f"http://127.0.0.1:{seen.port}") as transport,
+            client(f"http://127.0.0.1:{seen.port}") as pool,
         ):
-            return (await transport.send("GET", "/x")).body
+            return (await pool.request(HttpRequest("GET", "/x"))).body
 
     assert asyncio.run(main()) == b"hello"
 
@@ -230,10 +231,10 @@ def test_an_answer_without_end_is_refused(start: bytes) -> None:
     async def main() -> None:
         async with (
             answering(lambda *_: [start, *[piece] * 200]) as seen,
-            client(f"http://127.0.0.1:{seen.port}") as transport,
+            client(f"http://127.0.0.1:{seen.port}") as pool,
         ):
             with pytest.raises(WorkflowsError) as caught:
-                await transport.send("GET", "/x")
+                await pool.request(HttpRequest("GET", "/x"))
             assert isinstance(caught.value, RequestRefused) or "HTTP/1.1" in caught.value.what
 
     asyncio.run(main())
@@ -246,9 +247,9 @@ def test_a_second_answer_that_nobody_asked_for_is_nobodys_answer() -> None:
     async def main() -> list[bytes]:
         async with (
             answering(lambda *_: [OK + other]) as seen,
-            client(f"http://127.0.0.1:{seen.port}") as transport,
+            client(f"http://127.0.0.1:{seen.port}") as pool,
         ):
-            return [(await transport.send("GET", "/x")).body for _ in range(3)]
+            return [(await pool.request(HttpRequest("GET", "/x"))).body for _ in range(3)]
 
     assert asyncio.run(main()) == [b"hello"] * 3
 
@@ -265,10 +266,10 @@ def test_whatever_comes_is_an_answer_or_an_error_of_ours(reply: bytes) -> None:
     async def main() -> None:
         async with (
             answering(lambda *_: [reply, b""]) as seen,
-            client(f"http://127.0.0.1:{seen.port}") as transport,
+            client(f"http://127.0.0.1:{seen.port}") as pool,
         ):
             try:
-                answer = await transport.send("GET", "/x")
+                answer = await pool.request(HttpRequest("GET", "/x"))
             except WorkflowsError:
                 return
             assert 200 <= answer.status <= 999

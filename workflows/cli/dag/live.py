@@ -17,7 +17,7 @@ from workflows.dag.states import StepState
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from workflows.dag.engine.engine import Engine
+    from workflows.dag.engine.run_state import RunState
 
 _SHOWN = 12
 _MARKS = {
@@ -34,7 +34,7 @@ class LiveView:
     """Reads the engine when it draws; an event only adds or removes a step number."""
 
     def __init__(self) -> None:
-        self._engine: Engine | None = None
+        self._engine: RunState | None = None
         self._run_id = ""
         self._running: dict[int, float] = {}
         self._failed: list[int] = []
@@ -43,7 +43,7 @@ class LiveView:
             console=Console(stderr=True), get_renderable=self._render, refresh_per_second=4
         )
 
-    def begin(self, engine: Engine, run_id: str) -> None:
+    def begin(self, engine: RunState, run_id: str) -> None:
         """Start drawing."""
         self._engine, self._run_id = engine, run_id
         self._live.start()
@@ -96,12 +96,12 @@ class LiveView:
         return Group(tree)
 
     @staticmethod
-    def _line(tree: Tree, engine: Engine, step: int, state: StepState, note: str) -> None:
+    def _line(tree: Tree, engine: RunState, step: int, state: StepState, note: str) -> None:
         mark, style = _MARKS[state]
         tree.add(Text(redact(f"{mark} {engine.dag.steps[step].id}  {note}"), style=style))
 
     @staticmethod
-    def _eta(engine: Engine, took_s: float, done: int) -> str:
+    def _eta(engine: RunState, took_s: float, done: int) -> str:
         """The longest way left at the pace so far: no run ends sooner."""
         left_s = critical_path_left_s(engine)
         total = engine.scheduler.graph.size

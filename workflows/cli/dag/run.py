@@ -120,8 +120,8 @@ def _for_people(summary: RunSummary) -> str:
 def _write_report(target: Path, one: DagRun, summary: RunSummary) -> None:
     from workflows.dag.show import report
 
-    assert one.engine is not None  # noqa: S101 - it has run
+    assert one.state is not None  # noqa: S101 - it has run
     try:
-        target.write_text(report.report_page(one.engine, summary), encoding="utf-8")
+        target.write_text(report.report_page(one.state, summary), encoding="utf-8")
     except OSError as error:
         output.say_error(f"the report is not written: {error}")

@@ -1,4 +1,4 @@
-"""The event loop of a run, and what a signal means while it turns."""
+"""The event loop of a run, and how signals stop the run."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def frozen_garbage_collector() -> Iterator[None]:
-    """What was loaded stays: the cyclic collector need not look through it again and again."""
+    """Keep the garbage collector from visiting the objects that exist already: they stay alive."""
     gc.freeze()
     try:
         yield
@@ -27,9 +27,9 @@ def frozen_garbage_collector() -> Iterator[None]:
 
 @contextmanager
 def event_loop() -> Iterator[asyncio.AbstractEventLoop]:
-    """An event loop, uvloop's where it is installed (a third of the time per request)."""
+    """An event loop: uvloop's if it is installed (a third of the time per request)."""
     try:
-        import uvloop  # noqa: PLC0415 - not on every platform
+        import uvloop  # noqa: PLC0415 - it does not exist on every platform
     except ImportError:
         loop = asyncio.new_event_loop()
     else:
@@ -54,7 +54,7 @@ def event_loop() -> Iterator[asyncio.AbstractEventLoop]:
 
 @contextmanager
 def stopped_by_signals(stop_run: Callable[[int], None]) -> Iterator[None]:
-    """SIGTERM and SIGINT call `stop_run` with their number; an end that takes long is forced."""
+    """SIGTERM and SIGINT call `stop_run` with their number; 3.5 s later the process is ended."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -71,4 +71,4 @@ def stopped_by_signals(stop_run: Callable[[int], None]) -> Iterator[None]:
     finally:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.remove_signal_handler(number)
-            signal.signal(number, signal.SIG_IGN)  # what is decided is decided
+            signal.signal(number, signal.SIG_IGN)  # the run is over: no other exit code

@@ -1,7 +1,8 @@
-"""From a job's id to its end: long polls where the runner offers them, well-timed looks elsewhere.
+"""Polls jobs until they have ended: long polls if the runner offers them, planned polls otherwise.
 
-No task and no timer for a look: one timer for all, set to the next one that the poller wants. A
-job whose kind is known to take no time is looked at as soon as it is submitted.
+A job costs a task only while a request is in flight. One timer serves all planned polls: it is set
+to the next one that the poll schedule wants. A job of an image whose jobs take next to no time is
+polled as soon as it is submitted.
 """
 
 from __future__ import annotations
@@ -9,226 +10,216 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from workflows.core.errors import RequestRefused, ResourceNotFound
-from workflows.dag.runner.protocol import FINAL, JobState, RunnerJob
+from workflows.dag.engine.poll_schedule import PollSchedule
+from workflows.dag.engine.watch_targets import LevelSlack, WatchTargets
+from workflows.dag.runner.protocol import JobState, RunnerJob
 
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable, Hashable, Sequence
 
-    from workflows.dag.engine.background import BackgroundTasks
-    from workflows.dag.engine.poll_schedule import PollSchedule
-    from workflows.dag.engine.watch_targets import WatchTargets
-    from workflows.dag.runner.client import Request, RunnerClient, Sent
+    from workflows.dag.engine.dependencies import RunContext
 
-_UNKNOWN_LOOKS = 3  # a job may have been made a moment ago, by another instance of the runner
-
-
-_First = tuple[float, "Hashable", float | None, bool]
-"""What is known of a job before its first look: began, kind, expected_s, whether it is a probe."""
-_Look = tuple[int, str, _First | None]
-"""One look: the step, its job's id, and what was known of that if it is the first look."""
+_MAX_UNKNOWN_POLLS = 3  # another instance of the runner may have made the job a moment ago
 
 
 class JobPoller:
-    """Follows the jobs of running steps and tells the end of each, once, by `tell`.
+    """Polls the jobs of running steps, and calls `on_ended(step, job)` once for each.
 
-    `looking` requests are on their way at one time at most, and `holding` long polls of `wait_s`
-    seconds each.
+    `polls` counts the polls; `took_s` are the durations of jobs that ended between two planned
+    polls, by step, in seconds.
     """
 
-    def __init__(  # noqa: PLR0913 - what it works with
-        self,
-        client: RunnerClient,
-        poller: PollSchedule,
-        watches: WatchTargets,
-        *,
-        looking: int,
-        holding: int,
-        wait_s: float,
-        tell: Callable[[int, RunnerJob], None],
-        background: BackgroundTasks,
-        loop: asyncio.AbstractEventLoop,
-    ) -> None:
+    def __init__(self, context: RunContext, on_ended: Callable[[int, RunnerJob], None]) -> None:
+        graph, config = context.state.graph, context.config
         self.polls = 0
         self.took_s: dict[int, float] = {}
-        self._client = client
-        self._poller = poller
-        self._watches = watches
-        self._most_looking = looking
-        self._most_holding = holding if client.capabilities.wait else 0
-        self._wait_s = wait_s
-        self._tell = tell
-        self._background = background
-        self._loop = loop
-        self._jobs: dict[int, str] = {}
-        self._unknown: dict[int, int] = {}
-        self._looking = 0
-        self._holding = 0
+        self._client = context.client
+        self._tasks = context.tasks
+        self._on_ended = on_ended
+        self._max_in_flight = config.max_polls
+        self._max_long_polls = config.max_long_polls if self._client.capabilities.wait else 0
+        self._long_poll_s = config.long_poll_s
+        self._steps_over = bytearray(graph.size)
+        self._targets = WatchTargets(graph)
+        self._schedule = PollSchedule(
+            config.poll_intervals, LevelSlack(graph, self._steps_over).levels
+        )
+        self._job_ids: dict[int, str] = {}
+        self._unknown_polls: dict[int, int] = {}
+        self._in_flight = 0
+        self._long_polls = 0
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0.0
 
     def close(self) -> None:
-        """No more looks."""
+        """Plan no more polls."""
         if self._timer is not None:
             self._timer.cancel()
 
-    def follow(self, step: int, job_id: str, kind: Hashable, expected_s: float | None) -> None:
-        """See to it that the end of a job is told that was submitted just now."""
-        self._jobs[step] = job_id
-        if self._holding < self._most_holding:
-            self._hold_on(step, job_id)
-        elif expected_s is None and self._poller.at_once(kind):
-            self._look(step, job_id, (self._loop.time(), kind, None, True))
+    async def follow_new(
+        self, step: int, job_id: str, kind: Hashable, expected_s: float | None
+    ) -> None:
+        """Poll a job that was submitted just now.
+
+        Jobs of the same `kind` are expected to take similar times. `expected_s` is how long the
+        step took in earlier runs, in seconds.
+        """
+        self._job_ids[step] = job_id
+        if self._long_polls < self._max_long_polls:
+            await self._long_poll(step, job_id)
+        elif expected_s is None and self._schedule.polls_at_once(kind):
+            await self._first_poll(step, job_id, kind, probe=True)
         else:
-            self._plan(step, (self._loop.time(), kind, expected_s, False))
+            self._plan(step, self._tasks.now(), kind, expected_s=expected_s)
 
-    def take_over(self, step: int, job_id: str, kind: Hashable) -> None:
-        """As `follow`, for a job that an earlier process submitted some time ago."""
-        self._jobs[step] = job_id
-        if self._holding < self._most_holding:
-            self._hold_on(step, job_id)
+    async def follow_old(self, step: int, job_id: str, kind: Hashable) -> None:
+        """Poll a job that an earlier process submitted some time ago."""
+        self._job_ids[step] = job_id
+        if self._long_polls < self._max_long_polls:
+            await self._long_poll(step, job_id)
         else:
-            self._look(step, job_id, (self._loop.time(), kind, None, False))
-
-    def _plan(self, step: int, first: _First) -> None:
-        """The poller says from now on when to look."""
-        began, kind, expected_s, probe = first
-        self._poller.started(
-            step,
-            began,
-            self._loop.time(),
-            kind=kind,
-            expected_s=expected_s,
-            watched=self._watches.watched(step),
-            probe=probe,
-        )
-        self.wake()
-
-    def hurry(self, steps: Sequence[int]) -> None:
-        """Somebody waits for these jobs from now on: look at them now."""
-        if steps:
-            now = self._loop.time()
-            for step in steps:
-                self._poller.watch(step, now, look=True)
-            self.wake()
+            await self._first_poll(step, job_id, kind, probe=False)
 
     def forget(self, step: int) -> None:
-        """The job's end is of no interest any more."""
-        self._jobs.pop(step, None)
-        self._poller.gone(step)
+        """Do not report the end of this step's job."""
+        self._job_ids.pop(step, None)
+        self._schedule.remove(step)
 
-    def _over(self, step: int, job: RunnerJob) -> None:
-        del self._jobs[step]
-        if self._unknown:
-            self._unknown.pop(step, None)
-        self._tell(step, job)
+    def step_over(self, step: int) -> None:
+        """A step is over: poll the jobs at once that other steps wait for from now on."""
+        self._steps_over[step] = 1
+        if self._schedule.planned:
+            self._poll_soon(self._targets.step_over(step))
+        else:
+            self._targets.step_over_later(step)
 
-    def _hold_on(self, step: int, job_id: str) -> None:
-        """Follow the job by long polls; the caller has seen that there is room for one."""
-        self._holding += 1
-        self._background.spawn(self._hold(step, job_id))
+    def watch_all(self) -> None:
+        """Poll all jobs as closely as watch targets: the end of any job lets a step start."""
+        self._schedule.watch_all(self._tasks.now())
 
-    async def _hold(self, step: int, job_id: str) -> None:
-        """Long polls, one after the other, until the job has ended."""
+    # --- one job ----------------------------------------------------------------------------
+
+    async def _long_poll(self, step: int, job_id: str) -> None:
+        """Poll until the job has ended; the runner holds each response for a while."""
+        self._long_polls += 1
         try:
             while True:
-                self.polls += 1
-                job = await self._asked(step, job_id, self._client.look(job_id, self._wait_s))
-                if self._jobs.get(step) is not job_id:
+                job = await self._job(step, job_id, self._long_poll_s)
+                if self._job_ids.get(step) is not job_id:
                     return
-                if job.state in FINAL:
-                    self._over(step, job)
+                if job.has_ended:
+                    self._ended(step, job)
                     return
         finally:
-            self._holding -= 1
+            self._long_polls -= 1
 
-    def _look(self, step: int, job_id: str, first: _First | None = None) -> None:
-        """One look; what it shows is `_seen`, unless the job is of no interest any more."""
+    async def _first_poll(self, step: int, job_id: str, kind: Hashable, *, probe: bool) -> None:
+        """Poll once now; if the job has not ended, plan the next poll."""
+        began = self._tasks.now()
+        self._in_flight += 1
+        job = await self._poll(step, job_id)
+        if job is None:
+            return
+        if not job.has_ended:
+            self._plan(step, began, kind, probe=probe)
+            return
+        if probe:
+            self._schedule.learn(kind, (self._tasks.now() - began) / 2)
+        self._ended(step, job)
+
+    async def _planned_poll(self, step: int, job_id: str) -> None:
+        job = await self._poll(step, job_id)
+        if job is None:
+            return
+        if job.has_ended:
+            self.took_s[step] = self._schedule.ended(step, self._tasks.now())
+            self._ended(step, job)
+        else:
+            self._targets.alive(step)
+            self._schedule.alive(step, self._tasks.now())
+            self._set_timer()
+
+    async def _poll(self, step: int, job_id: str) -> RunnerJob | None:
+        """The job as it is now; None if its end must not be reported any more.
+
+        The caller has counted this poll in `_in_flight`.
+        """
+        job = await self._job(step, job_id)
+        self._in_flight -= 1
+        if self._in_flight == self._max_in_flight - 1:
+            self._set_timer()  # until now there was no room for polls that are due
+        return job if self._job_ids.get(step) is job_id else None
+
+    async def _job(self, step: int, job_id: str, wait_s: float = 0) -> RunnerJob:
+        """The job; as failed if the runner does not know it, or does not say."""
         self.polls += 1
-        self._looking += 1
-        self._client.begin(self._client.look(job_id), (step, job_id, first), self)
-
-    def unanswered(self, about: _Look, request: Request[RunnerJob], sent: Sent | None) -> None:
-        """The client's word: it takes longer."""
-        self._background.spawn(self._exchange(about, request, sent))
-
-    async def _exchange(self, about: _Look, request: Request[RunnerJob], sent: Sent | None) -> None:
-        """The long way, with whatever waits and tries it takes."""
         try:
-            job = await self._asked(about[0], about[1], request, sent)
-        except BaseException:
-            self._looking -= 1
-            raise
-        self.answered(about, job)
-
-    def answered(self, about: _Look, job: RunnerJob) -> None:
-        """The client's word: the job as it is now. What goes wrong here ends the run."""
-        if self._background.closed:
-            return
-        step, job_id, first = about
-        try:
-            self._looking -= 1
-            if self._jobs.get(step) is job_id:
-                self._seen(step, job, first)
-            if self._looking == self._most_looking - 1:
-                self.wake()  # there was no room for what is due
-        except BaseException as error:  # noqa: BLE001 - the run raises it
-            self._background.fail(error)
-
-    def _seen(self, step: int, job: RunnerJob, first: _First | None) -> None:
-        """What a look has shown: the first, made at once, or one that the poller found due."""
-        if job.state not in FINAL:
-            self._goes_on(step, first)
-            return
-        if first is None:
-            self.took_s[step] = self._poller.ended(step, self._loop.time())
-        else:
-            began, kind, _, probe = first
-            if probe:
-                self._poller.learn(kind, (self._loop.time() - began) / 2)
-        self._over(step, job)
-
-    def _goes_on(self, step: int, first: _First | None) -> None:
-        """A look has shown that the job has not ended."""
-        if first is not None:
-            self._plan(step, first)
-        else:
-            self._watches.alive(step)
-            self._poller.alive(step, self._loop.time())
-            self.wake()
-
-    async def _asked(
-        self, step: int, job_id: str, request: Request[RunnerJob], sent: Sent | None = None
-    ) -> RunnerJob:
-        """The job; as failed where the runner does not know it, or will not say."""
-        try:
-            return await self._client.exchange(request, sent)
+            return await self._client.poll_job(job_id, wait_s)
         except ResourceNotFound as error:
-            self._unknown[step] = times = self._unknown.get(step, 0) + 1
-            gone = times > _UNKNOWN_LOOKS
+            self._unknown_polls[step] = count = self._unknown_polls.get(step, 0) + 1
+            gone = count > _MAX_UNKNOWN_POLLS
             return RunnerJob(job_id, JobState.FAILED if gone else JobState.UNKNOWN, str(error), "")
         except RequestRefused as error:
             return RunnerJob(job_id, JobState.FAILED, str(error), "")
 
-    def wake(self) -> None:
-        """See that `_due` is called when the next look is due."""
-        at = self._poller.next_at()
-        if at is None or self._looking >= self._most_looking:
+    def _ended(self, step: int, job: RunnerJob) -> None:
+        del self._job_ids[step]
+        if self._unknown_polls:
+            self._unknown_polls.pop(step, None)
+        self._on_ended(step, job)
+
+    # --- when to poll -----------------------------------------------------------------------
+
+    def _plan(
+        self,
+        step: int,
+        began: float,
+        kind: Hashable,
+        *,
+        expected_s: float | None = None,
+        probe: bool = False,
+    ) -> None:
+        """Let the poll schedule decide from now on when the job is polled."""
+        self._schedule.started(
+            step,
+            began,
+            self._tasks.now(),
+            kind=kind,
+            expected_s=expected_s,
+            watched=self._targets.is_target(step),
+            probe=probe,
+        )
+        self._set_timer()
+
+    def _poll_soon(self, steps: Sequence[int]) -> None:
+        """These are watch targets from now on: poll them now."""
+        if steps:
+            now = self._tasks.now()
+            for step in steps:
+                self._schedule.watch(step, now, poll=True)
+            self._set_timer()
+
+    def _set_timer(self) -> None:
+        """Have `_poll_due` called when the next poll is due."""
+        at = self._schedule.next_at()
+        if at is None or self._in_flight >= self._max_in_flight:
             return
         if self._timer is not None:
             if self._timer_at <= at:
                 return
             self._timer.cancel()
         self._timer_at = at
-        self._timer = self._loop.call_at(at, self._background.call, self._due)
+        self._timer = self._tasks.call_at(at, self._poll_due)
 
-    def _due(self) -> None:
-        """Look at all jobs that are due, as far as the bounds allow."""
+    def _poll_due(self) -> None:
+        """Poll all jobs that are due, as far as the limit of requests allows."""
         self._timer = None
-        now = self._loop.time()
-        while self._looking < self._most_looking:
-            step = self._poller.take(now)
+        now = self._tasks.now()
+        while self._in_flight < self._max_in_flight:
+            step = self._schedule.take(now)
             if step is None:
                 break
-            self._look(step, self._jobs[step])
-        self.wake()
+            self._in_flight += 1
+            self._tasks.spawn(self._planned_poll(step, self._job_ids[step]))
+        self._set_timer()

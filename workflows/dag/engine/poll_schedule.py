@@ -1,10 +1,10 @@
-"""When to look at which job. Pure: the clock's time is given in, jobs are the steps' numbers.
+"""When to poll which job. Pure: callers pass the time; a job is named by its step's number.
 
-Measured best (docs/decisions/0010-dag-runs.md): look every quarter of a typical job's time,
-first after that, more often where few jobs run, and closely only at jobs that somebody waits for
-(`watching.py`) and that the end of the run may depend on; the others are looked at more rarely,
-30 s after the last look at the latest. What is typical is learned from the jobs of the same image
-in this run, and from earlier runs.
+Measured best (docs/decisions/0010-dag-runs.md): poll a job every quarter of the median duration
+of its kind, first after a quarter, and more often if few jobs run. Watch targets
+(`watch_targets.py`) that the length of the run may depend on are polled closely, other jobs more
+rarely, but at least every 30 s. Durations are learned from the jobs of the same image in this run,
+and from earlier runs.
 """
 
 from __future__ import annotations
@@ -20,24 +20,27 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Hashable
 
 SLOW = 3.0
-"""How much more rarely a job is looked at that nobody waits for."""
+"""How many times longer the interval is for jobs that are no watch targets."""
 BASE_S = 1.0
-_PART = 0.25  # of a typical job's time, from one look to the next
-_MANY = 16  # fewer jobs than that are looked at more often: each matters more, and costs less
-_SLACK_PART = 0.5  # of it, for each level that the job is ahead of others
-_MOST_LEVELS = 10
-_PROBE_S = 0.002  # before anything is known one job is looked at, at ages growing from here
+_PART = 0.25  # of the median duration, from one poll to the next
+_MANY = 16  # if fewer jobs run, they are polled more often: each matters more, and costs less
+_SLACK_PART = 0.5  # of the median duration, for each level of slack
+_MAX_LEVELS = 10
+_PROBE_S = 0.002  # the first job of a kind is polled from this age on, while nothing is known
 _PROBE_GROWTH = 1.5
-_NO_TIME_S = 0.05  # no container is that quick; the time of a request is in it
-_GUESSING = 16.0  # while little is known: no more often than every 1/16 of a job's age
-_OVERDUE = 50.0  # a job much older than the typical one: every 1/50 of its age
-_MUCH = 0.9  # shorter than was thought: plans are made anew
-_EARLY = 0.95  # of the time a step took in earlier runs: when to look first
+_NO_TIME_S = 0.05  # jobs with a shorter median take next to no time; includes one request
+_FEW_SAMPLES_PART = 16.0  # with few samples: at most every 1/16 of a job's age
+_OVERDUE_PART = 50.0  # for a job much older than the median: every 1/50 of its age
+_MUCH_SHORTER = 0.9  # if the median falls below this part of it, polls are planned again
+_EARLY = 0.95  # of the time a step took in earlier runs: the first poll
 
 
 @dataclass(frozen=True, slots=True)
 class PollIntervals:
-    """Seconds between looks: `base_s` before anything is known, `fixed_s` whatever is known."""
+    """Seconds between polls: `base_s` while no duration is known; `fixed_s` always, if it is set.
+
+    Otherwise the interval is between `floor_s` and `ceiling_s`.
+    """
 
     base_s: float = BASE_S
     fixed_s: float | None = None
@@ -52,55 +55,54 @@ class _Running:
     expected_s: float | None
     watched: bool
     probe: bool
-    alive: float  # when it was last seen not to have ended
+    alive: float  # when a poll last found it running
     next_at: float = 0.0
-    looking: bool = False
+    polling: bool = False  # a poll is in flight
 
 
 class PollSchedule:
-    """The running jobs and when each is to be looked at next.
+    """The running jobs, and when each is polled next. All times are in seconds of one clock.
 
-    `ahead` says of a job how many levels of the graph it is ahead of the steps that the end of
-    the run waits for longest.
+    `slack` gives the levels of slack of a job (`LevelSlack`).
     """
 
-    def __init__(self, pace: PollIntervals, ahead: Callable[[int], int] = lambda _: 0) -> None:
+    def __init__(self, pace: PollIntervals, slack: Callable[[int], int] = lambda _: 0) -> None:
         self._pace = pace
         self._no_time_s = 0.0 if pace.floor_s else _NO_TIME_S
-        self._ahead = ahead
+        self._slack = slack
         self._all = DurationEstimate()
         self._jobs: dict[int, _Running] = {}
         self.planned: Collection[int] = self._jobs
-        """The jobs that it plans looks for."""
+        """The jobs whose polls are planned here."""
         self._heap: list[tuple[float, int]] = []
         self._kinds: dict[Hashable, DurationEstimate] = {}
-        self._hurried = False
+        self._all_watched = False
         self._last_now = 0.0
 
-    def at_once(self, kind: Hashable) -> bool:
-        """Whether a job of this kind is worth a look as soon as it is submitted.
+    def polls_at_once(self, kind: Hashable) -> bool:
+        """Whether a job of this kind is polled as soon as it is submitted.
 
-        It is while such jobs take next to no time, and for the first of a kind: the probe.
+        It is, while such jobs take next to no time; and the first of a kind, to learn from it.
         """
         if self._pace.fixed_s is not None:
             return False
-        typical = self._kinds.get(kind)
-        if typical is None:
+        estimate = self._kinds.get(kind)
+        if estimate is None:
             self._kinds[kind] = DurationEstimate()
             return True
-        median_s = typical.median_s
+        median_s = estimate.median_s
         return median_s is not None and median_s < self._no_time_s
 
     def learn(self, kind: Hashable, duration_s: float) -> None:
-        """A job of this kind, not known here, had ended when it was looked at at once.
+        """A job of this kind had ended at its first poll, before any poll was planned for it.
 
-        So others that were started with it may have ended, too, though nobody has looked yet.
+        Jobs that were started with it may have ended too, so their polls may be due earlier.
         """
-        typical = self._kinds[kind]
-        self._learn(typical, duration_s, self._last_now)
-        if typical.median_s is None:
-            typical.refit(())
-            self._faster(typical, self._last_now)
+        estimate = self._kinds[kind]
+        self._learn(estimate, duration_s, self._last_now)
+        if estimate.median_s is None:
+            estimate.refit(())
+            self._plan_earlier(estimate, self._last_now)
 
     def started(  # noqa: PLR0913 - options are keyword-only
         self,
@@ -113,12 +115,12 @@ class PollSchedule:
         watched: bool = True,
         probe: bool = False,
     ) -> None:
-        """A job runs since `began`; if that is not `now` it was looked at meanwhile."""
-        typical = self._kinds.get(kind)
-        if typical is None:
-            typical = self._kinds[kind] = DurationEstimate()
+        """Plan polls for a job that runs since `began`; if `now` is later, it was polled now."""
+        estimate = self._kinds.get(kind)
+        if estimate is None:
+            estimate = self._kinds[kind] = DurationEstimate()
         self._last_now = now
-        running = _Running(began, typical, expected_s, watched, probe, now)
+        running = _Running(began, estimate, expected_s, watched, probe, now)
         self._jobs[job] = running
         at = now + self._interval(job, running, now)
         if expected_s is not None and self._pace.fixed_s is None:
@@ -126,72 +128,66 @@ class PollSchedule:
         self._plan(job, running, at)
 
     def next_at(self) -> float | None:
-        """When the next look is due; None where nothing is to be looked at."""
+        """When the next poll is due; None if no poll is planned."""
         heap = self._heap
         while heap:
             at, job = heap[0]
             running = self._jobs.get(job)
-            if running is not None and running.next_at == at and not running.looking:
+            if running is not None and running.next_at == at and not running.polling:
                 return at
             heapq.heappop(heap)
         return None
 
     def take(self, now: float) -> int | None:
-        """A job that is due, the one that is due for longest; to be answered by alive or ended."""
+        """The job that is due for longest, if any. Call `alive` or `ended` after its poll."""
         at = self.next_at()
         if at is None or at > now:
             return None
         job = heapq.heappop(self._heap)[1]
-        self._jobs[job].looking = True
+        self._jobs[job].polling = True
         return job
 
     def alive(self, job: int, now: float) -> None:
-        """A look has found that the job has not ended."""
+        """A poll has found the job running."""
         running = self._jobs[job]
         running.alive = now
-        running.looking = False
+        running.polling = False
         self._plan(job, running, now + self._interval(job, running, now))
 
     def ended(self, job: int, now: float) -> float:
-        """A job has ended; the answer is how long it took, as well as can be known, in seconds."""
+        """A poll has found that the job has ended; how long it took, in seconds, estimated."""
         running = self._jobs.pop(job)
         took_s = (running.alive + now) / 2 - running.started
         self._learn(running.kind, took_s, now)
         return took_s
 
-    def gone(self, job: int) -> None:
-        """A job is not looked at any more (a long poll holds it, or it is given up)."""
+    def remove(self, job: int) -> None:
+        """Plan no more polls for this job. Idempotent."""
         self._jobs.pop(job, None)
 
-    def watch(self, job: int, now: float, *, look: bool = False) -> None:
-        """Somebody waits for this job now; with `look` it is to be looked at once."""
+    def watch(self, job: int, now: float, *, poll: bool = False) -> None:
+        """The job is a watch target from now on; with `poll` it is polled at once."""
         running = self._jobs.get(job)
         if running is None:
             return
         running.watched = True
-        if running.looking:
+        if running.polling:
             return
         since = max(running.alive, running.started)
-        at = now if look else max(now, since + self._interval(job, running, now))
-        if at < running.next_at and not (self._early(running, at) and not look):
+        at = now if poll else max(now, since + self._interval(job, running, now))
+        if at < running.next_at and not (self._early(running, at) and not poll):
             self._plan(job, running, at)
 
-    def unwatch(self, job: int) -> None:
-        """Nobody waits for this job any more, for now; its next look stays where it is."""
-        running = self._jobs.get(job)
-        if running is not None:
-            running.watched = False
-
-    def hurry(self, now: float) -> None:
-        """From now on all jobs are waited for: every end makes room for the next."""
-        if not self._hurried:
-            self._hurried = True
+    def watch_all(self, now: float) -> None:
+        """All jobs are polled like watch targets from now on. Idempotent."""
+        if not self._all_watched:
+            self._all_watched = True
             for job in self._jobs:
                 self.watch(job, now)
 
     @staticmethod
     def _early(running: _Running, at: float) -> bool:
-        """Before the time the step took earlier: not worth a look."""
+        """Whether it is before the end that earlier runs suggest: too early for a poll."""
         expected_s = running.expected_s
         return expected_s is not None and at < running.started + expected_s * _EARLY
 
@@ -200,7 +196,7 @@ class PollSchedule:
         heapq.heappush(self._heap, (at, job))
 
     def _interval(self, job: int, running: _Running, now: float) -> float:
-        """Seconds from one look at this job to the next."""
+        """Seconds from one poll of this job to the next."""
         pace = self._pace
         if pace.fixed_s is not None:
             return pace.fixed_s
@@ -208,22 +204,22 @@ class PollSchedule:
         median_s = running.kind.median_s
         if median_s is not None:
             few = min(1.0, math.sqrt(len(self._jobs) / _MANY))
-            overdue = _OVERDUE if running.kind.sure else _GUESSING
+            overdue = _OVERDUE_PART if running.kind.has_enough_samples else _FEW_SAMPLES_PART
             wait_s = max(median_s * _PART * few, age_s / overdue)
-            if not self._hurried and median_s >= _NO_TIME_S:
-                levels = min(self._ahead(job), _MOST_LEVELS)
+            if not self._all_watched and median_s >= _NO_TIME_S:
+                levels = min(self._slack(job), _MAX_LEVELS)
                 unit_s = min(median_s, self._all.median_s or median_s)
                 wait_s = max(wait_s, levels * _SLACK_PART * unit_s)
         elif running.probe:
             wait_s = min(max(age_s * (_PROBE_GROWTH - 1), _PROBE_S), pace.base_s)
         else:
-            wait_s = max(pace.base_s, age_s / _GUESSING)
-        if not (running.watched or self._hurried):
+            wait_s = max(pace.base_s, age_s / _FEW_SAMPLES_PART)
+        if not (running.watched or self._all_watched):
             wait_s *= SLOW
         return min(max(wait_s, pace.floor_s), pace.ceiling_s)
 
     def _learn(self, kind: DurationEstimate, duration_s: float, now: float) -> None:
-        """A job of this kind took this long: what is typical may be shorter than was thought."""
+        """Add a duration to the estimates; a shorter median may make polls due earlier."""
         if len(self._kinds) > 1 and self._all.add(duration_s):
             self._all.refit([now - one.started for one in self._jobs.values()])
         if not kind.add(duration_s):
@@ -231,13 +227,13 @@ class PollSchedule:
         before_s = kind.median_s
         kind.refit([now - one.started for one in self._jobs.values() if one.kind is kind])
         after_s = kind.median_s
-        if after_s is not None and (before_s is None or after_s < before_s * _MUCH):
-            self._faster(kind, now)
+        if after_s is not None and (before_s is None or after_s < before_s * _MUCH_SHORTER):
+            self._plan_earlier(kind, now)
 
-    def _faster(self, kind: DurationEstimate, now: float) -> None:
-        """Bring forward what is due too late."""
+    def _plan_earlier(self, kind: DurationEstimate, now: float) -> None:
+        """Plan earlier polls for jobs of a kind whose median has become shorter."""
         for job, running in self._jobs.items():
-            if running.kind is kind and not running.looking:
+            if running.kind is kind and not running.polling:
                 at = max(now, running.alive + self._interval(job, running, now))
                 if at < running.next_at and not self._early(running, at):
                     self._plan(job, running, at)

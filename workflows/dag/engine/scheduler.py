@@ -1,7 +1,7 @@
-"""Which steps may start and which never will: states, dependencies, critical path. Pure.
+"""Which steps may start and which are skipped: states, dependencies, critical path. Pure.
 
-Steps are numbers (their place in the file); everything is kept in lists, and a whole run costs
-O(steps + edges). Time, the network and retries' waits are the engine's business.
+A step is its number in the file's order. Everything is in lists, and a run costs O(steps + edges).
+The engine does what needs time or the network.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-# once, since looking them up in their class costs ten times as much
+# once, since looking up an enum's member is slow
 _WAITING, _READY, _RUNNING, _SUCCEEDED = (
     StepState.WAITING,
     StepState.READY,
@@ -29,11 +29,11 @@ _BAD = frozenset(
 )  # a run with one has failed
 
 
-class Graph:
-    """Dependencies of every step as numbers, and the other way round.
+class StepGraph:
+    """The dependencies and the dependents of every step, as numbers.
 
     Raises:
-        ValueError: a dependency that does not exist, or a cycle; a loaded file has neither.
+        ValueError: a dependency does not exist, or there is a cycle; a loaded file has neither.
     """
 
     def __init__(self, dependencies: Sequence[Sequence[int]]) -> None:
@@ -45,7 +45,7 @@ class Graph:
             raise ValueError("the dependencies form a cycle")
 
     def critical_path(self, durations_s: Sequence[float]) -> tuple[float, list[int]]:
-        """The longest way through, in seconds, and its steps from first to last."""
+        """The length of the longest path, in seconds, and its steps from first to last."""
         best = [0.0] * self.size
         came_from = [-1] * self.size
         for step in self.order:
@@ -65,19 +65,18 @@ class Graph:
         return length, path[::-1]
 
 
-Change = tuple[list[int], list[int]]
-"""What may start because of what has ended, and what never will; each step is told of once."""
+ReadyAndSkipped = tuple[list[int], list[int]]
+"""Steps that may start now, and steps that are over without running; each is reported once."""
 
 
 class Scheduler:
-    """The states of all steps of one run; `over` counts those that have ended.
+    """The states of all steps of one run; `over` counts the steps that are over.
 
-    `ready()` hands out the steps that may start at the beginning (and after `restore`); `ended`
-    says which may start, and which never will, because of that end.
+    `ready` gives the steps that may start first, `ended` those that may start after an end.
     """
 
     def __init__(
-        self, graph: Graph, when: Sequence[When] | None = None, *, stop_on_failure: bool = False
+        self, graph: StepGraph, when: Sequence[When] | None = None, *, stop_on_failure: bool = False
     ) -> None:
         self.graph = graph
         self._below = graph.dependents
@@ -85,55 +84,54 @@ class Scheduler:
         self.over = 0
         self._when = when or [When.ON_SUCCESS] * graph.size
         self._left = [len(needed) for needed in graph.dependencies]
-        self._bad = bytearray(graph.size)  # a dependency failed, or was skipped for a failure
+        self._bad = bytearray(graph.size)  # a dependency failed, or was skipped after a failure
         self._unneeded = bytearray(graph.size)  # a dependency was not needed
         self._stop_on_failure = stop_on_failure
         self._stopped = False
-        self._judging = any(one is not When.ON_SUCCESS for one in self._when)
-        """Whether a step may be anything but ready once its dependencies have ended."""
+        self._skips_possible = any(one is not When.ON_SUCCESS for one in self._when)
+        """Whether a step may be skipped, or not needed, when its dependencies have ended."""
 
     @property
     def counts(self) -> dict[StepState, int]:
-        """How many steps are in each state; counted when asked for."""
+        """How many steps are in each state. Costs O(steps)."""
         counted = Counter(self.states)
         return {state: counted[state] for state in StepState}
 
     @property
     def finished(self) -> bool:
-        """Whether every step has ended."""
+        """Whether every step is over."""
         return self.over == self.graph.size
 
     @property
     def succeeded(self) -> bool:
-        """Whether no step has failed, was cancelled, or was skipped for one that had."""
+        """Whether no step failed, was cancelled, or was skipped after a failure."""
         return _BAD.isdisjoint(self.states)
 
-    def ready(self) -> Change:
-        """The steps without a dependency: what may start at once, and what never will. Call first.
+    def ready(self) -> ReadyAndSkipped:
+        """The steps without dependencies. Call it once, before anything else.
 
-        A step without a dependency that is for failures only never runs, and ends the others that
-        need it.
+        Such a step that runs on failures only is skipped, and steps that depend on it may be too.
         """
-        change: Change = ([], [])
+        change: ReadyAndSkipped = ([], [])
         for step in range(self.graph.size):
             if not self._left[step] and self.states[step] is StepState.WAITING:
-                self._judge(step, change)
-        self._spread(change)
+                self._decide(step, change)
+        self._update_below_skipped(change)
         return change
 
     def started(self, step: int) -> None:
-        """A ready step is on its way."""
+        """An attempt of a ready step begins."""
         self.states[step] = _RUNNING
 
     def again(self, step: int) -> None:
-        """A running step is to be started once more (a retry)."""
+        """A running step waits for another attempt."""
         self.states[step] = StepState.READY
 
-    def ended(self, step: int, state: StepState) -> Change:
-        """A running or ready step has ended; the answer is what may start, and what never will.
+    def ended(self, step: int, state: StepState) -> ReadyAndSkipped:
+        """A running or ready step is over; which steps may start now, and which are skipped.
 
         Raises:
-            ValueError: the state is not final, or the step has one already.
+            ValueError: the state is not final, or the step is over already.
         """
         states = self.states
         before = states[step]
@@ -141,40 +139,40 @@ class Scheduler:
             raise ValueError(f"step {step}: {before.name} cannot become {state.name}")
         states[step] = state
         self.over += 1
-        if self._judging or state is not _SUCCEEDED:
-            return self._judged(step, state)
+        if self._skips_possible or state is not _SUCCEEDED:
+            return self._ended_with_skips(step, state)
         left = self._left
         ready = []
         for below in self._below[step]:
             left[below] = waits = left[below] - 1
-            if not waits:  # and it is waiting, since nothing is skipped while all goes well
+            if not waits:  # it is waiting, since no step is skipped before a failure
                 states[below] = _READY
                 ready.append(below)
         return ready, []
 
-    def _judged(self, step: int, state: StepState) -> Change:
-        """What an end means where a step below may turn out to be anything but ready."""
-        change: Change = ([], [])
+    def _ended_with_skips(self, step: int, state: StepState) -> ReadyAndSkipped:
+        """The same as `ended` if steps may be skipped."""
+        change: ReadyAndSkipped = ([], [])
         if state is not _SUCCEEDED:
-            self._judging = True
+            self._skips_possible = True
             if self._stop_on_failure and not self._stopped:
-                self._stop(change)
-            self._tell(step, change)
+                self._skip_rest(change)
+            self._update_dependents(step, change)
         else:
             for below in self._below[step]:
                 self._left[below] -= 1
                 if not self._left[below] and self.states[below] is _WAITING:
-                    self._judge(below, change)
-        self._spread(change)
+                    self._decide(below, change)
+        self._update_below_skipped(change)
         return change
 
-    def _spread(self, change: Change) -> None:
-        """Tell the steps below those that are skipped, and theirs where they are, too."""
-        for step in change[1]:  # grows while it is walked
-            self._tell(step, change)
+    def _update_below_skipped(self, change: ReadyAndSkipped) -> None:
+        """Update the dependents of skipped steps, and of those that are skipped because of that."""
+        for step in change[1]:  # it grows during the loop
+            self._update_dependents(step, change)
 
-    def _tell(self, step: int, change: Change) -> None:
-        """Tell the steps below one that has ended otherwise than well."""
+    def _update_dependents(self, step: int, change: ReadyAndSkipped) -> None:
+        """Update the dependents of a step that is over without success."""
         bad = self.states[step] in _BAD
         for below in self._below[step]:
             self._left[below] -= 1
@@ -183,10 +181,10 @@ class Scheduler:
             else:
                 self._unneeded[below] = 1
             if not self._left[below] and self.states[below] is StepState.WAITING:
-                self._judge(below, change)
+                self._decide(below, change)
 
-    def _judge(self, step: int, change: Change) -> None:
-        """All dependencies have ended: ready, or over without having run."""
+    def _decide(self, step: int, change: ReadyAndSkipped) -> None:
+        """All dependencies of the step are over: it is ready, or over without running."""
         when = self._when[step]
         if when is When.ON_SUCCESS:
             if self._bad[step] or self._stopped:
@@ -201,16 +199,16 @@ class Scheduler:
         self.states[step] = StepState.READY
         change[0].append(step)
 
-    def _skip(self, step: int, state: StepState, change: Change) -> None:
-        """The step is over without having run."""
+    def _skip(self, step: int, state: StepState, change: ReadyAndSkipped) -> None:
+        """The step is over without running."""
         self.states[step] = state
         self.over += 1
         change[1].append(step)
 
-    def _stop(self, change: Change) -> None:
-        """The first failure of a workflow that stops there: what has not started is skipped.
+    def _skip_rest(self, change: ReadyAndSkipped) -> None:
+        """Skip all steps that have not started, but those that run always or on failures.
 
-        Steps that run always, or for failures, keep their turn.
+        Called at the first failure of a DAG that stops at failures.
         """
         self._stopped = True
         for step, state in enumerate(self.states):

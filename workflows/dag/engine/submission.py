@@ -1,4 +1,4 @@
-"""How an attempt comes to its job: a new one, or the one that an earlier process submitted."""
+"""Gets an attempt its job: submits a new one, or finds the one an earlier process submitted."""
 
 from __future__ import annotations
 
@@ -11,135 +11,94 @@ from workflows.dag.journal import events
 from workflows.dag.runner.protocol import JobState, RunnerJob, idempotency_key
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from workflows.dag.engine.background import BackgroundTasks
-    from workflows.dag.engine.dependencies import EngineConfig
+    from workflows.dag.engine.dependencies import RunContext
     from workflows.dag.file.model import Step
-    from workflows.dag.journal.journal import Journal
-    from workflows.dag.runner.client import Request, RunnerClient, Sent
 
-_Attempt = tuple[int, "Step", int]
-"""One attempt of a step: the step's number, the step, and which attempt it is."""
+
+class JobNotMade(Exception):
+    """The attempt has no job; its text says why, for the user."""
 
 
 class JobSubmitter:
-    """Submits jobs of one run and writes their ids down; `job_ids` by step id, for templates.
+    """Submits the jobs of one run, and writes their ids to the journal and into the run's state.
 
-    Each attempt's job is told by `made`, or by `failed` why there is none: one of them, once.
+    `recoverable`: a job can be found again if the response to its submission is lost.
     """
 
-    def __init__(  # noqa: PLR0913 - what it works with
-        self,
-        run_id: str,
-        client: RunnerClient,
-        journal: Journal,
-        rules: EngineConfig,
-        *,
-        background: BackgroundTasks,
-        made: Callable[[int, RunnerJob], None],
-        failed: Callable[[int, str], None],
-    ) -> None:
-        self.job_ids: dict[str, str] = {}
-        capabilities = client.capabilities
-        self.recoverable = capabilities.idempotency or (capabilities.find and rules.unique_names)
-        self._run_id = run_id
-        self._client = client
-        self._journal = journal
-        self._rules = rules
-        self._background = background
-        self._at_once = journal.synchronous or self.recoverable
-        self._tell = made
-        self._failed = failed
+    def __init__(self, context: RunContext) -> None:
+        capabilities, config = context.client.capabilities, context.config
+        self.recoverable = capabilities.idempotency or (capabilities.find and config.unique_names)
+        self._state = context.state
+        self._client = context.client
+        self._journal = context.journal
+        self._repeat_lost = config.repeat_lost
+        self._unique_names = config.unique_names
+        self._waits_for_journal = not (context.journal.synchronous or self.recoverable)
 
-    def begin(self, step: int, what: Step, attempt: int) -> None:
-        """Submit the attempt's new job."""
-        if not self._at_once:
-            self._background.spawn(self._after_journal((step, what, attempt)))
-            return
-        try:
-            request = self._request(what, attempt)
-        except RequestRefused as error:
-            self._failed(step, str(error))
-            return
-        self._client.begin(request, (step, what, attempt), self)
+    async def submit(self, step: int, what: Step) -> RunnerJob:
+        """The new job of the step's attempt, which must be noted in the journal before.
 
-    def recover(self, step: int, what: Step, attempt: int, job_id: str) -> None:
-        """The job of an attempt that an earlier process began; `job_id` is empty if it got none."""
+        Raises:
+            JobNotMade: the runner refused it, or it is unknown whether it was made.
+            WorkflowsError: no job can be submitted at this runner now.
+        """
+        if self._waits_for_journal:
+            await self._journal.stored()
+        return await self._job(step, what)
+
+    async def recover(self, step: int, what: Step, job_id: str) -> RunnerJob:
+        """The job of an attempt that an earlier process began.
+
+        `job_id` is what the journal knows; empty if that process ended before the job had an id.
+
+        Raises:
+            JobNotMade: the runner refused it, or it is unknown whether it was made.
+            WorkflowsError: no job can be submitted at this runner now.
+        """
         if job_id:
-            self.job_ids[what.id] = job_id
-            self._tell(step, RunnerJob(job_id, JobState.UNKNOWN, "", ""))
-        elif self.recoverable or self._rules.repeat_lost:
-            find = self.recoverable and not self._client.capabilities.idempotency
-            self._background.spawn(self._exchange((step, what, attempt), find=find))
-        else:
+            self._state.job_ids[what.id] = job_id
+            return RunnerJob(job_id, JobState.UNKNOWN, "", "")
+        if not (self.recoverable or self._repeat_lost):
             lost = AnswerLost("an earlier process was cut off while it submitted this step")
-            self._failed(step, _unknown(lost))
+            raise JobNotMade(_unknown_outcome(lost))
+        find = self.recoverable and not self._client.capabilities.idempotency
+        return await self._job(step, what, find=find)
 
-    async def _after_journal(self, about: _Attempt) -> None:
-        """Nothing is submitted before it is stored that it will be."""
-        await self._journal.stored()
-        await self._exchange(about)
-
-    async def _exchange(
-        self,
-        about: _Attempt,
-        request: Request[RunnerJob] | None = None,
-        first: Sent | None = None,
-        *,
-        find: bool = False,
-    ) -> None:
-        """The long way, with whatever waits and tries it takes; `find`: there may be a job."""
-        step, what, attempt = about
+    async def _job(self, step: int, what: Step, *, find: bool = False) -> RunnerJob:
+        """The attempt's job; with `find` one that exists already, if there is one."""
+        attempt = self._state.attempts[step]
         try:
-            found = await self._client.find(self._name(what, attempt)) if find else []
-            if found:
-                job = found[0]
-            else:
-                job = await self._client.exchange(request or self._request(what, attempt), first)
+            found = await self._client.find_jobs(self._unique_name(what, attempt)) if find else []
+            job = found[0] if found else await self._submit(what, attempt)
         except (AnswerLost, TimeoutExceeded) as error:
-            self._failed(step, _unknown(error))
+            raise JobNotMade(_unknown_outcome(error)) from error
         except RequestRefused as error:
-            self._failed(step, str(error))
-        else:
-            self.answered(about, job)
+            raise JobNotMade(str(error)) from error
+        self._state.job_ids[what.id] = job.id
+        self._journal.note_soon(events.job_event(step, attempt, job.id, time()))
+        return job
 
-    def _request(self, what: Step, attempt: int) -> Request[RunnerJob]:
+    async def _submit(self, what: Step, attempt: int) -> RunnerJob:
         task = what.task
         assert task is not None  # noqa: S101 - flows have no job
         name, image_uri, args = task
         try:
-            args = fill_in_job_ids(args, self.job_ids)
+            args = fill_in_job_ids(args, self._state.job_ids)
         except KeyError as error:
             raise RequestRefused(f"step {error} has no job id: it was not submitted") from None
-        key = idempotency_key(self._run_id, what.id, attempt)
-        if self._rules.unique_names:
-            name = self._name(what, attempt)
-        return self._client.submit(name, image_uri, args, what.env or {}, key)
+        if self._unique_names:
+            name = self._unique_name(what, attempt)
+        key = idempotency_key(self._state.run_id, what.id, attempt)
+        return await self._client.submit_job(name, image_uri, args, what.env or {}, key)
 
-    def _name(self, what: Step, attempt: int) -> str:
-        """A name that no other attempt has, so that its job can be found by it."""
+    def _unique_name(self, what: Step, attempt: int) -> str:
+        """A name that no other attempt has, so that its job can be found by the name."""
         name = what.task.name if what.task else what.id
-        return f"{name}-{idempotency_key(self._run_id, what.id, attempt).replace(':', '-')}"
-
-    def answered(self, about: _Attempt, job: RunnerJob) -> None:
-        """The client's word: the attempt has a job. What goes wrong here ends the run."""
-        if self._background.closed:
-            return
-        step, what, attempt = about
-        try:
-            self.job_ids[what.id] = job.id
-            self._journal.note(events.job_event(step, attempt, job.id, time()))
-            self._tell(step, job)
-        except BaseException as error:  # noqa: BLE001 - the run raises it
-            self._background.fail(error)
-
-    def unanswered(self, about: _Attempt, request: Request[RunnerJob], sent: Sent | None) -> None:
-        """The client's word: it takes longer."""
-        self._background.spawn(self._exchange(about, request, sent))
+        key = idempotency_key(self._state.run_id, what.id, attempt)
+        return f"{name}-{key.replace(':', '-')}"
 
 
-def _unknown(error: WorkflowsError) -> str:
+def _unknown_outcome(error: WorkflowsError) -> str:
     return (
         f"{error.what}: the job may or may not have been made, and this runner cannot say;"
         " look there, then run with --resume to submit it again"

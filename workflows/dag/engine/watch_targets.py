@@ -1,9 +1,9 @@
-"""Which running steps somebody waits for. Pure.
+"""Which running steps are polled closely, because other steps wait for them. Pure.
 
-Each waiting step watches one of its unfinished dependencies; when that has ended the others are
-looked at at once, 1, 2, 4, … at a time, until one is found running: that is watched next. The end
-of the run waits for the last steps in the same way. Costs O(edges) in all, and next to nothing
-while jobs take so little time that nobody asks.
+Each waiting step has one watch target: a dependency of it that has not ended. When the target has
+ended, some of the other dependencies are polled at once (the probe fan-out): 1, 2, 4, … of them,
+until a probe finds one running. The end of the run waits for the last steps in the same way. All
+this costs O(edges) in a run, and next to nothing while jobs are too short to need planned polls.
 """
 
 from __future__ import annotations
@@ -13,94 +13,98 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from workflows.dag.engine.scheduler import Graph
+    from workflows.dag.engine.scheduler import StepGraph
 
-_MOST_AT_ONCE = 64
+_MAX_FAN_OUT = 64
 
 
 class WatchTargets:
-    """Who watches whom; to be told of each end once, in order, by `over` or by `later`."""
+    """Which step waits for which target. Call `step_over` or `step_over_later` once for each end.
 
-    def __init__(self, graph: Graph) -> None:
-        sinks = [step for step in range(graph.size) if not graph.dependents[step]]
-        self._needs: list[Sequence[int]] = [*graph.dependencies, sinks]
-        self._ended = bytearray(graph.size)  # its own: as it was when the end in hand came
-        self._at = [0] * (graph.size + 1)
-        self._burst = [2] * (graph.size + 1)  # how many to look at when the first has ended
-        self._watchers: dict[int, list[int]] = {}
+    The calls must be in the order of the ends, since the fan-out depends on it.
+    """
+
+    def __init__(self, graph: StepGraph) -> None:
+        last_steps = [step for step in range(graph.size) if not graph.dependents[step]]
+        self._needs: list[Sequence[int]] = [*graph.dependencies, last_steps]
+        self._ended = bytearray(graph.size)  # without the ends in `_postponed`
+        self._position = [0] * (graph.size + 1)  # of the target, in `_needs`
+        self._fan_out = [2] * (graph.size + 1)  # how many to probe when the target has ended
+        self._waiting_for: dict[int, list[int]] = {}
         for step, needs in enumerate(self._needs):
             if needs:
-                self._watchers.setdefault(needs[0], []).append(step)
-        self._backlog: list[int] = []
-        self.later = self._backlog.append
-        """A step has ended, and nobody would look at others now: who turns to them can wait."""
+                self._waiting_for.setdefault(needs[0], []).append(step)
+        self._postponed: list[int] = []
+        self.step_over_later = self._postponed.append
+        """A step has ended, and no polls are planned: new targets are found when needed."""
 
-    def watched(self, step: int) -> bool:
-        """Whether somebody waits for this step first of all."""
+    def is_target(self, step: int) -> bool:
+        """Whether a step, or the end of the run, has this step as its watch target."""
         self._catch_up()
-        return step in self._watchers
+        return step in self._waiting_for
 
-    def over(self, step: int) -> list[int]:
-        """A step has ended: who watched it turns to others, which are to be looked at now."""
+    def step_over(self, step: int) -> list[int]:
+        """A step has ended; the steps to probe now, new targets among them."""
         self._catch_up()
-        return self._turned(step)
+        return self._find_new_targets(step)
 
     def alive(self, step: int) -> None:
-        """A look has found this step running: the hunt of those who watch it is over."""
+        """A poll has found this step running: those that wait for it need no wider fan-out."""
         self._catch_up()
-        for waiting in self._watchers.get(step, ()):
-            self._burst[waiting] = 1
+        for waiting in self._waiting_for.get(step, ()):
+            self._fan_out[waiting] = 1
 
     def _catch_up(self) -> None:
-        """Do what was left for later, end by end: how wide a hunt is depends on their order."""
-        if self._backlog:
-            for step in self._backlog:
-                self._turned(step)
-            self._backlog.clear()
+        """Process the postponed ends one by one, in order."""
+        if self._postponed:
+            for step in self._postponed:
+                self._find_new_targets(step)
+            self._postponed.clear()
 
-    def _turned(self, step: int) -> list[int]:
-        """Whom they who watched this step turn to, now that it has ended."""
-        found: list[int] = []
-        ended, places = self._ended, self._at
+    def _find_new_targets(self, step: int) -> list[int]:
+        """Give each step whose target has ended a new one; the steps to probe."""
+        probes: list[int] = []
+        ended, positions = self._ended, self._position
         ended[step] = 1
-        for waiting in self._watchers.pop(step, ()):
-            needs, at = self._needs[waiting], places[waiting] + 1  # that one has ended
+        for waiting in self._waiting_for.pop(step, ()):
+            needs, at = self._needs[waiting], positions[waiting] + 1
             while at < len(needs) and ended[needs[at]]:
                 at += 1
-            places[waiting] = at
+            positions[waiting] = at
             if at < len(needs):
-                found += self._turn(waiting, needs, at)
-        return found
+                probes += self._watch(waiting, needs, at)
+        return probes
 
-    def _turn(self, waiting: int, needs: Sequence[int], at: int) -> list[int]:
-        """Watch the next unfinished dependency; that one and more, as many as the hunt is wide."""
-        watchers = self._watchers.get(needs[at])
-        if watchers is None:
-            self._watchers[needs[at]] = [waiting]
+    def _watch(self, waiting: int, needs: Sequence[int], at: int) -> list[int]:
+        """Make this dependency the target; the steps to probe: it and some of those after it."""
+        others = self._waiting_for.get(needs[at])
+        if others is None:
+            self._waiting_for[needs[at]] = [waiting]
         else:
-            watchers.append(waiting)
-        burst = self._burst[waiting]
-        self._burst[waiting] = min(2 * burst, _MOST_AT_ONCE)
-        return [one for one in needs[at : at + burst] if not self._ended[one]]
+            others.append(waiting)
+        fan_out = self._fan_out[waiting]
+        self._fan_out[waiting] = min(2 * fan_out, _MAX_FAN_OUT)
+        return [one for one in needs[at : at + fan_out] if not self._ended[one]]
 
 
 class LevelSlack:
-    """How far a step is ahead of others: what has fewer steps below it has more time.
+    """How much time a step has, in levels of the graph: fewer levels below it mean more time.
 
-    Counted when first asked for; costs O(steps + edges) in all.
+    `ended` is 1 for each step that has ended; the caller keeps it up to date. The levels are
+    counted at the first call, which costs O(steps + edges).
     """
 
-    def __init__(self, graph: Graph, ended: bytearray) -> None:
+    def __init__(self, graph: StepGraph, ended: bytearray) -> None:
         self._graph = graph
         self._ended = ended
         self._below: list[int] = []
-        self._open: list[list[int]] = []
+        self._steps_at: list[list[int]] = []
 
-    def ahead(self, step: int) -> int:
-        """How many levels fewer are below this step than below some step that has not ended."""
+    def levels(self, step: int) -> int:
+        """How many levels fewer are below this step than below any step that has not ended."""
         if not self._below:
             self._count()
-        levels, ended = self._open, self._ended
+        levels, ended = self._steps_at, self._ended
         while levels:
             highest = levels[-1]
             while highest and ended[highest[-1]]:
@@ -119,6 +123,6 @@ class LevelSlack:
                 if below[other] >= level:
                     level = below[other] + 1
             below[step] = level
-        self._open = [[] for _ in range(max(below) + 1)]
+        self._steps_at = [[] for _ in range(max(below) + 1)]
         for step, level in enumerate(below):
-            self._open[level].append(step)
+            self._steps_at[level].append(step)

@@ -1,4 +1,4 @@
-"""The Task Runner's address: taken apart and checked once. Pure."""
+"""The Task Runner's address, parsed and checked. Pure."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _PORTS = {"http": 80, "https": 443}
 
 @dataclass(frozen=True, slots=True)
 class RunnerAddress:
-    """`scheme://authority/prefix`; `origin` is what an ID token is made out to."""
+    """`scheme://authority/prefix`; `origin` is the audience of ID tokens."""
 
     secure: bool
     host: str
@@ -23,10 +23,10 @@ class RunnerAddress:
 
     @property
     def authority(self) -> str:
-        """Host and, where it is not the usual one, port: the Host header."""
+        """The value of the Host header: the host, and the port if it is not the default."""
         host = f"[{self.host}]" if ":" in self.host else self.host
-        usual = _PORTS["https" if self.secure else "http"]
-        return host if self.port == usual else f"{host}:{self.port}"
+        default = _PORTS["https" if self.secure else "http"]
+        return host if self.port == default else f"{host}:{self.port}"
 
     @property
     def origin(self) -> str:
@@ -34,9 +34,9 @@ class RunnerAddress:
         return f"{'https' if self.secure else 'http'}://{self.authority}"
 
     @property
-    def here(self) -> bool:
-        """Whether it is this machine: never through a proxy."""
-        return self.host in LOOPBACK or self.host.startswith("127.")
+    def is_local(self) -> bool:
+        """Whether it is this machine, which is never reached through a proxy."""
+        return _is_loopback(self.host)
 
     def __str__(self) -> str:
         """The address as a URL."""
@@ -44,18 +44,17 @@ class RunnerAddress:
 
 
 def parse_runner_address(text: str) -> RunnerAddress:
-    """The address as people write it; without a scheme it is https, and http on this machine.
+    """The address from a URL or a host; without a scheme it is https, and http for this machine.
 
     Raises:
-        UrlRefused: no http(s) URL, or one with a user, a query or a fragment.
+        UrlRefused: it is no http(s) URL, or has a user, a query or a fragment.
     """
-    whole = text.strip()
-    if "://" not in whole:
-        host = urlsplit(f"//{whole}").hostname or ""
-        here = host in LOOPBACK or host.startswith("127.")
-        whole = f"{'http' if here else 'https'}://{whole}"
+    url = text.strip()
+    if "://" not in url:
+        host = urlsplit(f"//{url}").hostname or ""
+        url = f"{'http' if _is_loopback(host) else 'https'}://{url}"
     try:
-        parts = urlsplit(whole)
+        parts = urlsplit(url)
         host, port = parts.hostname or "", parts.port
     except ValueError as error:
         raise _refused(text, str(error)) from None
@@ -63,10 +62,14 @@ def parse_runner_address(text: str) -> RunnerAddress:
         raise _refused(text, "it is not http:// or https:// and a host")
     if parts.username or parts.password or parts.query or parts.fragment:
         raise _refused(text, "it holds a user, a query or a fragment")
-    if not whole.isascii() or any(c.isspace() or ord(c) < 32 for c in whole):  # noqa: PLR2004
+    if not url.isascii() or any(c.isspace() or ord(c) < 32 for c in url):  # noqa: PLR2004
         raise _refused(text, "it holds spaces or letters that a URL cannot hold")
     secure = parts.scheme == "https"
     return RunnerAddress(secure, host, port or _PORTS[parts.scheme], parts.path.rstrip("/"))
+
+
+def _is_loopback(host: str) -> bool:
+    return host in LOOPBACK or host.startswith("127.")
 
 
 def _refused(text: str, why: str) -> UrlRefused:

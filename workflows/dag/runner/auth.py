@@ -1,4 +1,4 @@
-"""Who we are to the Task Runner: a fixed token, nothing, or Google ID tokens that are renewed."""
+"""Authorization at the Task Runner: none, a fixed token, or Google ID tokens that are renewed."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ RENEW_BEFORE_S = 300.0
 
 
 class Authorization(Protocol):
-    """Gives the Authorization header, as a whole line with its CRLF, or nothing."""
+    """Gives the Authorization header as a whole line with its CRLF, or an empty text."""
 
     renewable: bool
-    advice: str  # what to do when the runner does not accept it
+    advice: str  # for the user, if the runner does not accept it
 
     def current(self) -> str:
-        """The line if there is one that is good for a while; empty: ask `header`."""
+        """The line if it needs no renewal; if this is empty, `header` must be awaited."""
         ...
 
     async def header(self) -> str:
-        """The line; gets a new token where that is needed."""
+        """The line; gets a new token if that is needed."""
         ...
 
     async def renew(self, refused: str) -> None:
-        """The line `refused` was not accepted: get another, once for all who ask."""
+        """Get another token, as the line `refused` was not accepted; concurrent calls get one."""
         ...
 
 
@@ -40,19 +40,19 @@ class NoAuthorization:
     advice = "the runner wants a token: give --tr-auth-jwt TOKEN, or leave it out for Google's"
 
     def current(self) -> str:
-        """Nothing."""
+        """Empty."""
         return ""
 
     async def header(self) -> str:
-        """Nothing."""
+        """Empty."""
         return ""
 
     async def renew(self, refused: str) -> None:
-        """Nothing can be renewed."""
+        """Does nothing."""
 
 
 class FixedToken:
-    """One token for the whole run; `expires_at` is in seconds since 1970, where it says so."""
+    """One token for the whole run; `expires_at` is in seconds since 1970, or None if unknown."""
 
     renewable = False
     advice = "check --tr-auth-jwt: is it for this runner, has it expired?"
@@ -68,22 +68,22 @@ class FixedToken:
         self._line = f"Authorization: Bearer {token}\r\n"
 
     def current(self) -> str:
-        """The line."""
+        """The line, always the same."""
         return self._line
 
     async def header(self) -> str:
-        """The line."""
+        """The line, always the same."""
         return self._line
 
     async def renew(self, refused: str) -> None:
-        """A fixed token stays what it is."""
+        """Does nothing: there is only this token."""
 
 
-class GoogleIdentity:
+class GoogleIdToken:
     """Google ID tokens for one audience, from google-auth; renewed 5 minutes before they expire.
 
-    Credentials are looked for as google-auth does: the file GOOGLE_APPLICATION_CREDENTIALS
-    (a service account, or an impersonated one), then the metadata server.
+    google-auth finds the credentials: the file GOOGLE_APPLICATION_CREDENTIALS (a service account,
+    or an impersonated one), then the metadata server.
     """
 
     renewable = True
@@ -97,7 +97,7 @@ class GoogleIdentity:
         self._lock = asyncio.Lock()
 
     def current(self) -> str:
-        """The line, while its token is good for five more minutes."""
+        """The line, while its token is valid for five more minutes; else empty."""
         return self._line if time.time() < self._good_until else ""
 
     async def header(self) -> str:
@@ -105,7 +105,7 @@ class GoogleIdentity:
 
         Raises:
             AuthenticationFailed: there are no credentials that give ID tokens.
-            NetworkError: whoever gives the token cannot be reached.
+            NetworkError: the token service cannot be reached.
         """
         async with self._lock:
             if not self.current():
@@ -113,15 +113,15 @@ class GoogleIdentity:
             return self._line
 
     async def renew(self, refused: str) -> None:
-        """A new token, unless somebody else has got one since `refused` was sent."""
+        """Get a new token, unless another call has got one since `refused` was sent."""
         async with self._lock:
             if self._line == refused:
                 await asyncio.to_thread(self._refresh)
 
     def _refresh(self) -> None:
-        from google.auth import exceptions  # noqa: PLC0415 - 0.4 s, only for who needs it
-        from google.auth.transport.requests import Request  # noqa: PLC0415
-        from google.oauth2 import id_token  # noqa: PLC0415
+        from google.auth import exceptions
+        from google.auth.transport.requests import Request
+        from google.oauth2 import id_token
 
         try:
             if self._credentials is None:
@@ -158,16 +158,16 @@ def _no_credentials(why: str) -> AuthenticationFailed:
 
 
 def choose_authorization(token: str | None, audience: str) -> Authorization:
-    """`none`: nothing; a token: that; not given: Google ID tokens for `audience`."""
+    """No authorization for `none`, else the token; if none is given, ID tokens for `audience`."""
     if token is None or not token.strip():
-        return GoogleIdentity(audience)
+        return GoogleIdToken(audience)
     if token.strip().lower() == "none":
         return NoAuthorization()
     return FixedToken(token.strip())
 
 
 def token_expiry(token: str) -> float | None:
-    """When a JWT says it expires, in seconds since 1970; None for other tokens. Not verified."""
+    """The expiry in a JWT, in seconds since 1970; None for other tokens. It is not verified."""
     parts = token.split(".")
     if len(parts) != 3:  # noqa: PLR2004 - header, claims, signature
         return None

@@ -1,19 +1,17 @@
-"""A Task Runner as seen by a run: submit, look, cancel; retries, tokens and lost answers in here.
+"""A client of one Task Runner: submit, poll, cancel and find jobs; with retries and tokens.
 
-Works against a runner that knows the two documented requests only, and uses what more one offers
-(`RunnerCapabilities`). Every request carries a timeout; what may pass is tried again for
-`patience_s` seconds, with waits that double, vary, and honour Retry-After up to 60 s.
+It works with a runner that knows the two documented requests only, and uses what a runner offers
+beyond them (`RunnerCapabilities`). Every request has a timeout. After a transient error it is sent
+again for `patience_s` seconds, with waits that double and vary; Retry-After is honoured up to 60 s.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
-from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
 from time import time
-from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from workflows.core.errors import (
     AccessDenied,
@@ -25,15 +23,13 @@ from workflows.core.errors import (
     RunnerUnusable,
     TimeoutExceeded,
     TransientError,
-    WorkflowsError,
 )
 from workflows.core.http_status import is_transient, retry_after_s
 from workflows.core.observability import logger
 from workflows.core.redaction import redact
 from workflows.dag.runner import protocol
-from workflows.dag.runner.connection import HttpResponse
-from workflows.dag.runner.pool import Question
-from workflows.dag.runner.protocol import JobState, RunnerCapabilities, RunnerJob, decode_plain_job
+from workflows.dag.runner.messages import HttpRequest, HttpResponse
+from workflows.dag.runner.protocol import JobState, RunnerCapabilities, RunnerJob
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -42,338 +38,275 @@ if TYPE_CHECKING:
     from workflows.dag.runner.pool import ConnectionPool
 
 T = TypeVar("T")
-A = TypeVar("A")
-A_contra = TypeVar("A_contra", contravariant=True)
 
 _log = logger("dag")
 _FIRST_WAIT_S = 0.2
 _LONGEST_WAIT_S = 20.0
-_LONGEST_ASKED_S = 60.0
+_LONGEST_RETRY_AFTER_S = 60.0
 _CANCEL_PATIENCE_S = 1.0
-_HEADERS = "Accept: application/json\r\nUser-Agent: workflows\r\n"
-_EMPTY = "Content-Length: 0\r\n"
 _JSON = "Content-Type: application/json\r\n"
-_UNKNOWN = JobState.UNKNOWN  # once, since looking it up costs more than comparing
-_REPEATABLE = False  # not `once`; told by its place, since a keyword costs a dictionary
+_UNKNOWN = JobState.UNKNOWN  # once, since looking up an enum's member is slow
 _NOT_A_RUNNER = frozenset({404, 405})
 
 
 @dataclass(frozen=True, slots=True)
 class RetryLimits:
-    """How long, in seconds, what may pass is tried again: at the start, and in mid-run."""
+    """How long, in seconds, transient errors are retried: at the start, and during the run."""
 
     start_s: float = 5.0
     run_s: float = 300.0
 
 
-@dataclass(slots=True, eq=False)
-class Request(Question, Generic[T]):
-    """What is asked, and how its answer is read; the runner may hold that for `extra_s` seconds."""
-
-    read: Callable[[HttpResponse], T]
-
-
-class Sent(NamedTuple):
-    """How one try went: the Authorization header that was sent, and what came."""
-
-    token: str
-    outcome: HttpResponse | WorkflowsError
-
-
-class Asker(Protocol[A_contra]):
-    """Who is told how a request went that `RunnerClient.begin` sent; `about` is the asker's own.
-
-    Its methods must not raise: the event loop calls them. `unanswered` may be called at once.
-    """
-
-    def answered(self, about: A_contra, job: RunnerJob, /) -> None:
-        """The first try has given this job."""
-
-    def unanswered(
-        self, about: A_contra, request: Request[RunnerJob], sent: Sent | None, /
-    ) -> None:
-        """It is not that simple: `exchange` is to go on from what came.
-
-        That is nothing where the request could not be sent now.
-        """
-
-
 @dataclass(slots=True)
-class _Tries:
-    """How one exchange has gone so far. Times in seconds; `began` at its first failure."""
+class _Retries:
+    """The retries of one request. Times in seconds; `began` is the time of the first failure."""
 
     patience_s: float
     began: float = 0.0
     delay_s: float = _FIRST_WAIT_S
-    renewed: bool = False
+    token_renewed: bool = False
 
 
 class RunnerClient:
-    """One runner. `repeat_lost`: submit again where it is unknown whether a job was made.
+    """One runner. With `repeat_lost` a job is submitted again if it may have been made or not.
 
-    `transport` carries short requests, `waiting` those that the runner holds until a job ends.
+    `pool` carries short requests, `long_poll_pool` those that the runner holds until a job ends.
     """
 
     def __init__(
         self,
-        transport: ConnectionPool,
-        waiting: ConnectionPool,
+        pool: ConnectionPool,
+        long_poll_pool: ConnectionPool,
         authorization: Authorization,
         *,
-        patience: RetryLimits,
+        limits: RetryLimits,
         repeat_lost: bool = False,
     ) -> None:
         self.capabilities = RunnerCapabilities()
-        self._transport = transport
-        self._waiting = waiting
+        self._pool = pool
+        self._long_poll_pool = long_poll_pool
         self._authorization = authorization
-        self._patience = patience
-        self._once = not repeat_lost  # whether a job must not be submitted twice
-        self._not_before = 0.0  # a runner that is overrun asked all of us to wait
-        self._reported: set[str] = set()
+        self._limits = limits
+        self._submission_repeatable = repeat_lost
+        self._not_before = 0.0  # Retry-After, for all requests
+        self._reported_states: set[str] = set()
         self._loop = asyncio.get_running_loop()
 
     async def discover(self) -> RunnerCapabilities:
-        """Ask once what the runner offers; a plain one answers 404 or nonsense, which is fine.
+        """Ask what the runner offers. A runner with no such request offers nothing.
 
         Raises:
             NetworkError, TimeoutExceeded: it cannot be reached.
-            AuthenticationFailed, AccessDenied: it does not let us in.
+            AuthenticationFailed, AccessDenied: it does not accept our token.
         """
 
-        def read(answer: HttpResponse) -> RunnerCapabilities:
-            if answer.status in {401, 403}:
-                self._check(answer, "GET /capabilities")
-            good = 200 <= answer.status < 300  # noqa: PLR2004
-            return protocol.decode_capabilities(answer.body) if good else RunnerCapabilities()
+        def decode(response: HttpResponse) -> RunnerCapabilities:
+            if response.status in {401, 403}:
+                self._check(response, "GET /capabilities")
+            if 200 <= response.status < 300:  # noqa: PLR2004
+                return protocol.decode_capabilities(response.body)
+            return RunnerCapabilities()
 
-        asked = Request("GET", "/capabilities", "", b"", 0, once=False, read=read)
-        self.capabilities = await self.exchange(asked, patience_s=self._patience.start_s)
-        self._once = self._once and not self.capabilities.idempotency
+        request = HttpRequest("GET", "/capabilities")
+        self.capabilities = await self._exchange(request, decode, self._limits.start_s)
+        self._submission_repeatable |= self.capabilities.idempotency
         return self.capabilities
 
-    def submit(
+    async def submit_job(
         self, name: str, image: str, args: protocol.Args, env: Mapping[str, str], key: str
-    ) -> Request[RunnerJob]:
-        """To have a job made, once; a runner that knows keys gives the same job for a `key`.
+    ) -> RunnerJob:
+        """Have a job made; a runner that knows idempotency keys makes one job for a `key`.
 
-        Raises, when it is carried out:
+        Raises:
             RequestRefused: the runner does not take this job.
-            AnswerLost, TimeoutExceeded: unknown whether it was made, and it must not be repeated.
-            RunnerUnusable: what answers is no Task Runner.
-            TransientError: out of patience.
+            AnswerLost, TimeoutExceeded: the job may have been made, and must not be repeated.
+            RunnerUnusable: the server at this address is no Task Runner.
+            TransientError: it failed for longer than the retry limit.
         """
-        body = protocol.encode_submission(name, image, args, env)
-        headers = f"{_JSON}Idempotency-Key: {key}\r\nContent-Length: {len(body)}\r\n"
-        return Request("POST", "/job", headers, body, 0, self._once, self._submitted)
+        request = HttpRequest(
+            "POST",
+            "/job",
+            f"{_JSON}Idempotency-Key: {key}\r\n",
+            protocol.encode_submission(name, image, args, env),
+            repeatable=self._submission_repeatable,
+        )
+        return await self._exchange(request, self._submitted_job)
 
-    def _submitted(self, answer: HttpResponse) -> RunnerJob:
-        status = answer.status
+    def _submitted_job(self, response: HttpResponse) -> RunnerJob:
+        status = response.status
         if status != 200:  # noqa: PLR2004
             if status in _NOT_A_RUNNER:
-                raise self._unusable(answer, "POST /job")
-            self._check(answer, "POST /job")
-        job = protocol.decode_job(answer.body)
+                raise self._unusable(response, "POST /job")
+            self._check(response, "POST /job")
+        job = protocol.decode_job(response.body)
         if job is None:
             raise AnswerLost(
                 f"POST /job was answered {status} without a job",
-                why=redact(protocol.error_text(answer.body)),
+                why=redact(protocol.error_text(response.body)),
             )
-        return job if job.state is not _UNKNOWN else self._known(job)
+        if job.state is _UNKNOWN:
+            self._report_unknown_state(job)
+        return job
 
-    def look(self, job_id: str, wait_s: float = 0) -> Request[RunnerJob]:
-        """For the job's state; with `wait_s` the runner may hold its answer until it has ended.
+    async def poll_job(self, job_id: str, wait_s: float = 0) -> RunnerJob:
+        """The job with its state; with `wait_s` the runner may wait until the job has ended.
 
-        Raises, when it is carried out:
-            RequestRefused: the runner does not know the job, or will not say.
-            TransientError: out of patience.
+        Raises:
+            ResourceNotFound: the runner does not know the job.
+            RequestRefused: the runner does not say.
+            TransientError: it failed for longer than the retry limit.
         """
-        path = protocol.job_status_path(job_id, wait_s)
-        return Request("GET", path, "", b"", wait_s, _REPEATABLE, self._looked)
+        request = HttpRequest("GET", protocol.job_status_path(job_id, wait_s), extra_s=wait_s)
+        return await self._exchange(request, self._polled_job)
 
-    def _looked(self, answer: HttpResponse) -> RunnerJob:
-        status = answer.status
+    def _polled_job(self, response: HttpResponse) -> RunnerJob:
+        status = response.status
         if status != 200:  # noqa: PLR2004
             if status == 404:  # noqa: PLR2004
                 what = "the runner does not know the job"
-                raise ResourceNotFound(what, why=redact(protocol.error_text(answer.body)))
-            self._check(answer, "GET /jobstatus")
-        job = protocol.decode_job(answer.body)
+                raise ResourceNotFound(what, why=redact(protocol.error_text(response.body)))
+            self._check(response, "GET /jobstatus")
+        job = protocol.decode_job(response.body)
         if job is None:
             raise RemoteUnavailable(
                 f"GET /jobstatus was answered {status} without a job",
-                why=redact(protocol.error_text(answer.body)),
+                why=redact(protocol.error_text(response.body)),
             )
-        return job if job.state is not _UNKNOWN else self._known(job)
+        if job.state is _UNKNOWN:
+            self._report_unknown_state(job)
+        return job
 
-    async def cancel(self, job_id: str) -> None:
-        """Ask for a job's end; whether it ends is seen by looking. Safe to repeat.
+    async def cancel_job(self, job_id: str) -> None:
+        """Ask the runner to cancel a job; polls show whether it ends. Idempotent.
 
         Raises:
-            WorkflowsError: it was not accepted.
+            WorkflowsError: the runner did not accept it.
         """
 
-        def read(answer: HttpResponse) -> None:
-            self._check(answer, "POST /job/cancel")
+        def check(response: HttpResponse) -> None:
+            self._check(response, "POST /job/cancel")
 
-        path = protocol.job_cancel_path(job_id)
-        asked = Request("POST", path, _EMPTY, b"", 0, once=False, read=read)
-        await self.exchange(asked, patience_s=_CANCEL_PATIENCE_S)
+        request = HttpRequest("POST", protocol.job_cancel_path(job_id))
+        await self._exchange(request, check, _CANCEL_PATIENCE_S)
 
-    async def find(self, name: str) -> list[RunnerJob]:
-        """The jobs of a name, where the runner offers that.
+    async def find_jobs(self, name: str) -> list[RunnerJob]:
+        """The jobs of a name. Only a runner with the capability `find` has this request.
 
         Raises:
             WorkflowsError: the runner does not say.
         """
 
-        def read(answer: HttpResponse) -> list[RunnerJob]:
-            self._check(answer, "GET /jobs")
-            return protocol.decode_jobs(answer.body)
+        def decode(response: HttpResponse) -> list[RunnerJob]:
+            self._check(response, "GET /jobs")
+            return protocol.decode_jobs(response.body)
 
-        path = protocol.job_search_path(name)
-        return await self.exchange(Request("GET", path, "", b"", 0, once=False, read=read))
+        return await self._exchange(HttpRequest("GET", protocol.job_search_path(name)), decode)
 
-    def begin(self, request: Request[RunnerJob], about: A, asker: Asker[A]) -> None:
-        """Send now, without a task; one of the asker's methods is called, once, with `about`."""
-        token = self._authorization.current()
-        if self._not_before or (not token and self._authorization.renewable):
-            asker.unanswered(about, request, None)
-            return
-        transport = self._waiting if request.extra_s else self._transport
-        transport.begin(request, _HEADERS + token, partial(_heard, request, token, about, asker))
-
-    async def exchange(
-        self, request: Request[T], first: Sent | None = None, *, patience_s: float | None = None
+    async def _exchange(
+        self,
+        request: HttpRequest,
+        decode: Callable[[HttpResponse], T],
+        patience_s: float | None = None,
     ) -> T:
-        """Send until an answer gives a value, fails for good, or patience ends.
+        """Send until a response can be decoded, an error is permanent, or the limit is reached.
 
-        NetworkError (nothing was sent) and RemoteUnavailable (the runner said no) are always tried
-        again, AnswerLost and TimeoutExceeded unless it is asked `once`. A token that is refused is
-        renewed once. `first` is how a try went that `begin` made; `patience_s` seconds of patience
-        may be given for this one.
+        NetworkError (nothing was sent) and RemoteUnavailable (the runner did not carry it out) are
+        always retried, AnswerLost and TimeoutExceeded only if the request is repeatable. A token
+        that is refused is renewed once. `patience_s` replaces the run's limit.
         """
-        tries: _Tries | None = None
-        patience_s = self._patience.run_s if patience_s is None else patience_s
+        retries: _Retries | None = None
+        pool = self._long_poll_pool if request.extra_s else self._pool
         while True:
+            if self._not_before:
+                await self._wait_for_retry_after()
             try:
-                token, outcome = first or await self._sent(request)
-                first = None
-                if isinstance(outcome, WorkflowsError):
-                    raise outcome
-                if outcome.status != 401:  # noqa: PLR2004
-                    return request.read(outcome)
-                tries = tries or _Tries(patience_s)
-                if tries.renewed or not self._authorization.renewable:
-                    return request.read(outcome)
-                tries.renewed = True
+                token = self._authorization.current() or await self._authorization.header()
+                response = await pool.request(request, token)
+                if response.status != 401:  # noqa: PLR2004
+                    return decode(response)
+                retries = retries or self._new_retries(patience_s)
+                if retries.token_renewed or not self._authorization.renewable:
+                    return decode(response)
+                retries.token_renewed = True
                 await self._authorization.renew(token)
             except TransientError as error:
-                if isinstance(error, AnswerLost | TimeoutExceeded) and request.once:
+                if isinstance(error, AnswerLost | TimeoutExceeded) and not request.repeatable:
                     raise
-                tries = tries or _Tries(patience_s)
-                await self._pause(tries, error)
+                retries = retries or self._new_retries(patience_s)
+                await self._pause(retries, error)
 
-    async def _sent(self, request: Request[T]) -> Sent:
-        """One try."""
-        if self._not_before:
-            await self._hold_off()
-        token = self._authorization.current() or await self._authorization.header()
-        transport = self._waiting if request.extra_s else self._transport
-        try:
-            answer = await transport.ask(request, _HEADERS + token)
-        except WorkflowsError as error:
-            return Sent(token, error)
-        return Sent(token, answer)
+    def _new_retries(self, patience_s: float | None) -> _Retries:
+        return _Retries(self._limits.run_s if patience_s is None else patience_s)
 
-    async def _hold_off(self) -> None:
-        """Wait while the runner has asked all of us to."""
+    async def _wait_for_retry_after(self) -> None:
+        """Wait as long as the runner has asked all requests to wait."""
         while (pause_s := self._not_before - self._loop.time()) > 0:  # noqa: ASYNC110 - it moves
-            await asyncio.sleep(pause_s * (1 + _chance() / 4))
+            await asyncio.sleep(pause_s * (1 + _random_fraction() / 4))
         self._not_before = 0.0
 
-    async def _pause(self, tries: _Tries, error: TransientError) -> None:
-        """Wait before the next try.
+    async def _pause(self, retries: _Retries, error: TransientError) -> None:
+        """Wait before the next attempt.
 
         Raises:
-            TransientError: `error`, when patience has ended.
+            TransientError: `error`, when the limit is reached.
         """
         now = self._loop.time()
-        if isinstance(error, AnswerLost) and error.stale and not tries.began:
-            return  # nobody has seen it: at once, on another connection
-        tries.began = tries.began or now
-        wait_s = tries.delay_s * (0.5 + _chance() / 2)
-        tries.delay_s = min(2 * tries.delay_s, _LONGEST_WAIT_S)
+        if isinstance(error, AnswerLost) and error.stale and not retries.began:
+            return  # the server had closed the connection before: send again at once
+        retries.began = retries.began or now
+        wait_s = retries.delay_s * (0.5 + _random_fraction() / 2)
+        retries.delay_s = min(2 * retries.delay_s, _LONGEST_WAIT_S)
         if isinstance(error, RemoteUnavailable) and error.wait_s is not None:
             wait_s = error.wait_s
             self._not_before = max(self._not_before, now + wait_s)
-        if now + wait_s - tries.began > tries.patience_s:
+        if now + wait_s - retries.began > retries.patience_s:
             raise error
         _log.debug("%s; again in %.1f s", error.what, wait_s)
         await asyncio.sleep(wait_s)
 
-    def _check(self, answer: HttpResponse, asked: str) -> None:
-        """Nothing for any 2xx.
+    def _check(self, response: HttpResponse, request: str) -> None:
+        """Do nothing for any 2xx.
 
         Raises:
-            RemoteUnavailable, AuthenticationFailed, AccessDenied, RequestRefused: by its status.
+            RemoteUnavailable, AuthenticationFailed, AccessDenied, RunnerUnusable, RequestRefused:
+                by the status.
         """
-        status = answer.status
+        status = response.status
         if 200 <= status < 300:  # noqa: PLR2004
             return
-        what = f"{asked} was answered with {status}"
-        why = redact(protocol.error_text(answer.body))
+        what = f"{request} was answered with {status}"
+        why = redact(protocol.error_text(response.body))
         if is_transient(status):
-            later = RemoteUnavailable(what, why=why, fix="try again later")
-            header = answer.header("retry-after")
-            later.wait_s = retry_after_s(header, now=time(), longest_s=_LONGEST_ASKED_S)
-            raise later
+            unavailable = RemoteUnavailable(what, why=why, fix="try again later")
+            header = response.header("retry-after")
+            unavailable.wait_s = retry_after_s(header, now=time(), longest_s=_LONGEST_RETRY_AFTER_S)
+            raise unavailable
         if status == 401:  # noqa: PLR2004
             raise AuthenticationFailed(what, why=why, fix=self._authorization.advice)
         if status == 403:  # noqa: PLR2004
             raise AccessDenied(what, why=why, fix=self._authorization.advice)
         if status < 400:  # noqa: PLR2004 - redirects are not followed
-            raise self._unusable(answer, asked)
+            raise self._unusable(response, request)
         raise RequestRefused(what, why=why)
 
-    def _unusable(self, answer: HttpResponse, asked: str) -> RunnerUnusable:
-        place = answer.header("location")
-        why = redact(f"it leads to {place}" if place else protocol.error_text(answer.body))
+    def _unusable(self, response: HttpResponse, request: str) -> RunnerUnusable:
+        location = response.header("location")
+        text = f"it leads to {location}" if location else protocol.error_text(response.body)
         return RunnerUnusable(
-            f"{self._transport.address} is not a Task Runner: {asked} was answered"
-            f" with {answer.status}",
-            why=why,
+            f"{self._pool.address} is not a Task Runner: {request} was answered"
+            f" with {response.status}",
+            why=redact(text),
             fix="check --tr-hostname; redirects are not followed",
         )
 
-    def _known(self, job: RunnerJob) -> RunnerJob:
-        """The job, whose state nobody has heard of; that is told once for each such word."""
-        if job.word not in self._reported:
-            self._reported.add(job.word)
-            word = redact(job.word[:40])
-            _log.warning("the runner says %r of job %s: taken for a running job", word, job.id)
-        return job
+    def _report_unknown_state(self, job: RunnerJob) -> None:
+        """Warn once of each state that is not in the protocol."""
+        if job.state_text not in self._reported_states:
+            self._reported_states.add(job.state_text)
+            text = redact(job.state_text[:40])
+            _log.warning("the runner says %r of job %s: taken for a running job", text, job.id)
 
 
-def _heard(
-    request: Request[RunnerJob],
-    token: str,
-    about: A,
-    asker: Asker[A],
-    outcome: HttpResponse | WorkflowsError,
-) -> None:
-    """How a first try went. A function of its own: a closure costs more than a `partial`."""
-    if isinstance(outcome, HttpResponse) and outcome.status == 200:  # noqa: PLR2004
-        job = decode_plain_job(outcome.body)
-        if job is None:
-            with suppress(Exception):  # `exchange` comes upon it again, where it is seen
-                job = request.read(outcome)
-        if job is not None:
-            asker.answered(about, job)
-            return
-    asker.unanswered(about, request, Sent(token, outcome))
-
-
-def _chance() -> float:
-    """A number from 0 to 1, so that many do not come back at the same moment."""
+def _random_fraction() -> float:
+    """A number from 0 to 1, so that many requests are not repeated at the same moment."""
     return int.from_bytes(os.urandom(2), "big") / 65_535

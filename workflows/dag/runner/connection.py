@@ -1,180 +1,148 @@
-"""One HTTP/1.1 connection of the pool in `transport.py`: one request at a time, its answer whole.
-
-Parsing is llhttp's (httptools), except of a head that it has read before. Whoever asks is told by
-a plain function, in the event loop's own call: a future and a task for each answer would cost as
-much as all else together.
-"""
+"""One HTTP/1.1 connection of the pool: it carries one request at a time. llhttp parses."""
 
 from __future__ import annotations
 
 import asyncio
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
 from workflows.core.errors import AnswerLost, RequestRefused, WorkflowsError
+from workflows.dag.runner.messages import HttpResponse
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from workflows.dag.runner.pool import ConnectionPool
-
-MOST_PLAIN = 64  # heads that are known at a time
 MAX_BODY_BYTES = 4 * 1024 * 1024
 _MAX_HEAD_BYTES = 64 * 1024
-_READ_BYTES = 256 * 1024  # what uvloop reads at once
-_END = b"\r\n\r\n"  # of a head
-_OK = 200
+_READ_BYTES = 256 * 1024  # uvloop reads as much at once
+_END_OF_HEAD = b"\r\n\r\n"
 _FRAMED = re.compile(rb"\r\n(?:content-length|transfer-encoding)[ \t]*:", re.IGNORECASE)
 
 
-@dataclass(slots=True, eq=False)
-class HttpResponse:
-    """Status, head as it came, and body."""
-
-    status: int
-    head: bytes
-    body: bytes
-
-    def header(self, name: str) -> str:
-        """The value of a header, empty where there is none."""
-        found = re.search(rb"(?i)\r\n%s[ \t]*:([^\r\n]*)" % name.encode(), self.head)
-        return found[1].strip().decode("latin-1") if found else ""
-
-
 class PoolConnection(asyncio.Protocol):
-    """One connection with at most one request on its way, whose end `tell` is told, once."""
+    """One connection to `host`; `send` gives it a request and the future of the response.
 
-    def __init__(self, pool: ConnectionPool) -> None:
-        self.pool = pool
+    `on_free` is called when the connection can take another request, `on_closed` when it cannot
+    be used any more. `deadline` and `idle_since` are times of the event loop, in seconds.
+    """
+
+    def __init__(
+        self,
+        host: str,
+        *,
+        on_free: Callable[[PoolConnection], None],
+        on_closed: Callable[[PoolConnection], None],
+    ) -> None:
         self.transport: asyncio.Transport | None = None
-        self.tell: Callable[[HttpResponse | WorkflowsError], None] | None = None
+        self.response: asyncio.Future[HttpResponse] | None = None  # None while idle
         self.deadline = 0.0
         self.idle_since = 0.0
-        self._used = False  # had an answer before: the other side may just be closing it
+        self._host = host
+        self._on_free = on_free
+        self._on_closed = on_closed
+        self._used = False  # after the first response the server may close it at any time
         self._parser = HttpResponseParser(self)
         self._reset()
 
     def _reset(self) -> None:
-        self._head = b""  # with the start of the body, where both came together
+        self._head = b""  # with the start of the body, if both were received together
         self._body = b""
         self._head_done = False
-        self._status = 0  # of an answer that is complete
-        self._keep = False
+        self._status = 0  # set when the response is complete
+        self._keep_alive = False
 
-    def send(
-        self, data: bytes, deadline: float, tell: Callable[[HttpResponse | WorkflowsError], None]
-    ) -> None:
-        """One request; `deadline` is the loop's time, which the pool sees to."""
-        self.tell = tell
+    def send(self, data: bytes, deadline: float, response: asyncio.Future[HttpResponse]) -> None:
+        """Send one request. The pool checks the deadline; `response` gets the result or error."""
+        self.response = response
         self.deadline = deadline
-        self.transport.write(data)  # type: ignore[union-attr] # it is handed out when connected
+        self.transport.write(data)  # type: ignore[union-attr] # the pool uses connected ones only
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """The event loop's word that the connection is there."""
+        """Called by the event loop when the connection is open."""
         self.transport = transport  # type: ignore[assignment]
 
     def data_received(self, data: bytes) -> None:
-        """The event loop's word that something came."""
-        if self.tell is None:
-            self.close()  # nobody asked; what would come next cannot be trusted
+        """Called by the event loop with each piece of a response."""
+        if self.response is None:
+            self.close()  # no request is in flight: the other side is out of step
             return
-        if not self._head:  # the parser stands where it does before any answer
-            head, _, body = data.partition(_END)
-            if self.pool.plain.get(head) == len(body):
-                tell, self.tell = self.tell, None
-                self._used = True
-                self.pool.release(self)
-                tell(HttpResponse(_OK, data, body))
-                return
         if not self._head_done:
             self._head = self._head + data if self._head else data
             if len(self._head) > _MAX_HEAD_BYTES + _READ_BYTES:
-                self.fail(RequestRefused(f"{self.pool.host} sends endless headers"))
+                self.fail(RequestRefused(f"{self._host} sends endless headers"))
                 return
         try:
             self._parser.feed_data(data)
         except (HttpParserError, HttpParserUpgrade) as error:
-            self._keep = False
+            self._keep_alive = False
             if not self._status:
-                self.fail(AnswerLost(f"{self.pool.host} does not speak HTTP/1.1", why=str(error)))
+                self.fail(AnswerLost(f"{self._host} does not speak HTTP/1.1", why=str(error)))
         if self._status:
             self._finish()
 
     def on_message_begin(self) -> None:
-        """The parser's word; a second answer in one piece is one that nobody asked for."""
+        """Called by the parser at the start of a response; only one may follow a request."""
         if self._status:
             raise HttpParserError("more than one answer")
 
     def on_headers_complete(self) -> None:
-        """The parser's word."""
+        """Called by the parser after the last header."""
         self._head_done = True
 
     def on_body(self, piece: bytes) -> None:
-        """The parser's word."""
+        """Called by the parser with each piece of the body."""
         self._body = self._body + piece if self._body else piece
         if len(self._body) > MAX_BODY_BYTES:
-            self.fail(RequestRefused(f"{self.pool.host} sends more than {MAX_BODY_BYTES} bytes"))
+            self.fail(RequestRefused(f"{self._host} sends more than {MAX_BODY_BYTES} bytes"))
 
     def on_message_complete(self) -> None:
-        """The parser's word."""
+        """Called by the parser at the end of a response."""
         status = self._parser.get_status_code()
-        if status < 200:  # noqa: PLR2004 - informational; the answer is still to come
-            self._head, self._head_done = self._head.partition(_END)[2], False
+        if status < 200:  # noqa: PLR2004 - informational: the real response follows
+            self._head, self._head_done = self._head.partition(_END_OF_HEAD)[2], False
             return
-        self._status, self._keep = status, self._parser.should_keep_alive()
+        self._status, self._keep_alive = status, self._parser.should_keep_alive()
 
     def _finish(self) -> None:
-        """The answer is complete: the connection is free before anybody hears of it."""
-        tell, self.tell = self.tell, None
-        if tell is None:  # it has failed meanwhile
+        """The response is complete. The connection is free before anybody sees the response."""
+        response, self.response = self.response, None
+        if response is None:  # the request has failed meanwhile
             return
-        answer, keep = HttpResponse(self._status, self._head, self._body), self._keep
+        complete, keep_alive = HttpResponse(self._status, self._head, self._body), self._keep_alive
         self._reset()
         self._used = True
-        if keep:
-            if len(self.pool.plain) < MOST_PLAIN:
-                self._learn(answer)
-            self.pool.release(self)
+        if keep_alive:
+            self._on_free(self)
         else:
             self.close()
-        tell(answer)
-
-    def _learn(self, answer: HttpResponse) -> None:
-        """Keep the head of a plain answer: the parser says the same of it when it comes again.
-
-        Plain: the body is what stands behind the head, as it is, to the end of what came. So it is
-        framed by a length that the head tells.
-        """
-        head, _, body = answer.head.partition(_END)
-        if answer.status == _OK and body and answer.body == body:
-            self.pool.plain[head] = len(body)
+        if not response.done():  # the caller may be cancelled
+            response.set_result(complete)
 
     def connection_lost(self, error: Exception | None) -> None:
-        """The event loop's word that the connection has ended, for whatever reason."""
-        if self.tell is not None and self._head_done and error is None:
-            head = self._head.partition(_END)[0]
-            if not _FRAMED.search(head):  # its body ends with the connection
+        """Called by the event loop when the connection has ended."""
+        if self.response is not None and self._head_done and error is None:
+            head = self._head.partition(_END_OF_HEAD)[0]
+            if not _FRAMED.search(head):  # such a body ends with the connection
                 self._status = self._parser.get_status_code()
                 self._finish()
         lost = AnswerLost(
-            f"the connection to {self.pool.host} broke before the answer",
+            f"the connection to {self._host} broke before the answer",
             why=str(error or "") or "the other side closed it",
         )
         lost.stale = self._used and not self._head
         self.fail(lost)
 
     def fail(self, error: WorkflowsError) -> None:
-        """End the request on its way, and the connection with it."""
-        tell, self.tell = self.tell, None
+        """Close the connection; the request in flight, if there is one, gets this error."""
+        response, self.response = self.response, None
         self.close()
-        if tell is not None:
-            tell(error)
+        if response is not None and not response.done():
+            response.set_exception(error)
 
     def close(self) -> None:
-        """End the connection; whoever waits is not told."""
+        """Close the connection; a request in flight gets no result."""
         if self.transport is not None and not self.transport.is_closing():
             self.transport.abort()
-        self.pool.forget(self)
+        self._on_closed(self)

@@ -1,204 +1,179 @@
-"""HTTP/1.1 to one host over kept connections, on the event loop: the traffic of a DAG run.
+"""A pool of HTTP/1.1 connections to one host, on the event loop: all requests of a DAG run.
 
-Not a general client: one origin, small answers that are read whole, no redirects, no cookies.
-httpx costs 150 to 350 times the least possible per request, pycurl on an event loop 8 times,
-this twice (docs/decisions/0010-dag-runs.md). TLS is the standard library's with its
-defaults: the certificate and the name are verified.
+It is no general client: one host, small responses that are read whole, no redirects, no cookies.
+A general client costs several times the CPU of a step (docs/decisions/0010-dag-runs.md).
+TLS is the standard library's, with its defaults: certificate and host name are verified.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from workflows.core.errors import AnswerLost, NetworkError, TimeoutExceeded, WorkflowsError
 from workflows.dag.runner import tunnel
-from workflows.dag.runner.connection import MOST_PLAIN, HttpResponse, PoolConnection
+from workflows.dag.runner.connection import PoolConnection
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Callable
 
     from workflows.dag.runner.address import RunnerAddress
+    from workflows.dag.runner.messages import HttpRequest, HttpResponse
 
-    Tell = Callable[[HttpResponse | WorkflowsError], None]
-    _Waiting = tuple[bytes, float, Tell]  # data, seconds for its answer, whom to tell
-
-_IDLE_S = 4.0  # servers close what is idle for 5 s or more; a request then would be lost
-_FRESH_S = 1.0
-_SWEEP_S = 0.25
+_MAX_IDLE_S = 4.0  # servers close connections that are idle for 5 s or more
+_MAX_IDLE_NOT_REPEATABLE_S = 1.0
+_DEADLINE_CHECK_S = 0.25
+_HEADERS = "Accept: application/json\r\nUser-Agent: workflows\r\n"
 
 
-@dataclass(slots=True, eq=False)
-class Question:
-    """What is asked. `headers` are whole lines, each with its CRLF; the body's length is in them.
+class _Waiting(NamedTuple):
+    """A request that waits for a free connection; `limit_s` counts from when it is sent."""
 
-    Its answer may take `extra_s` longer than the pool's time. `once`: it must not be sent twice,
-    so it takes no connection that has been idle for long.
-    """
-
-    method: str
-    path: str
-    headers: str
-    body: bytes
-    extra_s: float
-    once: bool
+    data: bytes
+    limit_s: float
+    response: asyncio.Future[HttpResponse]
 
 
 class ConnectionPool:
-    """At most `connections` connections to one address; requests beyond that wait their turn.
+    """At most `connections` connections to one address; further requests wait for a free one.
 
-    Use inside a running loop, and `close()` at the end.
+    `timeout_s` is the time for a connection and for a response, in seconds. Create it inside a
+    running event loop, and call `close()` at the end.
     """
 
     def __init__(
         self, address: RunnerAddress, *, connections: int = 64, timeout_s: float = 30
     ) -> None:
-        self.loop = asyncio.get_running_loop()
-        self._now = self.loop.time
         self.address = address
-        self.host = address.host
-        self.timeout_s = timeout_s
+        self._loop = asyncio.get_running_loop()
+        self._timeout_s = timeout_s
         self._limit = connections
-        self.plain: dict[bytes, int] = {}  # heads of plain answers, and the length of their bodies
         self._idle: list[PoolConnection] = []
         self._all: set[PoolConnection] = set()
         self._opening: set[asyncio.Task[None]] = set()
         self._queue: deque[_Waiting] = deque()
         self._tls: ssl.SSLContext | None = tunnel.tls_context() if address.secure else None
         self._proxy = tunnel.proxy_for(address)
-        self._prefix, self._always = self._constant_parts()
-        self._sweeper: asyncio.TimerHandle | None = None
+        self._prefix, self._after_path = self._constant_parts()
+        self._deadline_timer: asyncio.TimerHandle | None = None
 
-    async def send(  # noqa: PLR0913 - options are keyword-only
-        self,
-        method: str,
-        path: str,
-        *,
-        headers: str = "",
-        body: bytes = b"",
-        extra_s: float = 0,
-        fresh: bool = False,
-    ) -> HttpResponse:
-        """One request, for those who can wait; as `ask`, but it says the body's length itself."""
-        if body or method == "POST":
-            headers += f"Content-Length: {len(body)}\r\n"
-        return await self.ask(Question(method, path, headers, body, extra_s, fresh), "")
-
-    async def ask(self, asked: Question, headers: str) -> HttpResponse:
-        """`begin`, for those who can wait.
+    async def request(self, request: HttpRequest, authorization: str = "") -> HttpResponse:
+        """Send one request; `authorization` is a whole header line, or empty.
 
         Raises:
-            NetworkError, AnswerLost, TimeoutExceeded, RequestRefused: what `begin` tells of.
+            NetworkError: no connection; nothing was sent.
+            AnswerLost: the request was sent and may have been carried out, but there is no
+                response; `stale` if the server had closed a kept connection.
+            TimeoutExceeded: no response in time; the request may have been carried out.
+            RequestRefused: the response is larger than we accept.
         """
-        done: asyncio.Future[HttpResponse] = self.loop.create_future()
-
-        def tell(outcome: HttpResponse | WorkflowsError) -> None:
-            if done.done():  # cancelled
-                return
-            if isinstance(outcome, HttpResponse):
-                done.set_result(outcome)
-            else:
-                done.set_exception(outcome)
-
-        self.begin(asked, headers, tell)
+        response: asyncio.Future[HttpResponse] = self._loop.create_future()
+        data = self._encoded(request, authorization)
+        limit_s = self._timeout_s + request.extra_s
+        max_idle_s = _MAX_IDLE_S if request.repeatable else _MAX_IDLE_NOT_REPEATABLE_S
+        connection = self._idle_connection(max_idle_s)
+        if connection is not None:
+            self._send(connection, data, limit_s, response)
+        else:
+            self._queue.append(_Waiting(data, limit_s, response))
+            if len(self._all) < self._limit:
+                self._open_more()
         try:
-            return await done
+            return await response
         except asyncio.CancelledError:
-            self._drop(tell)
+            self._abandon(response)
             raise
 
-    def begin(self, asked: Question, headers: str, tell: Tell) -> None:
-        """One request; `tell` is called once, later, with its answer or with what went wrong.
-
-        `headers` are lines that go before its own.
-
-        What may be told of:
-            NetworkError: no connection; nothing was sent.
-            AnswerLost: sent, perhaps carried out, but no answer; `stale` if a kept connection
-                turned out to be closed.
-            TimeoutExceeded: no answer in time; perhaps carried out.
-            RequestRefused: an answer beyond all bounds.
-        """
-        method, path = asked.method, self._prefix + asked.path
-        head = f"{method} {path}{self._always}{headers}{asked.headers}\r\n"
-        data = head.encode("latin-1") + asked.body
-        limit_s = self.timeout_s + asked.extra_s
-        if self._idle and not self._queue:
-            now = self._now()
-            connection = self._at_hand(now - (_FRESH_S if asked.once else _IDLE_S))
-            if connection is not None:
-                connection.send(data, now + limit_s, tell)
-                if self._sweeper is None:
-                    self._sweep_later()
-                return
-        self._queue.append((data, limit_s, tell))
-        if len(self._all) < self._limit:
-            self._open_more()
-
     def close(self) -> None:
-        """Close every connection; whoever still waits is told that the answer is lost."""
-        if self._sweeper is not None:
-            self._sweeper.cancel()
+        """Close every connection; requests that are not answered yet fail with AnswerLost."""
+        if self._deadline_timer is not None:
+            self._deadline_timer.cancel()
         self._limit = 0
         for task in list(self._opening):
             task.cancel()
-        lost = AnswerLost(f"the connection to {self.host} was closed by us")
+        lost = AnswerLost(f"the connection to {self.address.host} was closed by us")
         while self._queue:
-            self._queue.popleft()[2](lost)
+            self._fail_next(lost)
         for connection in list(self._all):
             connection.fail(lost)
 
-    def _drop(self, tell: Tell) -> None:
-        """Nobody waits for this answer any more."""
-        for waiting in self._queue:
-            if waiting[2] is tell:
-                self._queue.remove(waiting)
-                return
-        for connection in self._all:
-            if connection.tell is tell:
-                connection.tell = None
-                connection.close()
-                return
+    def _encoded(self, request: HttpRequest, authorization: str) -> bytes:
+        method, body = request.method, request.body
+        length = f"Content-Length: {len(body)}\r\n" if method == "POST" else ""
+        head = f"{method} {self._prefix}{request.path}{self._after_path}{authorization}"
+        return f"{head}{request.headers}{length}\r\n".encode("latin-1") + body
 
     def _constant_parts(self) -> tuple[str, str]:
         """What is before the path in every request, and after it."""
         address = self.address
-        prefix, always = address.prefix, f" HTTP/1.1\r\nHost: {address.authority}\r\n"
+        prefix = address.prefix
+        after = f" HTTP/1.1\r\nHost: {address.authority}\r\n{_HEADERS}"
         if self._proxy is not None and not address.secure:
             prefix = f"http://{address.authority}{prefix}"
-            always += self._proxy.authorization
-        return prefix, always
+            after += self._proxy.authorization
+        return prefix, after
+
+    def _send(
+        self,
+        connection: PoolConnection,
+        data: bytes,
+        limit_s: float,
+        response: asyncio.Future[HttpResponse],
+    ) -> None:
+        connection.send(data, self._loop.time() + limit_s, response)
+        if self._deadline_timer is None:
+            self._check_deadlines_later()
+
+    def _abandon(self, response: asyncio.Future[HttpResponse]) -> None:
+        """The caller was cancelled: drop its request, or close the connection that carries it."""
+        for waiting in self._queue:
+            if waiting.response is response:
+                self._queue.remove(waiting)
+                return
+        for connection in self._all:
+            if connection.response is response:
+                connection.response = None
+                connection.close()
+                return
+
+    def _fail_next(self, error: WorkflowsError) -> None:
+        """The request that waits longest gets this error."""
+        response = self._queue.popleft().response
+        if not response.done():
+            response.set_exception(error)
 
     # --- connections ------------------------------------------------------------------------
 
-    def _at_hand(self, oldest: float) -> PoolConnection | None:
-        """A connection that is idle, at most since `oldest`, if there is one."""
-        while self._idle:
-            connection = self._idle.pop()
-            if connection.idle_since >= oldest:
-                return connection
-            connection.close()
+    def _idle_connection(self, max_idle_s: float) -> PoolConnection | None:
+        """A connection that has been idle for no longer than this, unless others wait for one."""
+        if self._idle and not self._queue:
+            oldest = self._loop.time() - max_idle_s
+            while self._idle:
+                connection = self._idle.pop()
+                if connection.idle_since >= oldest:
+                    return connection
+                connection.close()
         return None
 
     def _open_more(self) -> None:
-        """One more connection, if requests wait and the limit allows it."""
+        """Open one more connection, if requests wait and the limit allows it."""
         opening = len(self._opening)
         if opening < len(self._queue) and len(self._all) + opening < self._limit:
-            task = self.loop.create_task(self._open())
+            task = self._loop.create_task(self._open())
             self._opening.add(task)
             task.add_done_callback(self._opened)
 
     async def _open(self) -> None:
         try:
-            async with asyncio.timeout(self.timeout_s):
-                connection = await tunnel.connect(
-                    self.loop, lambda: PoolConnection(self), self.address, self._tls, self._proxy
+            async with asyncio.timeout(self._timeout_s):
+                connection = await tunnel.open_connection(
+                    self._new_connection, self.address, self._tls, self._proxy
                 )
         except TimeoutError as error:
-            raise NetworkError(f"no connection to {self.host}", why="it takes too long") from error
+            raise NetworkError(
+                f"no connection to {self.address.host}", why="it takes too long"
+            ) from error
         except OSError as error:
             raise NetworkError(
                 f"no connection to {self.address.authority}",
@@ -206,51 +181,50 @@ class ConnectionPool:
                 fix="check the address of the Task Runner, and whether it is up",
             ) from error
         if connection.transport is None or connection.transport.is_closing():
-            raise NetworkError(f"{self.host} closed the connection at once")
+            raise NetworkError(f"{self.address.host} closed the connection at once")
         self._all.add(connection)
-        self.release(connection)
+        self._connection_free(connection)
+
+    def _new_connection(self) -> PoolConnection:
+        return PoolConnection(
+            self.address.host, on_free=self._connection_free, on_closed=self._connection_closed
+        )
 
     def _opened(self, task: asyncio.Task[None]) -> None:
-        """A connection is there, or cannot be had: then the request that waits longest fails."""
+        """A connection was opened, or could not be: then the request that waits longest fails."""
         self._opening.discard(task)
         error = None if task.cancelled() else task.exception()
         if error is not None and self._queue:
             if not isinstance(error, WorkflowsError):
-                error = NetworkError(f"no connection to {self.host}", why=repr(error))
-            self._queue.popleft()[2](error)
+                error = NetworkError(f"no connection to {self.address.host}", why=repr(error))
+            self._fail_next(error)
         self._open_more()
 
-    def release(self, connection: PoolConnection) -> None:
-        """A connection is free: the request that waits longest takes it, if there is one."""
-        now = connection.idle_since = self._now()
-        if not self._queue:
+    def _connection_free(self, connection: PoolConnection) -> None:
+        """Give the connection to the request that waits longest, or keep it."""
+        if self._queue:
+            self._send(connection, *self._queue.popleft())
+        else:
+            connection.idle_since = self._loop.time()
             self._idle.append(connection)
-            return
-        data, limit_s, tell = self._queue.popleft()
-        connection.send(data, now + limit_s, tell)
-        if self._sweeper is None:
-            self._sweep_later()
 
-    def forget(self, connection: PoolConnection) -> None:
-        """A connection is closed."""
+    def _connection_closed(self, connection: PoolConnection) -> None:
         if connection in self._all:
             self._all.discard(connection)
             if connection in self._idle:
                 self._idle.remove(connection)
             self._open_more()
 
-    def _sweep_later(self) -> None:
-        self._sweeper = self.loop.call_later(_SWEEP_S, self._sweep)
+    def _check_deadlines_later(self) -> None:
+        self._deadline_timer = self._loop.call_later(_DEADLINE_CHECK_S, self._check_deadlines)
 
-    def _sweep(self) -> None:
-        """Fail what is over its time; one timer for all instead of one for each request."""
-        self._sweeper = None
-        if len(self.plain) >= MOST_PLAIN:  # they may hold the time of day, or what is never again
-            self.plain.clear()
-        now = self._now()
-        busy = [one for one in self._all if one.tell is not None]
+    def _check_deadlines(self) -> None:
+        """Fail requests that are over their time. One timer for all costs less than one each."""
+        self._deadline_timer = None
+        now = self._loop.time()
+        busy = [one for one in self._all if one.response is not None]
         for one in busy:
             if now >= one.deadline:
-                one.fail(TimeoutExceeded(f"{self.host} did not answer in time"))
-        if busy and self._sweeper is None:  # what failed may have begun another
-            self._sweep_later()
+                one.fail(TimeoutExceeded(f"{self.address.host} did not answer in time"))
+        if busy and self._deadline_timer is None:  # a failed request may have made way for another
+            self._check_deadlines_later()

@@ -1,6 +1,6 @@
-"""What a Task Runner is told and what it answers, as text. Pure.
+"""The Task Runner's protocol: paths, request bodies, response bodies. Pure.
 
-`POST /job` takes `{"job_name", "imageUri", "args"}` (and `env` where a step has one); answers are
+`POST /job` takes `{"job_name", "imageUri", "args"}`, and `env` if the step has one. Responses are
 `{"job": {"jobId": ID, "state": STATE}}`, with or without the outer `job`.
 """
 
@@ -18,7 +18,7 @@ import orjson
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-Args = tuple[str, ...] | list[str]  # what orjson writes as an array
+Args = tuple[str, ...] | list[str]  # orjson writes both as an array
 
 _MAX_MESSAGE = 500
 _MAX_KEY = 200
@@ -27,7 +27,7 @@ _SAFE = re.compile(r"[A-Za-z0-9._~-]+")
 
 
 class JobState(StrEnum):
-    """The states of the protocol, and UNKNOWN for any other word: taken for a running job."""
+    """The states of the protocol; UNKNOWN is any other text, and counts as running."""
 
     NEW = "NEW"
     QUEUED = "QUEUED"
@@ -41,23 +41,28 @@ class JobState(StrEnum):
 
 
 _STATES = {state.value: state for state in JobState}
-_TOLD = frozenset({JobState.FAILED, JobState.CANCELLED})  # with the runner's message
-_PLAIN = {state.value: state for state in JobState if state not in {*_TOLD, JobState.UNKNOWN}}
-FINAL = frozenset({JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED})
+# once, since looking up an enum's member is slow
+_SUCCEEDED, _FAILED, _CANCELLED = JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED
 
 
 @dataclass(slots=True)
 class RunnerJob:
-    """A job as the runner shows it; `word` is its state as written there."""
+    """A job at the Task Runner; `state_text` is its state as the runner wrote it."""
 
     id: str
     state: JobState
     message: str
-    word: str
+    state_text: str
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the state is final."""
+        state = self.state
+        return state is _SUCCEEDED or state is _FAILED or state is _CANCELLED
 
 
 class RunnerCapabilities(NamedTuple):
-    """What a runner offers beyond the documented protocol; a plain one has none of it."""
+    """What a runner offers beyond the documented protocol; many offer nothing."""
 
     wait: bool = False  # GET /jobstatus?wait=SECONDS answers when the job has ended
     cancel: bool = False  # POST /job/cancel?job_id=
@@ -74,54 +79,39 @@ def encode_submission(name: str, image: str, args: Args, env: Mapping[str, str])
 
 
 def job_status_path(job_id: str, wait_s: float = 0) -> str:
-    """Path and query of the question for a job's state."""
-    path = f"/jobstatus?job_id={_quoted(job_id)}"
+    """Path and query of a poll; with `wait_s` of a long poll of so many seconds."""
+    path = f"/jobstatus?job_id={_percent_encoded(job_id)}"
     return f"{path}&wait={wait_s:g}" if wait_s else path
 
 
 def job_cancel_path(job_id: str) -> str:
     """Path and query of the request to cancel a job."""
-    return f"/job/cancel?job_id={_quoted(job_id)}"
+    return f"/job/cancel?job_id={_percent_encoded(job_id)}"
 
 
 def job_search_path(name: str) -> str:
-    """Path and query of the question for the jobs of a name."""
-    return f"/jobs?job_name={_quoted(name)}"
+    """Path and query of the search for jobs by name."""
+    return f"/jobs?job_name={_percent_encoded(name)}"
 
 
 def idempotency_key(run_id: str, step_id: str, attempt: int) -> str:
-    """The same for the same attempt of the same step of the same run, and safe in a header."""
-    key = f"{run_id}:{_quoted(step_id)}:{attempt}"
+    """A key that is the same for the same attempt of a step of a run, and safe in a header."""
+    key = f"{run_id}:{_percent_encoded(step_id)}:{attempt}"
     if len(key) > _MAX_KEY:
         key = sha256(key.encode()).hexdigest()
     return key
 
 
-def _quoted(text: str) -> str:
-    """For a URL or a header; most ids are safe as they are."""
+def _percent_encoded(text: str) -> str:
+    """The text for a URL or a header. Most ids need no encoding."""
     most = text.replace("-", "")
     if (most.isascii() and most.isalnum()) or _SAFE.fullmatch(text):
         return text
     return quote(text, safe="-._~")
 
 
-def decode_plain_job(body: bytes) -> RunnerJob | None:
-    """The job in an answer, as `decode_job` has it; None where that has to look more closely.
-
-    Nearly all answers are plain: written as documented, with a state that needs no more words.
-    """
-    try:
-        facts = orjson.loads(body)["job"]
-        job_id, word = facts["jobId"], facts["state"]
-        if type(job_id) is str and job_id:
-            return RunnerJob(job_id, _PLAIN[word], "", word)
-    except (ValueError, KeyError, TypeError):
-        pass
-    return None
-
-
 def decode_job(body: bytes) -> RunnerJob | None:
-    """The job in an answer; None where there is none to be found."""
+    """The job in a response body; None if there is none."""
     try:
         found = orjson.loads(body)
     except ValueError:
@@ -130,7 +120,7 @@ def decode_job(body: bytes) -> RunnerJob | None:
 
 
 def decode_jobs(body: bytes) -> list[RunnerJob]:
-    """The jobs in the answer to a search, as the runner orders them."""
+    """The jobs in the response to a search, in the runner's order."""
     try:
         found = orjson.loads(body)
     except ValueError:
@@ -140,7 +130,7 @@ def decode_jobs(body: bytes) -> list[RunnerJob]:
 
 
 def decode_capabilities(body: bytes) -> RunnerCapabilities:
-    """What a runner says it can do, flat or below `capabilities`; nothing where it does not say."""
+    """What a runner says it offers, at the top or below `capabilities`; nothing by default."""
     try:
         found = orjson.loads(body)
     except ValueError:
@@ -153,25 +143,23 @@ def decode_capabilities(body: bytes) -> RunnerCapabilities:
 
 
 def _job(found: Any) -> RunnerJob | None:
-    if not isinstance(found, dict):
-        return None
-    facts = found.get("job", found)
+    facts = found.get("job", found) if isinstance(found, dict) else None
     if not isinstance(facts, dict):
         return None
-    job_id, word = facts.get("jobId", facts.get("job_id")), facts.get("state")
+    job_id, state_text = facts.get("jobId", facts.get("job_id")), facts.get("state")
     if type(job_id) is int:
         job_id = str(job_id)
-    if not isinstance(job_id, str) or not isinstance(word, str) or not job_id:
+    if not isinstance(job_id, str) or not isinstance(state_text, str) or not job_id:
         return None
-    state = _STATES.get(word) or _STATES.get(word.strip().upper(), JobState.UNKNOWN)
+    state = _STATES.get(state_text) or _STATES.get(state_text.strip().upper(), JobState.UNKNOWN)
     message = ""
-    if state in _TOLD:
+    if state is _FAILED or state is _CANCELLED:
         message = _text(facts.get("message") or facts.get("error") or facts.get("reason"))
-    return RunnerJob(job_id, state, message, _printable(word))
+    return RunnerJob(job_id, state, message, _printable(state_text))
 
 
 def _printable(text: str) -> str:
-    """Without control characters: a runner's words must not steer a terminal."""
+    """The text without control characters, which could change what a terminal shows."""
     return text if text.isprintable() else _CONTROLS.sub("", text)
 
 
@@ -184,7 +172,7 @@ def _text(value: Any) -> str:
 
 
 def error_text(body: bytes) -> str:
-    """An error's body for people: the message in its JSON, or the start of its text."""
+    """The message in the JSON body of an error response, or the start of its text."""
     text = body[: 4 * _MAX_MESSAGE].decode(errors="replace").strip()
     try:
         found = orjson.loads(body)

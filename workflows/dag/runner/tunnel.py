@@ -1,7 +1,7 @@
-"""How a connection to the Task Runner comes about: directly, with TLS, through a proxy.
+"""Opens connections to the Task Runner: directly, with TLS, through a proxy.
 
-The proxy is the environment's (`https_proxy`, `http_proxy`, `all_proxy`, `no_proxy`); this
-machine is never reached through one, as in `core.http`.
+The environment names the proxy (`https_proxy`, `http_proxy`, `all_proxy`, `no_proxy`). This
+machine is never reached through a proxy, as in `core.http`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _MAX_ANSWER_BYTES = 16 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Proxy:
+class HttpProxy:
     """An HTTP proxy; `authorization` is a whole header line, or empty."""
 
     host: str
@@ -42,18 +42,18 @@ def tls_context() -> ssl.SSLContext:
     return ssl.create_default_context()
 
 
-def proxy_for(address: RunnerAddress) -> Proxy | None:
-    """The proxy the environment names for this address.
+def proxy_for(address: RunnerAddress) -> HttpProxy | None:
+    """The proxy that the environment names for this address; None if it is reached directly.
 
     Raises:
         SettingsInvalid: its value is not `http://[user:password@]host[:port]`.
     """
-    if address.here or _excepted(address):
+    if address.is_local or _is_excepted(address):
         return None
     name = "https_proxy" if address.secure else "http_proxy"
     names = [name, name.upper(), "all_proxy", "ALL_PROXY"]
     if not address.secure:
-        names.remove("HTTP_PROXY")  # a CGI's request header `Proxy:` would set it
+        names.remove("HTTP_PROXY")  # under CGI a request header `Proxy:` would set it
     value = next((text for one in names if (text := environment.variable(one))), None)
     if value is None:
         return None
@@ -70,11 +70,11 @@ def proxy_for(address: RunnerAddress) -> Proxy | None:
         remember([unquote(parts.password or "")])
         encoded = base64.b64encode(pair.encode()).decode()
         authorization = f"Proxy-Authorization: Basic {encoded}\r\n"
-    return Proxy(parts.hostname, parts.port or 80, authorization)
+    return HttpProxy(parts.hostname, parts.port or 80, authorization)
 
 
-def _excepted(address: RunnerAddress) -> bool:
-    """Whether `no_proxy` names this host, with or without its port, a domain, or everything."""
+def _is_excepted(address: RunnerAddress) -> bool:
+    """Whether `no_proxy` names this host (with or without its port), a domain of it, or `*`."""
     host = address.host
     listed = environment.variable("no_proxy") or environment.variable("NO_PROXY") or ""
     for entry in filter(None, (part.strip().lower() for part in listed.split(","))):
@@ -84,18 +84,18 @@ def _excepted(address: RunnerAddress) -> bool:
     return False
 
 
-async def connect(
-    loop: asyncio.AbstractEventLoop,
+async def open_connection(
     make: Callable[[], P],
     address: RunnerAddress,
     tls: ssl.SSLContext | None,
-    proxy: Proxy | None,
+    proxy: HttpProxy | None,
 ) -> P:
-    """A connected protocol.
+    """A connected protocol, made by `make`.
 
     Raises:
-        OSError: no connection, a certificate that is not right, or a proxy that refuses.
+        OSError: no connection, an invalid certificate, or the proxy refuses.
     """
+    loop = asyncio.get_running_loop()
     name = address.host if tls else None
     if proxy is None:
         _, protocol = await loop.create_connection(
@@ -105,9 +105,9 @@ async def connect(
     if tls is None:
         _, protocol = await loop.create_connection(make, proxy.host, proxy.port)
         return protocol
-    transport, asking = await loop.create_connection(_Connect, proxy.host, proxy.port)
+    transport, tunnel = await loop.create_connection(_TunnelRequest, proxy.host, proxy.port)
     try:
-        await asking.ask(f"{address.host}:{address.port}", proxy.authorization)
+        await tunnel.open(f"{address.host}:{address.port}", proxy.authorization)
         protocol = make()
         secured = await loop.start_tls(transport, protocol, tls, server_hostname=name)
     except BaseException:
@@ -119,8 +119,8 @@ async def connect(
     return protocol
 
 
-class _Connect(asyncio.Protocol):
-    """Asks a proxy for a tunnel."""
+class _TunnelRequest(asyncio.Protocol):
+    """Sends CONNECT to a proxy and waits for its response."""
 
     def __init__(self) -> None:
         self._answer = b""
@@ -130,8 +130,12 @@ class _Connect(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport  # type: ignore[assignment]
 
-    async def ask(self, authority: str, authorization: str) -> None:
-        """Return once the tunnel is open."""
+    async def open(self, authority: str, authorization: str) -> None:
+        """Return when the tunnel is open.
+
+        Raises:
+            ConnectionError: the proxy refuses, or closes the connection.
+        """
         assert self._transport is not None  # noqa: S101 - connected
         lines = f"CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\n{authorization}\r\n"
         self._transport.write(lines.encode("latin-1"))
@@ -146,8 +150,8 @@ class _Connect(asyncio.Protocol):
             if status[1:2] == [b"200"]:
                 self._done.set_result(None)
             else:
-                said = b" ".join(status[1:])[:100].decode(errors="replace")
-                self._done.set_exception(ConnectionError(f"the proxy says {said}"))
+                reason = b" ".join(status[1:])[:100].decode(errors="replace")
+                self._done.set_exception(ConnectionError(f"the proxy says {reason}"))
 
     def connection_lost(self, error: Exception | None) -> None:
         if not self._done.done():

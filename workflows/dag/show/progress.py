@@ -10,7 +10,7 @@ from workflows.dag.states import StepState
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from workflows.dag.engine.engine import Engine
+    from workflows.dag.engine.run_state import RunState
 
 _LINES_AT_ONCE = 100  # a line costs 50 µs of redaction: the first hundred, then 20 a second
 _LINES_A_SECOND = 20.0
@@ -21,7 +21,7 @@ _ALWAYS_SHOWN = frozenset({StepState.FAILED, StepState.CANCELLED})
 class SilentProgress:
     """Shows nothing; the base of other displays."""
 
-    def begin(self, engine: Engine, run_id: str) -> None:
+    def begin(self, engine: RunState, run_id: str) -> None:
         """Nothing."""
 
     def started(self, step: int) -> None:
@@ -45,11 +45,11 @@ class ProgressLines(SilentProgress):
     ) -> None:
         self._say = say
         self._show = show
-        self._engine: Engine | None = None
+        self._engine: RunState | None = None
         self._budget = float(_LINES_AT_ONCE)
         self._at = self._counted_at = monotonic()
 
-    def begin(self, engine: Engine, run_id: str) -> None:
+    def begin(self, engine: RunState, run_id: str) -> None:
         """Say what is started, and the run id by which it can be resumed."""
         self._engine = engine
         count = engine.scheduler.graph.size
@@ -80,7 +80,7 @@ class ProgressLines(SilentProgress):
         self._say(f"{name}: {_first_line(message)}; again in {wait_s:g} s")
 
     @staticmethod
-    def _line(engine: Engine, step: int, state: StepState) -> str:
+    def _line(engine: RunState, step: int, state: StepState) -> str:
         took_s = engine.over[step] - engine.began[step] if engine.began[step] else 0.0
         message = _first_line(engine.messages.get(step, ""))
         word = state.name.lower().replace("_", " ")

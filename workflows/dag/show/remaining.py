@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from workflows.dag.states import StepState
 
 if TYPE_CHECKING:
-    from workflows.dag.engine.engine import Engine
+    from workflows.dag.engine.run_state import RunState
 
 
-def critical_path_left_s(engine: Engine) -> float:
+def critical_path_left_s(engine: RunState) -> float:
     """The critical path of what has not ended, in seconds. Costs O(steps + edges).
 
     A step takes as long as in earlier runs, or else as the mean of those that have run in this

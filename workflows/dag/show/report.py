@@ -16,7 +16,7 @@ from workflows.dag.states import StepState
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from workflows.dag.engine.engine import Engine
+    from workflows.dag.engine.run_state import RunState
     from workflows.dag.run import RunSummary
 
 _MOST_BARS = 2_000
@@ -39,7 +39,7 @@ pre{white-space:pre-wrap;margin:0}svg{display:block;max-width:100%;height:auto}
 """
 
 
-def report_page(engine: Engine, summary: RunSummary) -> str:
+def report_page(engine: RunState, summary: RunSummary) -> str:
     """The whole page, as HTML."""
     title = escape(redact(summary.name))
     parts = [
@@ -108,7 +108,7 @@ def _failures(summary: RunSummary) -> str:
     return f"<h2>Failures</h2><table>{rows}</table>"
 
 
-def _gantt(engine: Engine, critical: set[str]) -> str:
+def _gantt(engine: RunState, critical: set[str]) -> str:
     """A bar for each step that ran, in the order they began."""
     ran = [step for step, began in enumerate(engine.began) if began]
     ran.sort(key=engine.began.__getitem__)
@@ -140,7 +140,7 @@ def _gantt(engine: Engine, critical: set[str]) -> str:
     )
 
 
-def _graph(engine: Engine) -> str:
+def _graph(engine: RunState) -> str:
     """The picture of `workflows dag show`, each step outlined in the colour of its state."""
     states = zip(engine.dag.steps, engine.scheduler.states, strict=True)
     outlines = {step.id: _colour(state) for step, state in states}

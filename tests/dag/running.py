@@ -80,12 +80,13 @@ def run(
     told: Told | None = None,
     *,
     token: str = "none",  # noqa: S107 - it stands for no token
+    retry_delay_s: float = 0.02,
     **options: Any,
 ) -> RunSummary:
     """Run it here, without a journal unless one is named."""
     given: dict[str, Any] = {"journal": "none", "tr_auth_jwt": Secret(token), **options}
     chosen = DagRunOptions(dag_path="", tr_hostname=url, **given)
-    settings = load(retry_delay_s=0.02)
+    settings = load(retry_delay_s=retry_delay_s)
     return DagRun(what, chosen, settings, told or Told()).carry_out()
 
 

@@ -96,6 +96,14 @@ def test_a_step_that_takes_too_long_fails() -> None:
     assert "took longer than 0.2 s" in summary.failed[0]["message"]
 
 
+def test_the_time_limit_of_a_failed_attempt_does_not_end_the_step_that_waits_for_a_retry() -> None:
+    server = runner(jobs=[{"job": "a", "fail_times": 1}])
+    with server.serve() as url:
+        summary = run(dag(step("a", retries=1, timeout_s=0.4)), url, retry_delay_s=1.0)
+    assert summary.counts == {"succeeded": 1}
+    assert server.ran == {"a": 2}
+
+
 def test_what_goes_wrong_when_a_step_took_too_long_ends_the_run() -> None:
     class Broken(Told):
         def ended(self, step: int) -> None:

@@ -110,7 +110,7 @@ class Engine:
     def _queue_steps(self, ready: Sequence[int]) -> None:
         """Queue steps that may start. Those that an earlier process ran successfully are over."""
         if not self.state.resumed:
-            self._queue.extend(ready)
+            self._queue.ready.extend(ready)
             return
         todo = deque(ready)
         while todo:
@@ -118,7 +118,7 @@ class Engine:
             if self.state.reuse_success(step):
                 todo.extend(self._step_over(step, _SUCCEEDED))
             else:
-                self._queue.append(step)
+                self._queue.ready.append(step)
 
     def _start_soon(self) -> None:
         """Start what is ready in the next iteration of the loop, many steps in one commit."""
@@ -156,7 +156,7 @@ class Engine:
 
     def _attempt_submitted(self) -> None:
         self._queue.submitting -= 1
-        if self._queue:
+        if self._queue.ready:
             self._start_soon()
 
     # --- ends -------------------------------------------------------------------------------
@@ -197,7 +197,7 @@ class Engine:
         return True
 
     def _retry(self, step: int) -> None:
-        self._queue.append(step)
+        self._queue.ready.append(step)
         self._start_soon()
 
     def _step_over(self, step: int, state: StepState) -> list[int]:

@@ -105,8 +105,8 @@ class JobPoller:
         self._long_polls += 1
         try:
             while True:
-                job = await self._job(step, job_id, self._long_poll_s)
-                if self._job_ids.get(step) is not job_id:
+                job = await self._poll(step, job_id, self._long_poll_s)
+                if job is None:
                     return
                 if job.has_ended:
                     self._ended(step, job)
@@ -119,6 +119,7 @@ class JobPoller:
         began = self._tasks.now()
         self._in_flight += 1
         job = await self._poll(step, job_id)
+        self._poll_done()
         if job is None:
             return
         if not job.has_ended:
@@ -129,7 +130,9 @@ class JobPoller:
         self._ended(step, job)
 
     async def _planned_poll(self, step: int, job_id: str) -> None:
+        """Poll once; `_poll_due` has counted this poll already."""
         job = await self._poll(step, job_id)
+        self._poll_done()
         if job is None:
             return
         if job.has_ended:
@@ -140,28 +143,26 @@ class JobPoller:
             self._schedule.alive(step, self._tasks.now())
             self._set_timer()
 
-    async def _poll(self, step: int, job_id: str) -> RunnerJob | None:
-        """The job as it is now; None if its end must not be reported any more.
+    async def _poll(self, step: int, job_id: str, wait_s: float = 0) -> RunnerJob | None:
+        """The job; as failed if the runner does not know it, or does not say.
 
-        The caller has counted this poll in `_in_flight`.
+        It is None if the end of this job must not be reported any more.
         """
-        job = await self._job(step, job_id)
-        self._in_flight -= 1
-        if self._in_flight == self._max_in_flight - 1:
-            self._set_timer()  # until now there was no room for polls that are due
-        return job if self._job_ids.get(step) is job_id else None
-
-    async def _job(self, step: int, job_id: str, wait_s: float = 0) -> RunnerJob:
-        """The job; as failed if the runner does not know it, or does not say."""
         self.polls += 1
         try:
-            return await self._client.poll_job(job_id, wait_s)
+            job = await self._client.poll_job(job_id, wait_s)
         except ResourceNotFound as error:
             self._unknown_polls[step] = count = self._unknown_polls.get(step, 0) + 1
             gone = count > _MAX_UNKNOWN_POLLS
-            return RunnerJob(job_id, JobState.FAILED if gone else JobState.UNKNOWN, str(error), "")
+            job = RunnerJob(job_id, JobState.FAILED if gone else JobState.UNKNOWN, str(error), "")
         except RequestRefused as error:
-            return RunnerJob(job_id, JobState.FAILED, str(error), "")
+            job = RunnerJob(job_id, JobState.FAILED, str(error), "")
+        return job if self._job_ids.get(step) is job_id else None
+
+    def _poll_done(self) -> None:
+        self._in_flight -= 1
+        if self._in_flight == self._max_in_flight - 1:
+            self._set_timer()  # until now there was no room for polls that are due
 
     def _ended(self, step: int, job: RunnerJob) -> None:
         del self._job_ids[step]

@@ -29,7 +29,8 @@ class JournalWriter:
     def note_soon(self, event: Event) -> None:
         """Keep an event; it is stored within 5 ms."""
         self.note(event)
-        self.flush_soon()
+        if not self._flush_is_planned:
+            self.flush_soon()
 
     def flush(self) -> None:
         """Store what was kept, now."""

@@ -14,7 +14,7 @@ _READY = StepState.READY  # once, since looking up an enum's member is slow
 
 
 class StartQueue:
-    """Ready steps in order. At most `max_running` run, `max_submissions` of these are submitted.
+    """Ready steps in order. At most `max_running` run; of these `max_submissions` are submitted.
 
     `running` counts attempts that have started and not ended, `submitting` those of them whose
     job is not made yet.
@@ -25,18 +25,12 @@ class StartQueue:
         self.submitting = 0
         self._max_running = max_running
         self._max_submissions = max_submissions
-        self._ready: deque[int] = deque()
-        self.append = self._ready.append
-        self.extend = self._ready.extend
-
-    def __bool__(self) -> bool:
-        """Whether steps wait here."""
-        return bool(self._ready)
+        self.ready: deque[int] = deque()
 
     @property
     def is_blocked(self) -> bool:
         """Whether steps wait for the end of others only because too many run."""
-        return bool(self._ready) and self.running >= self._max_running
+        return bool(self.ready) and self.running >= self._max_running
 
     def start_batch(self, states: Sequence[StepState]) -> list[int]:
         """The steps to start now. They are counted; steps that are skipped meanwhile are left out.
@@ -44,7 +38,7 @@ class StartQueue:
         `states` is the scheduler's list.
         """
         batch: list[int] = []
-        ready = self._ready
+        ready = self.ready
         free = min(self._max_submissions - self.submitting, self._max_running - self.running)
         while ready and len(batch) < free:
             step = ready.popleft()

@@ -11,6 +11,8 @@ from workflows.dag.journal import events
 from workflows.dag.runner.protocol import JobState, RunnerJob, idempotency_key
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
     from workflows.dag.engine.dependencies import RunContext
     from workflows.dag.file.model import Step
 
@@ -78,7 +80,7 @@ class JobSubmitter:
         self._journal.note_soon(events.job_event(step, attempt, job.id, time()))
         return job
 
-    async def _submit(self, what: Step, attempt: int) -> RunnerJob:
+    def _submit(self, what: Step, attempt: int) -> Awaitable[RunnerJob]:
         task = what.task
         assert task is not None  # noqa: S101 - flows have no job
         name, image_uri, args = task
@@ -89,7 +91,7 @@ class JobSubmitter:
         if self._unique_names:
             name = self._unique_name(what, attempt)
         key = idempotency_key(self._state.run_id, what.id, attempt)
-        return await self._client.submit_job(name, image_uri, args, what.env or {}, key)
+        return self._client.submit_job(name, image_uri, args, what.env or {}, key)
 
     def _unique_name(self, what: Step, attempt: int) -> str:
         """A name that no other attempt has, so that its job can be found by the name."""

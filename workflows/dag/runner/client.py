@@ -216,19 +216,22 @@ class RunnerClient:
         """
         retries: _Retries | None = None
         pool = self._long_poll_pool if request.extra_s else self._pool
+        authorization = self._authorization
         while True:
             if self._not_before:
                 await self._wait_for_retry_after()
             try:
-                token = self._authorization.current() or await self._authorization.header()
+                token = authorization.current()
+                if not token and authorization.renewable:
+                    token = await authorization.header()
                 response = await pool.request(request, token)
                 if response.status != 401:  # noqa: PLR2004
                     return decode(response)
                 retries = retries or self._new_retries(patience_s)
-                if retries.token_renewed or not self._authorization.renewable:
+                if retries.token_renewed or not authorization.renewable:
                     return decode(response)
                 retries.token_renewed = True
-                await self._authorization.renew(token)
+                await authorization.renew(token)
             except TransientError as error:
                 if isinstance(error, AnswerLost | TimeoutExceeded) and not request.repeatable:
                     raise

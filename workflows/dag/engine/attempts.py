@@ -77,11 +77,8 @@ class AttemptRunner:
             left_s = max(0.0, state.began[step] + what.timeout_s - time())
             self._tasks.call_later(left_s, self._time_out, step, state.attempts[step])
         image = what.task.image_uri if what.task else ""
-        if earlier is None:
-            expected_s = state.expected_s.get(what.id)
-            await self.poller.follow_new(step, job.id, image, expected_s)
-        else:
-            await self.poller.follow_old(step, job.id, image)
+        expected_s = state.expected_s.get(what.id)
+        await self.poller.follow(step, job.id, image, expected_s=expected_s, is_new=earlier is None)
 
     async def _run_flow(self, step: int, what: Step) -> None:
         assert what.flow is not None and self._flow_runner is not None  # noqa: S101, PT018

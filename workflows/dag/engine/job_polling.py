@@ -57,10 +57,10 @@ class JobPoller:
         if self._timer is not None:
             self._timer.cancel()
 
-    async def follow_new(
-        self, step: int, job_id: str, kind: Hashable, expected_s: float | None
+    async def follow(
+        self, step: int, job_id: str, kind: Hashable, *, expected_s: float | None, is_new: bool
     ) -> None:
-        """Poll a job that was submitted just now.
+        """Poll a job from now on: one that was submitted just now, or by an earlier process.
 
         Jobs of the same `kind` are expected to take similar times. `expected_s` is how long the
         step took in earlier runs, in seconds.
@@ -68,18 +68,23 @@ class JobPoller:
         self._job_ids[step] = job_id
         if self._long_polls < self._max_long_polls:
             await self._long_poll(step, job_id)
-        elif expected_s is None and self._schedule.polls_at_once(kind):
-            await self._first_poll(step, job_id, kind, probe=True)
-        else:
-            self._plan(step, self._tasks.now(), kind, expected_s=expected_s)
-
-    async def follow_old(self, step: int, job_id: str, kind: Hashable) -> None:
-        """Poll a job that an earlier process submitted some time ago."""
-        self._job_ids[step] = job_id
-        if self._long_polls < self._max_long_polls:
-            await self._long_poll(step, job_id)
-        else:
-            await self._first_poll(step, job_id, kind, probe=False)
+            return
+        began = self._tasks.now()
+        probe = is_new and expected_s is None and self._schedule.polls_at_once(kind)
+        if is_new and not probe:
+            self._plan(step, began, kind, expected_s=expected_s)
+            return
+        self._in_flight += 1
+        job = await self._poll(step, job_id)
+        self._poll_done()
+        if job is None:
+            return
+        if not job.has_ended:
+            self._plan(step, began, kind, probe=probe)
+            return
+        if probe:
+            self._schedule.learn(kind, (self._tasks.now() - began) / 2)
+        self._ended(step, job)
 
     def forget(self, step: int) -> None:
         """Do not report the end of this step's job."""
@@ -113,21 +118,6 @@ class JobPoller:
                     return
         finally:
             self._long_polls -= 1
-
-    async def _first_poll(self, step: int, job_id: str, kind: Hashable, *, probe: bool) -> None:
-        """Poll once now; if the job has not ended, plan the next poll."""
-        began = self._tasks.now()
-        self._in_flight += 1
-        job = await self._poll(step, job_id)
-        self._poll_done()
-        if job is None:
-            return
-        if not job.has_ended:
-            self._plan(step, began, kind, probe=probe)
-            return
-        if probe:
-            self._schedule.learn(kind, (self._tasks.now() - began) / 2)
-        self._ended(step, job)
 
     async def _planned_poll(self, step: int, job_id: str) -> None:
         """Poll once; `_poll_due` has counted this poll already."""

@@ -37,38 +37,18 @@ class JobSubmitter:
         self._unique_names = config.unique_names
         self._waits_for_journal = not (context.journal.synchronous or self.recoverable)
 
-    async def submit(self, step: int, what: Step) -> RunnerJob:
-        """The new job of the step's attempt, which must be noted in the journal before.
+    async def submit(self, step: int, what: Step, *, find: bool = False) -> RunnerJob:
+        """The job of the step's attempt, which must be noted in the journal before.
+
+        With `find` a job that an earlier process submitted is used, if there is one.
 
         Raises:
             JobNotMade: the runner refused it, or it is unknown whether it was made.
             WorkflowsError: no job can be submitted at this runner now.
         """
+        attempt = self._state.attempts[step]
         if self._waits_for_journal:
             await self._journal.stored()
-        return await self._job(step, what)
-
-    async def recover(self, step: int, what: Step, job_id: str) -> RunnerJob:
-        """The job of an attempt that an earlier process began.
-
-        `job_id` is what the journal knows; empty if that process ended before the job had an id.
-
-        Raises:
-            JobNotMade: the runner refused it, or it is unknown whether it was made.
-            WorkflowsError: no job can be submitted at this runner now.
-        """
-        if job_id:
-            self._state.job_ids[what.id] = job_id
-            return RunnerJob(job_id, JobState.UNKNOWN, "", "")
-        if not (self.recoverable or self._repeat_lost):
-            lost = AnswerLost("an earlier process was cut off while it submitted this step")
-            raise JobNotMade(_unknown_outcome(lost))
-        find = self.recoverable and not self._client.capabilities.idempotency
-        return await self._job(step, what, find=find)
-
-    async def _job(self, step: int, what: Step, *, find: bool = False) -> RunnerJob:
-        """The attempt's job; with `find` one that exists already, if there is one."""
-        attempt = self._state.attempts[step]
         try:
             found = await self._client.find_jobs(self._unique_name(what, attempt)) if find else []
             job = found[0] if found else await self._submit(what, attempt)
@@ -79,6 +59,23 @@ class JobSubmitter:
         self._state.job_ids[what.id] = job.id
         self._journal.note_soon(events.job_event(step, attempt, job.id, time()))
         return job
+
+    async def recover(self, step: int, what: Step, job_id: str) -> RunnerJob:
+        """The job of an attempt that an earlier process began.
+
+        `job_id` is what the journal knows; empty if that process ended before the job had an id.
+
+        Raises:
+            JobNotMade, WorkflowsError: as `submit`.
+        """
+        if job_id:
+            self._state.job_ids[what.id] = job_id
+            return RunnerJob(job_id, JobState.UNKNOWN, "", "")
+        if not (self.recoverable or self._repeat_lost):
+            lost = AnswerLost("an earlier process was cut off while it submitted this step")
+            raise JobNotMade(_unknown_outcome(lost))
+        find = self.recoverable and not self._client.capabilities.idempotency
+        return await self.submit(step, what, find=find)
 
     def _submit(self, what: Step, attempt: int) -> Awaitable[RunnerJob]:
         task = what.task

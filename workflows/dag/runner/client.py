@@ -32,7 +32,7 @@ from workflows.dag.runner.messages import HttpRequest, HttpResponse
 from workflows.dag.runner.protocol import JobState, RunnerCapabilities, RunnerJob
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping
 
     from workflows.dag.runner.auth import Authorization
     from workflows.dag.runner.pool import ConnectionPool
@@ -112,9 +112,9 @@ class RunnerClient:
         self._submission_repeatable |= self.capabilities.idempotency
         return self.capabilities
 
-    async def submit_job(
+    def submit_job(
         self, name: str, image: str, args: protocol.Args, env: Mapping[str, str], key: str
-    ) -> RunnerJob:
+    ) -> Awaitable[RunnerJob]:
         """Have a job made; a runner that knows idempotency keys makes one job for a `key`.
 
         Raises:
@@ -130,7 +130,7 @@ class RunnerClient:
             protocol.encode_submission(name, image, args, env),
             repeatable=self._submission_repeatable,
         )
-        return await self._exchange(request, self._submitted_job)
+        return self._exchange(request, self._submitted_job)
 
     def _submitted_job(self, response: HttpResponse) -> RunnerJob:
         status = response.status
@@ -148,7 +148,7 @@ class RunnerClient:
             self._report_unknown_state(job)
         return job
 
-    async def poll_job(self, job_id: str, wait_s: float = 0) -> RunnerJob:
+    def poll_job(self, job_id: str, wait_s: float = 0) -> Awaitable[RunnerJob]:
         """The job with its state; with `wait_s` the runner may wait until the job has ended.
 
         Raises:
@@ -157,7 +157,7 @@ class RunnerClient:
             TransientError: it failed for longer than the retry limit.
         """
         request = HttpRequest("GET", protocol.job_status_path(job_id, wait_s), extra_s=wait_s)
-        return await self._exchange(request, self._polled_job)
+        return self._exchange(request, self._polled_job)
 
     def _polled_job(self, response: HttpResponse) -> RunnerJob:
         status = response.status

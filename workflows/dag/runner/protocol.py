@@ -151,11 +151,14 @@ def _job(found: Any) -> RunnerJob | None:
         job_id = str(job_id)
     if not isinstance(job_id, str) or not isinstance(state_text, str) or not job_id:
         return None
-    state = _STATES.get(state_text) or _STATES.get(state_text.strip().upper(), JobState.UNKNOWN)
+    state = _STATES.get(state_text)
+    if state is None:
+        state = _STATES.get(state_text.strip().upper(), JobState.UNKNOWN)
+        state_text = _printable(state_text)
     message = ""
     if state is _FAILED or state is _CANCELLED:
         message = _text(facts.get("message") or facts.get("error") or facts.get("reason"))
-    return RunnerJob(job_id, state, message, _printable(state_text))
+    return RunnerJob(job_id, state, message, state_text)
 
 
 def _printable(text: str) -> str:

@@ -1,4 +1,4 @@
-"""What tests of DAG runs share: files of steps, a run in this process, what was told of it."""
+"""What tests of DAG runs share: files of steps, a run in this process, its display."""
 
 from __future__ import annotations
 
@@ -56,8 +56,8 @@ def write(folder: Path, what: Dag) -> Path:
 
 
 @dataclass
-class Told(SilentProgress):
-    """Remembers the order in which steps began and ended."""
+class RecordingDisplay(SilentProgress):
+    """Records the order in which steps began and ended."""
 
     order: list[tuple[str, str]] = field(default_factory=list)
     state: RunState | None = None
@@ -77,7 +77,7 @@ class Told(SilentProgress):
 def run(
     what: Dag,
     url: str,
-    told: Told | None = None,
+    display: RecordingDisplay | None = None,
     *,
     token: str = "none",  # noqa: S107 - it stands for no token
     retry_delay_s: float = 0.02,
@@ -87,7 +87,7 @@ def run(
     given: dict[str, Any] = {"journal": "none", "tr_auth_jwt": Secret(token), **options}
     chosen = DagRunOptions(dag_path="", tr_hostname=url, **given)
     settings = load(retry_delay_s=retry_delay_s)
-    return DagRun(what, chosen, settings, told or Told()).carry_out()
+    return DagRun(what, chosen, settings, display or RecordingDisplay()).carry_out()
 
 
 def in_order(what: Dag, order: list[tuple[str, str]]) -> bool:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.dag.plain_runner import PlainRunner
-from tests.dag.running import Told, dag, in_order, layered, run, step, write
+from tests.dag.running import RecordingDisplay, dag, in_order, layered, run, step, write
 from workflows.core import process
 from workflows.core.config import environment
 from workflows.dag.runner.pool import ConnectionPool
@@ -42,13 +42,13 @@ def finish(words: list[str], folder: Path) -> process.Completed:
 
 
 def test_every_step_runs_once_after_what_it_needs() -> None:
-    what, told, server = layered(200), Told(), plain()
+    what, display, server = layered(200), RecordingDisplay(), plain()
     with server.serve() as url:
-        summary = run(what, url, told)
+        summary = run(what, url, display)
     assert summary.succeeded, summary.failed[:3]
     assert set(server.ran.values()) == {1}
     assert len(server.ran) == 200
-    assert in_order(what, told.order)
+    assert in_order(what, display.order)
 
 
 def test_a_job_that_runs_is_polled_until_it_has_ended() -> None:

@@ -1,4 +1,4 @@
-"""When jobs are looked at, for made-up runs: what holds whatever the constants are tuned to."""
+"""When jobs are polled, in simulated runs: what holds for any value of the constants."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _quick = settings(max_examples=50, deadline=None)
 
 @dataclass(frozen=True)
 class Made:
-    """A job of a made-up run: when it starts and how long it takes, in seconds."""
+    """A job of a simulated run: when it starts and how long it takes, in seconds."""
 
     start: float
     takes: float
@@ -38,7 +38,7 @@ class Made:
 
 @dataclass
 class Seen:
-    """What a simulation looked at, and when: the times of looks at each job, its start first."""
+    """The times of the polls of each job, its start first, and the times of the ends seen."""
 
     polls: dict[int, list[float]] = field(default_factory=dict)
     ended: dict[int, float] = field(default_factory=dict)
@@ -55,29 +55,29 @@ def _paces(draw: st.DrawFn) -> PollIntervals:
 
 
 def simulate(jobs: list[Made], how: PollIntervals, *, watch: bool = True) -> Seen:
-    """Follow these jobs to their ends, by the poller's wishes and no time of requests."""
-    poller, seen = PollSchedule(how), Seen()
+    """Poll these jobs to their ends when the schedule says; requests take no time."""
+    schedule, seen = PollSchedule(how), Seen()
     starts = sorted(range(len(jobs)), key=lambda job: jobs[job].start)
     while len(seen.ended) < len(jobs):
-        at = poller.next_at()
+        at = schedule.next_at()
         if starts and (at is None or jobs[starts[0]].start <= at):
             job = starts.pop(0)
             one = jobs[job]
             watched = one.watched or not watch
-            probe = poller.polls_at_once(one.kind)
+            probe = schedule.polls_at_once(one.kind)
             begin = (job, one.start, one.start)
-            poller.started(*begin, kind=one.kind, watched=watched, probe=probe)
+            schedule.started(*begin, kind=one.kind, watched=watched, probe=probe)
             seen.polls[job] = [one.start]
             continue
-        assert at is not None, "a job runs and nobody will look at it"
-        job_at = poller.take(at)
+        assert at is not None, "a job runs and no poll of it is planned"
+        job_at = schedule.take(at)
         assert job_at is not None
         seen.polls[job_at].append(at)
         if at >= jobs[job_at].start + jobs[job_at].takes:
-            poller.ended(job_at, at)
+            schedule.ended(job_at, at)
             seen.ended[job_at] = at
         else:
-            poller.alive(job_at, at)
+            schedule.alive(job_at, at)
     return seen
 
 
@@ -87,7 +87,7 @@ def gaps(seen: Seen) -> list[float]:
 
 @_quick
 @given(_RUNS, _paces())
-def test_every_job_is_looked_at_until_it_has_ended(jobs: list[Made], how: PollIntervals) -> None:
+def test_every_job_is_polled_until_it_has_ended(jobs: list[Made], how: PollIntervals) -> None:
     seen = simulate(jobs, how)
 
     assert set(seen.ended) == set(range(len(jobs)))
@@ -95,15 +95,13 @@ def test_every_job_is_looked_at_until_it_has_ended(jobs: list[Made], how: PollIn
 
 @_quick
 @given(_RUNS, _paces())
-def test_no_job_is_left_alone_for_longer_than_the_ceiling(
-    jobs: list[Made], how: PollIntervals
-) -> None:
+def test_no_interval_is_longer_than_the_ceiling(jobs: list[Made], how: PollIntervals) -> None:
     assert max(gaps(simulate(jobs, how))) <= how.ceiling_s + _SOON_S
 
 
 @_quick
 @given(_RUNS, _paces())
-def test_no_job_is_looked_at_again_before_the_floor(jobs: list[Made], how: PollIntervals) -> None:
+def test_no_interval_is_shorter_than_the_floor(jobs: list[Made], how: PollIntervals) -> None:
     assert min(gaps(simulate(jobs, how))) >= how.floor_s - _SOON_S
 
 
@@ -128,7 +126,7 @@ def test_the_old_variable_fixes_every_interval(monkeypatch: pytest.MonkeyPatch, 
 
 @_quick
 @given(_RUNS, _paces())
-def test_the_end_of_a_job_nobody_waits_for_is_seen_within_the_ceiling(
+def test_the_end_of_a_job_that_is_no_watch_target_is_seen_within_the_ceiling(
     jobs: list[Made], how: PollIntervals
 ) -> None:
     seen = simulate(jobs, how)
@@ -139,10 +137,10 @@ def test_the_end_of_a_job_nobody_waits_for_is_seen_within_the_ceiling(
 
 @_quick
 @given(_SECONDS, st.floats(0.2, 5))
-def test_unwatched_jobs_are_looked_at_no_more_than_so_much_more_rarely(
+def test_jobs_that_are_no_watch_targets_are_polled_up_to_three_times_as_rarely(
     takes: float, base_s: float
 ) -> None:
-    """The price of watching only some: a failure is seen `SLOW` times as late at most."""
+    """A failure of such a job is seen at most `SLOW` times as late."""
     from workflows.dag.engine.poll_schedule import SLOW
 
     how = PollIntervals(base_s=base_s, ceiling_s=1e9)
@@ -153,56 +151,54 @@ def test_unwatched_jobs_are_looked_at_no_more_than_so_much_more_rarely(
 
     widest = max(after - before for before, after in pairwise(seen.polls[3]))
     closest = max(after - before for before, after in pairwise(close.polls[3]))
-    # looks grow rarer with a job's age at most in proportion, and this one may be a little older
+    # intervals grow at most in proportion to a job's age, and this job may be a little older
     older = takes / (takes - closest) if closest < takes else 1.0
     assert widest <= SLOW * closest * older + _SOON_S
 
 
 @_quick
 @given(_paces(), st.floats(0, 400))
-def test_a_job_that_somebody_starts_to_wait_for_is_looked_at_at_once(
-    how: PollIntervals, at: float
-) -> None:
-    poller = PollSchedule(how)
-    poller.started(0, 0.0, 0.0, kind="a", watched=False)
-    poller.watch(0, at, poll=True)
+def test_a_new_watch_target_is_polled_at_once(how: PollIntervals, at: float) -> None:
+    schedule = PollSchedule(how)
+    schedule.started(0, 0.0, 0.0, kind="a", watched=False)
+    schedule.watch(0, at, poll=True)
 
-    due = poller.next_at()
+    due = schedule.next_at()
     assert due is not None
     assert due <= max(at, _SOON_S)
 
 
-def test_jobs_started_with_one_that_took_no_time_are_looked_at_soon() -> None:
-    """They run by then as far as anybody knows; what took no time is worth a look at the others."""
-    poller = PollSchedule(PollIntervals())
-    assert poller.polls_at_once("image")
+def test_jobs_started_with_one_that_took_no_time_are_polled_soon() -> None:
+    """Nothing is known of them; but they may have taken no time either."""
+    schedule = PollSchedule(PollIntervals())
+    assert schedule.polls_at_once("image")
     for job in range(1, 20):
-        poller.started(job, 0.0, 0.0, kind="image")
-    assert poller.next_at() == pytest.approx(PollIntervals().base_s)
+        schedule.started(job, 0.0, 0.0, kind="image")
+    assert schedule.next_at() == pytest.approx(PollIntervals().base_s)
 
-    poller.learn("image", 0.001)
+    schedule.learn("image", 0.001)
 
-    due = poller.next_at()
+    due = schedule.next_at()
     assert due is not None
     assert due < 0.01
 
 
-def test_one_job_that_ends_at_once_does_not_have_the_long_ones_looked_at_all_the_time() -> None:
+def test_one_job_that_ends_at_once_does_not_make_polls_of_long_ones_frequent() -> None:
     jobs = [Made(0, 600, 0, watched=True) for _ in range(8)]
-    poller, looks, now = PollSchedule(PollIntervals()), 0, 0.0
-    assert poller.polls_at_once(0)
+    schedule, polls, now = PollSchedule(PollIntervals()), 0, 0.0
+    assert schedule.polls_at_once(0)
     for job, one in enumerate(jobs):
-        poller.started(job, 0.0, 0.0, kind=one.kind)
-    poller.learn(0, 0.001)
+        schedule.started(job, 0.0, 0.0, kind=one.kind)
+    schedule.learn(0, 0.001)
     while now < 600:
-        at = poller.next_at()
+        at = schedule.next_at()
         assert at is not None
-        now, job_at = at, poller.take(at)
+        now, job_at = at, schedule.take(at)
         assert job_at is not None
-        poller.alive(job_at, now)
-        looks += 1
+        schedule.alive(job_at, now)
+        polls += 1
 
-    assert looks < 300 * len(jobs)  # every second would be 600 for each
+    assert polls < 300 * len(jobs)  # every second would be 600 for each
 
 
 @_quick
@@ -221,7 +217,7 @@ def test_typical_is_the_median_where_all_have_ended(durations_s: list[float]) ->
 def test_a_median_is_not_known_before_half_of_the_jobs_have_ended(
     ended: int, data: st.DataObject
 ) -> None:
-    """Those that still run count with their age: that the short ones end first misleads nobody."""
+    """Running jobs count with their age, since short jobs end first."""
     running = data.draw(st.integers(ended + 1, 4 * ended + 1))
     estimate = DurationEstimate()
     for _ in range(ended):
@@ -271,7 +267,7 @@ def test_a_step_has_slack_for_each_level_that_others_have_more(
 
 
 def _wide(first: int, second: int) -> StepGraph:
-    """Some steps, and others that wait for all of these: hunts that have room to grow."""
+    """Some steps, and others that wait for all of these: room for a wide fan-out."""
     return StepGraph([()] * first + [tuple(range(first))] * second)
 
 
@@ -289,30 +285,28 @@ def _orders(graph: StepGraph, data: st.DataObject, choice: int) -> Iterator[int]
 
 @_quick
 @given(_graphs(), st.data())
-def test_whoever_waits_watches_something_that_has_not_ended(
+def test_each_waiting_step_has_a_watch_target_that_has_not_ended(
     graph: StepGraph, data: st.DataObject
 ) -> None:
-    """In whatever order steps end, each waiting step, and the run, has its eye on one of them."""
+    """This holds in any order of ends, and for the end of the run."""
     ended = bytearray(graph.size)
-    watches = WatchTargets(graph)
+    targets = WatchTargets(graph)
     for step in _orders(graph, data, graph.size):
         ended[step] = 1
-        watches.step_over(step)
+        targets.step_over(step)
         for below, needs in enumerate(graph.dependencies):
             left = [need for need in needs if not ended[need]]
-            assert not left or ended[below] or any(map(watches.is_target, left))
+            assert not left or ended[below] or any(map(targets.is_target, left))
         sinks = [one for one in range(graph.size) if not graph.dependents[one] and not ended[one]]
-        assert not sinks or any(map(watches.is_target, sinks))
+        assert not sinks or any(map(targets.is_target, sinks))
 
 
 @settings(max_examples=150, deadline=None)
 @given(_graphs() | st.builds(_wide, st.integers(15, 50), st.integers(1, 3)), st.data())
-def test_ends_that_are_looked_into_later_change_no_answer(
-    graph: StepGraph, data: st.DataObject
-) -> None:
-    """Whenever somebody asks, it is as if every end had been looked into as it came."""
+def test_postponed_ends_change_no_result(graph: StepGraph, data: st.DataObject) -> None:
+    """At any call the result is the same as if every end had been processed at once."""
     at_once, later = WatchTargets(graph), WatchTargets(graph)
-    acts = st.sampled_from(["later", "later", "now", "watched", "alive"])
+    acts = st.sampled_from(["later", "later", "now", "is_target", "alive"])
     for step in _orders(graph, data, 3):
         found = at_once.step_over(step)
         act = data.draw(acts)
@@ -320,8 +314,8 @@ def test_ends_that_are_looked_into_later_change_no_answer(
             assert later.step_over(step) == found
             continue
         later.step_over_later(step)
-        one = min(step + 1, graph.size - 1)  # that may well be watched
-        if act == "watched":
+        one = min(step + 1, graph.size - 1)  # it may be a target
+        if act == "is_target":
             assert later.is_target(one) == at_once.is_target(one)
         elif act == "alive":
             later.alive(one)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.dag.running import Told, dag, in_order, layered, run, step
+from tests.dag.running import RecordingDisplay, dag, in_order, layered, run, step
 from workflows.core.config.settings import load
 from workflows.core.errors import (
     AuthenticationFailed,
@@ -28,14 +28,14 @@ def runner(**plan: object) -> TaskRunner:
 
 
 def test_every_step_runs_once_after_what_it_needs() -> None:
-    what, told, server = layered(200), Told(), runner()
+    what, display, server = layered(200), RecordingDisplay(), runner()
     with server.serve() as url:
-        summary = run(what, url, told)
+        summary = run(what, url, display)
     assert summary.succeeded
     assert summary.counts == {"succeeded": 200}
     assert set(server.ran.values()) == {1}
     assert len(server.ran) == 200
-    assert in_order(what, told.order)
+    assert in_order(what, display.order)
 
 
 @pytest.mark.parametrize(
@@ -47,13 +47,13 @@ def test_every_step_runs_once_after_what_it_needs() -> None:
     ids=["errors, drops and lost answers", "429 storms"],
 )
 def test_faults_cost_time_but_no_step_runs_twice(plan: dict[str, object]) -> None:
-    what, told, server = layered(150), Told(), runner(**plan)
+    what, display, server = layered(150), RecordingDisplay(), runner(**plan)
     with server.serve() as url:
-        summary = run(what, url, told)
+        summary = run(what, url, display)
     assert summary.succeeded, summary.failed[:3]
     assert set(server.ran.values()) == {1}
     assert len(server.ran) == 150
-    assert in_order(what, told.order)
+    assert in_order(what, display.order)
 
 
 def test_a_failed_step_ends_at_once_with_the_runners_words_and_skips_what_is_below() -> None:
@@ -105,7 +105,7 @@ def test_the_time_limit_of_a_failed_attempt_does_not_end_the_step_that_waits_for
 
 
 def test_what_goes_wrong_when_a_step_took_too_long_ends_the_run() -> None:
-    class Broken(Told):
+    class Broken(RecordingDisplay):
         def ended(self, step: int) -> None:
             raise LookupError(f"nobody knows step {step}")
 
@@ -114,11 +114,11 @@ def test_what_goes_wrong_when_a_step_took_too_long_ends_the_run() -> None:
 
 
 def test_no_more_than_max_parallel_jobs_run_at_once() -> None:
-    told, server = Told(), runner(duration=0.02)
+    display, server = RecordingDisplay(), runner(duration=0.02)
     with server.serve() as url:
-        run(dag(*(step(f"s{n}") for n in range(12))), url, told, max_parallel=3)
+        run(dag(*(step(f"s{n}") for n in range(12))), url, display, max_parallel=3)
     alive = most = 0
-    for event, _ in told.order:
+    for event, _ in display.order:
         alive += 1 if event == "started" else -1
         most = max(most, alive)
     assert most == 3
@@ -154,7 +154,7 @@ def test_a_runner_that_is_not_there_is_a_network_error() -> None:
         run(dag(step("a")), "http://127.0.0.1:9")
 
 
-def test_another_service_at_the_address_is_told_from_a_runner() -> None:
+def test_another_service_at_the_address_is_an_error() -> None:
     from workflows.servers.serving import serve_app
 
     async def app(scope: Any, _receive: Any, send: Any) -> None:

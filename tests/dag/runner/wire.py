@@ -155,7 +155,7 @@ async def _listening(
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await asyncio.sleep(0)  # what was aborted is closed on the next turn
+        await asyncio.sleep(0)  # what was aborted is closed in the next iteration of the loop
 
 
 def _length(head: str) -> int:

@@ -66,7 +66,7 @@ lock-pluscoder: $(if $(wildcard $(BIN)/uv),,$(READY)) ## Resolve anew what PlusC
 	@tools/lock.sh $(BIN)/uv pluscoder
 
 test: $(READY) $(PLUSCODER) ## Run the tests (ARGS="-k git -x")
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+	@tools/test.sh $(BIN)/python $(ARGS)
 
 test-wheel: $(READY) $(PLUSCODER) ## Run the tests against the built wheel, as CI does (COVERAGE=1: with branches)
 	@COVERAGE="$(COVERAGE)" tools/wheel_suite.sh $(BIN)/python -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from tests.forked import ForkedCli
 from tests.gcs import Bucket, running_gcs
@@ -21,17 +22,53 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from xdist.remote import Producer
 
-_LONG = ("test_resolve_issue_crashes", "test_resolve_issue_faults")
+
+# Files that take long, the longest first. They are started before all others, so that no worker
+# is left alone with one at the end.
+_LONG = (
+    "test_resolve_issue_faults",
+    "test_resolve_issue_crashes",
+    "test_demo",
+    "test_real_run",
+    "test_clone",
+    "test_whole_chain",
+    "test_hello_world",
+)
+_INDEPENDENT = ("test_resolve_issue_faults", "test_resolve_issue_crashes")
+
+
+class SharedFixtures(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
+    """Gives one worker of pytest-xdist what shares a costly fixture; used with `--dist loadfile`.
+
+    All files that need the Prefect server stay together, as do the tests of every other file; but
+    the tests of the longest files share nothing and go to any worker, one by one.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        """The name of the group that a test belongs to."""
+        file = nodeid.split("::", maxsplit=1)[0]
+        stem = file.rpartition("/")[2].removesuffix(".py")
+        if stem.endswith("_prefect"):
+            return "prefect"
+        return nodeid if stem in _INDEPENDENT else file
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling | None:
+    """Replace the scheduler of `--dist loadfile`."""
+    return SharedFixtures(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest files first, so that one worker is not left with them at the end."""
+    """The longest first."""
 
     def place(item: pytest.Item) -> int:
-        if item.get_closest_marker("prefect") is not None:
-            return 0
-        return 1 if item.path.stem in _LONG else 2
+        stem = item.path.stem
+        if stem.endswith("_prefect"):
+            return -1
+        return _LONG.index(stem) if stem in _LONG else len(_LONG)
 
     items.sort(key=place)
 
@@ -119,8 +156,8 @@ def gcs(gcs_server: str, monkeypatch: pytest.MonkeyPatch) -> Bucket:
     return Bucket.create(gcs_server)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The API URL of a running Prefect server, gone with the file that asked for it."""
+    """The API URL of a running Prefect server, which is started once: it takes 10 s of CPU."""
     with prefect_server(tmp_path_factory.mktemp("prefect")) as url:
         yield url

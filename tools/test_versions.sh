@@ -18,7 +18,7 @@ run_tests() {
         tools/create_env.sh venv ".venvs/$1" "$2" || return
     fi
     shift 2
-    ".venvs/$version/bin/python" -m pytest -n 2 --dist loadfile --no-loadscope-reorder "$@"
+    tools/test.sh ".venvs/$version/bin/python" "$@"
 }
 
 for version in 3.11 3.12 3.13; do

@@ -56,6 +56,7 @@ lock: $(if $(wildcard $(BIN)/uv),,$(READY)) ## Resolve pyproject.toml anew into 
 	@tools/lock.sh $(BIN)/uv
 
 $(PLUSCODER): $(PLUSCODER_DIR)/lock/requirements.txt $(PLUSCODER_DIR)/tokenizers.py | $(READY)
+	@test ! -L .venv-pluscoder || { echo "pluscoder: .venv-pluscoder is a link; remove it first" >&2; exit 1; }
 	@$(BIN)/python -m workflows agent install pluscoder --folder .venv-pluscoder
 	@touch $@
 
@@ -156,5 +157,5 @@ image-check: $(READY) ## Build the image with buildah and run it; minutes, and r
 	@tools/infra/image_check.sh $(BIN)/python
 
 clean: ## Remove the environments and caches that make made
-	rm -rf .venv .venvs .venv-pluscoder .venv-infra build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf .venv .venvs .venv-pluscoder .venv-infra .venv*.lock build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	find workflows tests benchmarks tools -name __pycache__ -type d -prune -exec rm -rf {} +

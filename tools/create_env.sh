@@ -28,6 +28,8 @@ with_pip() {  # "$@" runs the environment's Python; pip compiles bytecode by its
 
 create_venv() {
     python=$1/bin/python
+    lock_environment "$1" "$2"
+    ! is_made "$1" requirements.txt pyproject.toml || return 0  # another process has just made it
     if [ "$(cat "$1/.ready" 2>/dev/null)" = "$here" ] && "$python" -c '' 2>/dev/null; then
         rm "$1/.ready"
     else

@@ -15,6 +15,8 @@ with_pip() {
     "$1/bin/python" -m pip install -q --disable-pip-version-check --no-input --no-deps --require-hashes --only-binary :all: -r "$lock"
 }
 
+lock_environment "$1" "$2"
+! is_made "$1" "$lock" || exit 0  # another process has just made it
 make_venv "$1" "$2"
 if uv=$(usable_uv .venv); then
     # as in create_env.sh: where only pip knows the index, pip goes on

@@ -5,6 +5,21 @@ stop() {
     exit 1
 }
 
+lock_environment() {  # FOLDER PYTHON: wait while another process makes this environment
+    # the lock belongs to descriptor 9, so it ends with this script, however that ends
+    exec 9>"$1.lock"
+    "$2" -c 'import fcntl; fcntl.flock(9, fcntl.LOCK_EX)' || stop "cannot lock $1.lock"
+    # a link leads to an environment of another checkout, which is not ours to make anew
+    [ ! -L "$1" ] || stop "$1 is a link; remove it, and make will put an environment in its place"
+}
+
+is_made() {  # FOLDER LOCK...: whether it was made here since the last change of what it is made from
+    folder=$1
+    shift
+    [ "$(cat "$folder/.ready" 2>/dev/null)" = "$(pwd -P)" ] && "$folder/bin/python" -c '' 2>/dev/null &&
+        [ -z "$(find "$@" -newer "$folder/.ready")" ]
+}
+
 make_venv() {  # FOLDER PYTHON
     "$2" -c 'import venv, ensurepip' 2>/dev/null ||
         stop "$2 has no venv module; install it (Debian: python3-venv) or name another: make create-env PYTHON=/path/to/python3"

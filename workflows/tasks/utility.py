@@ -113,9 +113,9 @@ def notification_text(outcome: FlowOutcome) -> tuple[str, str]:
 
 
 def _send(number: int, url: str, title: str, body: str, fail: Callable[[str], None]) -> None:
-    """Send to one URL. Which one is told by its number in NOTIFY_URLS: the URL is a secret."""
+    """Send to one URL. Errors give its number in NOTIFY_URLS, because the URL is a secret."""
     try:
-        import apprise  # noqa: PLC0415 - 0.3 s that runs without notifications do not pay
+        import apprise  # noqa: PLC0415 - takes 0.3 s; few runs notify
 
         target = apprise.Apprise()
         if not target.add(url):

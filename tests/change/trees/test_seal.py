@@ -71,7 +71,7 @@ def _replace_pack(git: Path) -> None:
 def test_a_write_into_our_clone_is_refused_by_name(
     desk: Desk, reach: Callable[[Path], object], named: str
 ) -> None:
-    with pytest.raises(ChangeRefused, match="reached into our clone") as caught:  # noqa: SIM117
+    with pytest.raises(ChangeRefused, match="our clone was changed") as caught:  # noqa: SIM117
         with guard_clone(desk.repository):
             reach(desk.folder / ".." / "clone" / ".git")
 

@@ -66,7 +66,7 @@ class Claim:
         if self._lost.is_set():
             raise ClaimLost(
                 f"another run has taken over issue {self._request.iid}",
-                why=f"this one showed no life for {self._request.lease_s:.0f} s",
+                why=f"this one wrote no heartbeat for {self._request.lease_s:.0f} s",
                 fix="nothing: the other run goes on",
             )
 
@@ -154,6 +154,6 @@ def issue_busy(iid: int) -> IssueBusy:
     """The error of a run whose request another run, which works now, will not deal with."""
     return IssueBusy(
         f"another run works on issue {iid}, for an earlier request",
-        why="it does not read what was said since",
+        why="it does not read comments that were written since",
         fix="run this again when that one has ended",
     )

@@ -28,8 +28,9 @@ class ClaimDecision(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class IssueState:
-    """What a run sees. `quiet_s` is how long the claim showed no life, `moved` that it just did.
+    """What a run sees. `quiet_s` is the time since the last heartbeat, in seconds.
 
+    `moved` says that a heartbeat came since the last poll.
     `merge_request` is its state (opened, closed, merged, locked) or None. `asked` is the time of
     the trigger, None where an operator started the run.
     """
@@ -45,7 +46,7 @@ class IssueState:
 
 
 def decide_claim(seen: IssueState) -> ClaimDecision:
-    """The one table of what comes next, in the order the rules are tried."""
+    """What the run does next: the first rule that holds decides."""
     marker = seen.marker
     working = marker is not None and marker.phase is Phase.WORKING
     lease = marker.lease_s if marker is not None and working else seen.lease_s

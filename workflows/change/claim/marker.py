@@ -67,11 +67,11 @@ class Marker:
             return None
 
     def is_late(self, asked: datetime | None) -> bool:
-        """Whether what was asked then was asked before this."""
+        """Whether a request of that time is no newer than this marker's."""
         return asked is not None and self.asked is not None and asked <= self.asked
 
     def covers(self, request: str, asked: datetime | None) -> bool:
-        """Whether the run of this marker reads all that a request was made for."""
+        """Whether the run of this marker carries out that request too."""
         return self.request == request or self.is_late(asked)
 
 

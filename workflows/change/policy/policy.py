@@ -211,8 +211,9 @@ _PROTECTING = (
     ),
 )
 
-# First match wins. The names come first, because what follows goes by them. Then what is left out
-# because of where it is, whatever it is: a link in node_modules is no reason to refuse the work.
+# The first rule that applies decides. Rules about odd names come first, because later rules compare
+# names. Then come files that are left out because of their folder, of any kind: a link in
+# node_modules is no reason to refuse the work.
 RULES: tuple[PolicyRule, ...] = (
     PolicyRule(
         Verdict.REFUSE,

@@ -1,4 +1,4 @@
-"""Which agent edits: the backend of the options."""
+"""The agent that the options name."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ def choose_agent(options: ChangeOptions, settings: Settings) -> Agent:
         InputError: flags it does not know, or that would undo what keeps it safe.
     """
     if options.agent_backend is Backend.COMMAND:
-        from workflows.tasks.agents.command import CommandAgent  # noqa: PLC0415 - only the one that edits
+        from workflows.tasks.agents.command import CommandAgent
 
         return CommandAgent(
             [*shlex.split(options.agent_command), *options.extra_flags],
             settings,
             provider=options.provider,
         )
-    from workflows.tasks.agents.pluscoder.backend import PlusCoder  # noqa: PLC0415
+    from workflows.tasks.agents.pluscoder.backend import PlusCoder
 
     return PlusCoder(
         settings,

@@ -69,7 +69,7 @@ def _nothing_to_commit(
         return AgentFailed(
             f"{agent} ended with exit code {report.exit_code} and changed nothing",
             why=report.last_lines,
-            fix="see what it says, and whether its model and key are right",
+            fix="read its output above, and check its model and key",
         )
     unwanted = f"only files that are not committed: {', '.join(left_out[:5])}" if left_out else ""
     return NoChange(

@@ -179,8 +179,8 @@ def _asker(gitlab: GitLab, actor_id: int | None, me: User, project: Project) -> 
         return None
     if actor_id == me.id:  # our own note or label came back as an event: that could go on for ever
         raise ActorRefused(
-            f"{me.username} does not ask itself",
-            why="the event was made by the user whose token this run has",
+            f"{me.username} may not ask for work, being the user of this run's token",
+            why="its own notes and labels would start runs without end",
             fix="let a person ask, and give Workflows a bot user of its own",
         )
     level = gitlab.access_level(project.id, actor_id)

@@ -26,7 +26,7 @@ _STARS = {"*", "**", _MAYBE_FOLDERS}
 
 
 def plain_name(component: str) -> str:
-    """One name as the most careless file system reads it: what it ignores is gone, case too.
+    """One name without what some file systems ignore: case, invisible characters, an ending.
 
     HFS+ skips invisible characters; NTFS skips dots and spaces at the end and what follows `:`.
     """
@@ -49,7 +49,7 @@ def has_git_name(path: str) -> bool:
 
 
 def is_odd(path: str) -> bool:
-    """Whether a reader or a tool may take it for another: not UTF-8, control signs, backslash."""
+    """Whether the path may be mistaken for another: not UTF-8, control characters, backslash."""
     return any(
         c in _BIDI or c in (UNDECODABLE, "\\") or unicodedata.category(c) in _NOT_IN_NAMES
         for c in path
@@ -59,8 +59,8 @@ def is_odd(path: str) -> bool:
 def link_stays_inside(path: str, target: str | None) -> bool:
     """Whether a symbolic link at `path` leads to a place in the repository, and not to `.git`.
 
-    `..` may only come first: after a name, which may be a link itself, it leads anywhere. A
-    target that is not known stays nowhere.
+    `..` may only come first: after a name, which may be a link itself, it leads anywhere. An
+    unknown target counts as outside.
     """
     if not target or target.startswith("/") or is_odd(target):
         return False
@@ -77,14 +77,14 @@ def matches_glob(path: str, patterns: Iterable[str], *, any_case: bool = False) 
     """
     subject = path.casefold() if any_case else path
     return any(
-        _fits(subject, *_taken_apart(pattern.casefold() if any_case else pattern))
+        _fits(subject, *_pattern_pieces(pattern.casefold() if any_case else pattern))
         for pattern in patterns
     )
 
 
 @lru_cache(maxsize=512)
-def _taken_apart(pattern: str) -> tuple[str, tuple[str, ...]]:
-    """What stands before the first wildcard; then each character and wildcard."""
+def _pattern_pieces(pattern: str) -> tuple[str, tuple[str, ...]]:
+    """The text before the first wildcard; then each character and wildcard."""
     simple = re.sub(r"(\*\*/)+", "**/", re.sub(r"\*{3,}", "**", pattern.lstrip("/")))
     begin, *rest = re.split(r"(\*\*/|\*\*|\*|\?)", simple)
     pieces: list[str] = []
@@ -97,9 +97,10 @@ def _taken_apart(pattern: str) -> tuple[str, tuple[str, ...]]:
 
 
 def _fits(subject: str, begin: str, pieces: tuple[str, ...]) -> bool:
-    """Whether it all matches. All ways at once, since whoever names a file makes it long.
+    """Whether the pieces match the whole subject.
 
-    A regular expression would try the wildcards one within another.
+    All alternatives are followed at once, because a hostile name may be long: a regular
+    expression would try every combination of wildcards.
     """
     if not pieces or not subject.startswith(begin):
         return subject == begin

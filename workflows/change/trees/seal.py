@@ -1,7 +1,7 @@
-"""Our clone, sealed while code that we do not trust runs under our user id.
+"""Finds out whether untrusted code wrote into our clone while it ran under our user id.
 
-Such code may climb out of its folder and write into the clone: a hook, a filter, an object. What
-it wrote is not looked at; that it wrote is enough.
+Such code may leave its folder and write a hook, a filter or an object into the clone. Any
+difference is refused, whatever it is.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ _NAMED = 5
 
 @contextmanager
 def guard_clone(repository: Repository) -> Iterator[None]:
-    """Run a block in which nothing of ours may use the clone, and refuse if something did.
+    """Run a block that must not change the clone, and raise if the clone was changed.
 
-    Also after a block that failed, because the clone may be used again.
+    Also looked at after a block that failed, because the clone may be used again.
 
     Raises:
         ChangeRefused: a file of the clone is not what it was.
@@ -75,7 +75,7 @@ def verify_seal(repository: Repository, before: Mapping[str, str]) -> None:
         prefix = f"{repository.folder}/"
         named = ", ".join(ascii(path.removeprefix(prefix)) for path in changed[:_NAMED])
         raise ChangeRefused(
-            "something reached into our clone while the agent ran",
+            "our clone was changed while the agent ran",
             why=f"not as they were: {named}" + (", …" if len(changed) > _NAMED else ""),
             fix="set WORKFLOWS_SANDBOX=bubblewrap, so that an agent cannot leave its folder",
         )

@@ -1,10 +1,10 @@
-"""A commit's files in a folder for somebody we do not trust, and that folder read back as a tree.
+"""Writes a commit's files into the folder of an untrusted agent, and reads it back as a tree.
 
-The folder has a `.git` of its own, which is for them alone: no remote, no credential, nothing
-shared with our clone. We never run git with it. To read the folder, git runs in our clone with
+The folder has a `.git` of its own for the agent: no remote, no credential, nothing shared with
+our clone. We never run git with it. To read the folder, git runs in our clone with
 the folder as its working tree, without credential and network; no hook, filter or other command
 that the folder names can run, because git finds commands in configuration and ours has none.
-What could stop git or mislead it all the same is looked for before it starts (`_survey`).
+`_survey` looks first for files that could still make git wait or fail.
 """
 
 from __future__ import annotations

@@ -19,8 +19,8 @@ _SHOWN_FILES = 30
 _BEGIN = "<!-- workflows:report -->"
 _END = "<!-- /workflows:report -->"
 _FOOT = (
-    "Made by Workflows with a coding agent. Read it as you would read a newcomer's work: the"
-    " description above is written by code from the tree and the checks, not by the model."
+    "Made by Workflows with a coding agent. Review it as you would review a newcomer's work. The"
+    " description above comes from the files and the checks, not from the model."
 )
 
 

@@ -20,7 +20,7 @@ _ATTRIBUTE = re.compile(
     re.IGNORECASE,
 )
 _TAG = re.compile(r"<[a-zA-Z][^<>]{0,2000}>")
-_MOST_LAYERS = 50  # of markup around markup; nobody writes two
+_MOST_LAYERS = 50  # of nested markup; people write one
 _KEPT = {"\n", "\t"}
 _HIDDEN_CATEGORIES = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 _FILLERS = "\u115f\u1160\u3164\uffa0\u2800\u034f"  # letters and marks that show nothing
@@ -85,7 +85,7 @@ def _is_selector(character: str) -> bool:
 
 
 def bounded_text(text: str, limit: int) -> str:
-    """At most `limit` characters of `text`, and a word about the rest."""
+    """At most `limit` characters of `text`, and how many more are left out."""
     if len(text) <= limit:
         return text
     return f"{text[:limit].rstrip()}\n[… {len(text) - limit} more characters are left out]"

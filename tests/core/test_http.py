@@ -271,6 +271,17 @@ def test_a_redirect_is_refused_and_the_token_stays_here(site: Site) -> None:
         assert other.seen == []
 
 
+def test_the_password_of_a_redirects_target_is_neither_used_nor_shown(site: Site) -> None:
+    """The target is never asked, also where it is the same server."""
+    target = site.base_url.replace("://", "://eve:s3cret-w0rd@") + "/echo"
+
+    with pytest.raises(RequestRefused) as caught:
+        http.request("GET", f"{site.base_url}/redirect?to={target}", timeout_s=10)
+
+    assert len(site.seen) == 1
+    assert "s3cret-w0rd" not in str(caught.value)
+
+
 def test_a_redirect_may_be_looked_at(site: Site) -> None:
     """With `accept_redirect` the 3xx answer itself comes back, unfollowed."""
     url = f"{site.base_url}/redirect?to=/echo"

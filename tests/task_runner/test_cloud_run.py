@@ -18,7 +18,12 @@ from workflows.local.cloud_run import CloudRunServer
 from workflows.servers.faults import Fault
 from workflows.servers.serving import serve_app
 from workflows.task_runner import TaskRunner
-from workflows.task_runner.backends.cloud_run import CloudRunJobs, CloudRunOptions, job_id_of
+from workflows.task_runner.backends.cloud_run import (
+    CloudRunJobs,
+    CloudRunOptions,
+    job_id_of,
+    job_outcome,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -76,6 +81,16 @@ def test_one_cloud_run_job_serves_an_image_and_is_changed_where_it_differs(
     assert (job.generation, job.execution_count) == (2, 4)
     assert job.template["template"]["timeout"] == "77s"
     assert job.template["template"]["maxRetries"] == 0
+
+
+def test_the_message_of_an_execution_is_redacted() -> None:
+    message = "cannot pull https://eve:s3cret-w0rd@registry.example.com/x"
+    failed = {"type": "Completed", "state": "CONDITION_FAILED", "message": message}
+
+    state, shown = job_outcome({"conditions": [failed]})
+
+    assert state == "FAILED"
+    assert shown == "cannot pull https://[redacted]@registry.example.com/x"
 
 
 def test_a_failure_brings_its_exit_code_and_message(cloud: CloudRunServer) -> None:

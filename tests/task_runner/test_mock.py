@@ -11,7 +11,7 @@ import pytest
 
 from tests.task_runner.conftest import mocked, served
 from workflows.core.errors import ParametersInvalid
-from workflows.task_runner import Mock, MockPlan, RunnerJob, RunnerJobState, TaskRunner
+from workflows.task_runner import Mock, MockPlan, TaskJob, TaskJobState, TaskRunner
 from workflows.task_runner.job import JobRequest
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ class Clock:
         return self.now
 
 
-def submitted(runner: TaskRunner, name: str, image: str = "i") -> RunnerJob:
+def submitted(runner: TaskRunner, name: str, image: str = "i") -> TaskJob:
     job, _ = runner.jobs.create(JobRequest(name, image))
     runner.backend.start(job)
     return job
@@ -37,7 +37,7 @@ def submitted(runner: TaskRunner, name: str, image: str = "i") -> RunnerJob:
 
 def states(
     plan: MockPlan, moments: list[float], *, cancel_at: float | None = None
-) -> list[RunnerJobState]:
+) -> list[TaskJobState]:
     """The states of one job at these times."""
     clock = Clock()
     runner = TaskRunner(Mock(plan, clock=clock))
@@ -56,11 +56,11 @@ def test_a_job_waits_runs_and_ends_by_the_clock() -> None:
     plan = MockPlan.read(None, queue=1, duration="2")
 
     assert states(plan, [0, 0.9, 1, 2.9, 3]) == [
-        RunnerJobState.QUEUED,
-        RunnerJobState.QUEUED,
-        RunnerJobState.LOADING,
-        RunnerJobState.LOADING,
-        RunnerJobState.SUCCEEDED,
+        TaskJobState.QUEUED,
+        TaskJobState.QUEUED,
+        TaskJobState.LOADING,
+        TaskJobState.LOADING,
+        TaskJobState.SUCCEEDED,
     ]
 
 
@@ -68,11 +68,11 @@ def test_cancelling_takes_as_long_as_the_plan_says() -> None:
     plan = MockPlan.read(None, duration=10, cancel=2)
 
     assert states(plan, [1, 2, 3.9, 4, 20], cancel_at=2) == [
-        RunnerJobState.LOADING,
-        RunnerJobState.CANCELLING,
-        RunnerJobState.CANCELLING,
-        RunnerJobState.CANCELLED,
-        RunnerJobState.CANCELLED,
+        TaskJobState.LOADING,
+        TaskJobState.CANCELLING,
+        TaskJobState.CANCELLING,
+        TaskJobState.CANCELLED,
+        TaskJobState.CANCELLED,
     ]
 
 
@@ -118,10 +118,10 @@ def test_failures_come_at_their_rate_with_message_and_exit_code() -> None:
     for job in jobs:
         runner.backend.look(job)
 
-    failed = [job.facts() for job in jobs if job.state is RunnerJobState.FAILED]
+    failed = [job.facts() for job in jobs if job.state is TaskJobState.FAILED]
     assert 90 < len(failed) < 150
     assert all(one["exitCode"] == 1 and "let job-" in str(one["message"]) for one in failed)
-    assert len(failed) + sum(job.state is RunnerJobState.SUCCEEDED for job in jobs) == 400
+    assert len(failed) + sum(job.state is TaskJobState.SUCCEEDED for job in jobs) == 400
 
 
 def outcomes(client: Client, count: int, *, key: bool = True) -> list[int]:

@@ -63,6 +63,13 @@ def test_a_failed_job_has_its_exit_code_and_last_words(process: Client) -> None:
     assert found["message"] == "exit code 3: failing on purpose: x y"
 
 
+def test_the_last_line_of_a_failed_job_is_redacted(process: Client) -> None:
+    script = "print('the token is glpat-abcdefghij0123456789'); raise SystemExit(3)"
+    found = process.end(process.submit("a", "test/python", script))
+
+    assert found["message"] == "exit code 3: the token is [redacted]"
+
+
 def test_an_unknown_image_fails_and_names_the_map(process: Client) -> None:
     found = process.end(process.submit("a", "demo/ecko"))
 

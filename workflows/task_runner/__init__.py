@@ -4,7 +4,7 @@ from workflows.task_runner.backends.images import ImageMap
 from workflows.task_runner.backends.mock import Mock
 from workflows.task_runner.backends.mock_plan import MockPlan
 from workflows.task_runner.backends.process import Processes
-from workflows.task_runner.job import RunnerJob, RunnerJobState
+from workflows.task_runner.job import TaskJob, TaskJobState
 from workflows.task_runner.server import TaskRunner
 
-__all__ = ["ImageMap", "Mock", "MockPlan", "Processes", "RunnerJob", "RunnerJobState", "TaskRunner"]
+__all__ = ["ImageMap", "Mock", "MockPlan", "Processes", "TaskJob", "TaskJobState", "TaskRunner"]

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
     from workflows.task_runner.auth import TokenCheck
     from workflows.task_runner.backends.backend import JobBackend
-    from workflows.task_runner.job import RunnerJob
-    from workflows.task_runner.jobs import RunnerJobs
+    from workflows.task_runner.job import TaskJob
+    from workflows.task_runner.jobs import TaskJobs
 
     Handler = Callable[["RunnerCall"], Awaitable[RunnerResponse]]
 
@@ -53,7 +53,7 @@ class TaskRunnerApi:
     `requests` counts what arrived, by method and path.
     """
 
-    def __init__(self, jobs: RunnerJobs, backend: JobBackend, check: TokenCheck | None) -> None:
+    def __init__(self, jobs: TaskJobs, backend: JobBackend, check: TokenCheck | None) -> None:
         self.requests: Counter[str] = Counter()
         self.faults: Counter[str] = Counter()
         self._jobs = jobs
@@ -134,7 +134,7 @@ class TaskRunnerApi:
             await self._ended(job, _seconds(wait), left)
         return json_response({"job": job.facts()})
 
-    async def _ended(self, job: RunnerJob, wait_s: float, left: float | None) -> None:
+    async def _ended(self, job: TaskJob, wait_s: float, left: float | None) -> None:
         """Wait until the job has ended, or `wait_s` seconds; `left` is until it ends by itself."""
         loop = asyncio.get_running_loop()
         ended = asyncio.Event()
@@ -188,7 +188,7 @@ class TaskRunnerApi:
     async def _docs(self, _: RunnerCall) -> RunnerResponse:
         return RunnerResponse(200, openapi.openapi_page().encode(), b"text/html; charset=utf-8")
 
-    def _job(self, call: RunnerCall) -> RunnerJob:
+    def _job(self, call: RunnerCall) -> TaskJob:
         """The job that the query names."""
         job_id = call.query.get("job_id")
         if not job_id:

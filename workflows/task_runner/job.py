@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 
-class RunnerJobState(StrEnum):
+class TaskJobState(StrEnum):
     """The state of a job, in the words of the protocol. LOADING means that it runs."""
 
     NEW = "NEW"
@@ -28,7 +28,7 @@ class RunnerJobState(StrEnum):
         return self in _FINAL
 
 
-_FINAL = frozenset({RunnerJobState.SUCCEEDED, RunnerJobState.FAILED, RunnerJobState.CANCELLED})
+_FINAL = frozenset({TaskJobState.SUCCEEDED, TaskJobState.FAILED, TaskJobState.CANCELLED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class JobRequest:
 
 
 @dataclass(slots=True, eq=False)
-class RunnerJob:
+class TaskJob:
     """One job of the Task Runner.
 
     `created_at` is in seconds since 1970. `remote` is what the backend calls the job: a process
@@ -59,7 +59,7 @@ class RunnerJob:
     request: JobRequest
     run: int  # 1 for the first job of this name, 2 for the second
     created_at: float
-    state: RunnerJobState = RunnerJobState.NEW
+    state: TaskJobState = TaskJobState.NEW
     message: str = ""
     exit_code: int | None = None
     remote: str = ""

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 KEYS = ("job_name", "imageUri", "args", "env")
 MAX_NAME = 256
+MAX_IMAGE = 2_048
 MAX_ARGS = 1_000
 MAX_ENV = 1_000
 
@@ -38,17 +39,30 @@ def parse_job_request(body: bytes) -> JobRequest:
 
 
 def _findings(value: dict[str, Any]) -> Iterator[str]:
+    yield from _unknown_keys(value)
+    for key, longest in (("job_name", MAX_NAME), ("imageUri", MAX_IMAGE)):
+        if not _usable(value.get(key), longest):
+            yield f"{key} must be a text that is neither empty nor too long"
+    args, env = value.get("args"), value.get("env")
+    if args is not None:
+        yield from _args_findings(args)
+    if env is not None:
+        yield from _env_findings(env)
+
+
+def _unknown_keys(value: dict[str, Any]) -> Iterator[str]:
     for key in value:
         if key not in KEYS:
             close = nearest(key, KEYS)
             yield f"unknown key {key!r}" + (f", did you mean {close}?" if close else "")
-    for key in ("job_name", "imageUri"):
-        if not _usable(value.get(key), MAX_NAME if key == "job_name" else 2_048):
-            yield f"{key} must be a text that is neither empty nor too long"
-    args = [] if value.get("args") is None else value["args"]
+
+
+def _args_findings(args: Any) -> Iterator[str]:
     if not isinstance(args, list) or len(args) > MAX_ARGS or not all(map(_text, args)):
         yield f"args must be a list of at most {MAX_ARGS} texts"
-    env = {} if value.get("env") is None else value["env"]
+
+
+def _env_findings(env: Any) -> Iterator[str]:
     if not isinstance(env, dict) or len(env) > MAX_ENV or not all(map(_text, env.values())):
         yield f"env must be an object of at most {MAX_ENV} texts"
     elif not all(name and "=" not in name and _text(name) for name in env):

@@ -1,6 +1,6 @@
 """The table of jobs and who waits for them. Backends run the jobs, see `backends/backend.py`.
 
-Safe for threads: every change of a job goes through `RunnerJobs`, which holds one lock.
+Safe for threads: every change of a job goes through `TaskJobs`, which holds one lock.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import time
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from workflows.task_runner.job import JobRequest, RunnerJob, RunnerJobState
+from workflows.task_runner.job import JobRequest, TaskJob, TaskJobState
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,7 +25,7 @@ class KeyReused(Exception):
     """An idempotency key came again with another body."""
 
 
-class RunnerJobs:
+class TaskJobs:
     """All jobs since the start (with a journal: since its first line).
 
     `ran` counts for each name how many jobs were really made of it: what a client did twice, or
@@ -36,9 +36,9 @@ class RunnerJobs:
         self.ran: Counter[str] = Counter()
         self._lock = threading.RLock()
         self._journal = journal
-        self._by_id: dict[str, RunnerJob] = {}
-        self._by_name: dict[str, list[RunnerJob]] = {}
-        self._by_key: dict[str, tuple[str, RunnerJob]] = {}
+        self._by_id: dict[str, TaskJob] = {}
+        self._by_name: dict[str, list[TaskJob]] = {}
+        self._by_key: dict[str, tuple[str, TaskJob]] = {}
         self._start = secrets.token_hex(4)  # ids of an earlier process never come again
         self._number = 0
         for job, key, fingerprint in journal.replay() if journal else ():
@@ -46,7 +46,7 @@ class RunnerJobs:
             if key:
                 self._by_key[key] = (fingerprint, job)
 
-    def create(self, request: JobRequest, key: str = "") -> tuple[RunnerJob, bool]:
+    def create(self, request: JobRequest, key: str = "") -> tuple[TaskJob, bool]:
         """Make a job, and True; or the job that this key made before, and False.
 
         Raises:
@@ -60,7 +60,7 @@ class RunnerJobs:
                     raise KeyReused
                 return known[1], False
             self._number += 1
-            job = RunnerJob(
+            job = TaskJob(
                 f"{self._start}-{self._number}", request, self.ran[request.name] + 1, time.time()
             )
             if key:
@@ -70,7 +70,7 @@ class RunnerJobs:
             self._add(job)
             return job, True
 
-    def _add(self, job: RunnerJob) -> None:
+    def _add(self, job: TaskJob) -> None:
         self.ran[job.request.name] += 1
         self._by_id[job.id] = job
         self._by_name.setdefault(job.request.name, []).append(job)
@@ -89,24 +89,24 @@ class RunnerJobs:
         gone = {job.id for job in ended}
         self._by_key = {k: v for k, v in self._by_key.items() if v[1].id not in gone}
 
-    def find(self, job_id: str) -> RunnerJob | None:
+    def find(self, job_id: str) -> TaskJob | None:
         """The job of this id."""
         return self._by_id.get(job_id)
 
-    def named(self, name: str) -> list[RunnerJob]:
+    def named(self, name: str) -> list[TaskJob]:
         """The jobs of this name, newest first."""
         with self._lock:
             return self._by_name.get(name, [])[::-1]
 
-    def alive(self) -> list[RunnerJob]:
+    def alive(self) -> list[TaskJob]:
         """The jobs that have not ended."""
         with self._lock:
             return [job for job in self._by_id.values() if not job.state.final]
 
     def move(
         self,
-        job: RunnerJob,
-        state: RunnerJobState,
+        job: TaskJob,
+        state: TaskJobState,
         *,
         message: str = "",
         exit_code: int | None = None,
@@ -117,7 +117,7 @@ class RunnerJobs:
         A job that is being cancelled goes to a final state only.
         """
         with self._lock:
-            if job.state.final or (job.state is RunnerJobState.CANCELLING and not state.final):
+            if job.state.final or (job.state is TaskJobState.CANCELLING and not state.final):
                 return False
             job.state = state
             job.message = message or job.message
@@ -132,14 +132,14 @@ class RunnerJobs:
             tell()
         return True
 
-    def note_remote(self, job: RunnerJob, remote: str) -> None:
+    def note_remote(self, job: TaskJob, remote: str) -> None:
         """Remember what the job is called where it runs; its state stays."""
         with self._lock:
             job.remote = remote
             if self._journal:
                 self._journal.moved(job)
 
-    def listen(self, job: RunnerJob, tell: Callable[[], object]) -> bool:
+    def listen(self, job: TaskJob, tell: Callable[[], object]) -> bool:
         """Have `tell` called once, from any thread, when the job has ended. False: it has."""
         with self._lock:
             if job.state.final:
@@ -147,7 +147,7 @@ class RunnerJobs:
             job.listeners = [*(job.listeners or ()), tell]
             return True
 
-    def stop_listening(self, job: RunnerJob, tell: Callable[[], object]) -> None:
+    def stop_listening(self, job: TaskJob, tell: Callable[[], object]) -> None:
         """Take back `listen`; harmless where it is over."""
         with self._lock:
             job.listeners = [one for one in job.listeners or () if one is not tell] or None

@@ -10,7 +10,7 @@ import json
 import os
 from typing import TYPE_CHECKING, Any
 
-from workflows.task_runner.job import JobRequest, RunnerJob, RunnerJobState
+from workflows.task_runner.job import JobRequest, TaskJob, TaskJobState
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,12 +24,12 @@ class JobJournal:
         self._path = path
         self._number = os.open(path, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600)
 
-    def replay(self) -> Iterator[tuple[RunnerJob, str, str]]:
+    def replay(self) -> Iterator[tuple[TaskJob, str, str]]:
         """Every job as it was last seen, with its idempotency key and fingerprint.
 
         A last line that was cut off by the end of the process is passed over.
         """
-        found: dict[str, tuple[RunnerJob, str, str]] = {}
+        found: dict[str, tuple[TaskJob, str, str]] = {}
         with self._path.open(encoding="utf-8") as lines:
             for line in lines:
                 try:
@@ -38,16 +38,16 @@ class JobJournal:
                     continue
                 if "name" in fact:
                     request = JobRequest(fact["name"], fact["image"])
-                    job = RunnerJob(fact["id"], request, fact["run"], fact["created"])
+                    job = TaskJob(fact["id"], request, fact["run"], fact["created"])
                     found[job.id] = (job, fact["key"], fact["print"])
                 elif fact["id"] in found:
                     job = found[fact["id"]][0]
-                    job.state = RunnerJobState(fact["state"])
+                    job.state = TaskJobState(fact["state"])
                     job.message, job.exit_code = fact["message"], fact["exit"]
                     job.remote = fact["remote"]
         yield from found.values()
 
-    def created(self, job: RunnerJob, key: str, fingerprint: str) -> None:
+    def created(self, job: TaskJob, key: str, fingerprint: str) -> None:
         """Write a new job down."""
         self._write(
             {
@@ -61,7 +61,7 @@ class JobJournal:
             }
         )
 
-    def moved(self, job: RunnerJob) -> None:
+    def moved(self, job: TaskJob) -> None:
         """Write down what has become of a job."""
         self._write(
             {

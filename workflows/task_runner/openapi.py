@@ -6,7 +6,7 @@ from html import escape
 from typing import Any
 
 import workflows
-from workflows.task_runner.job import RunnerJobState
+from workflows.task_runner.job import TaskJobState
 
 _STYLE = (
     "body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}"
@@ -65,7 +65,7 @@ def openapi_document() -> dict[str, Any]:
         "paths": {
             "/job": {"post": submit},
             "/jobstatus": {
-                "get": _operation("RunnerJobState of a job", job, [_JOB_ID, _WAIT], known)
+                "get": _operation("TaskJobState of a job", job, [_JOB_ID, _WAIT], known)
             },
             "/jobs": {"get": _operation("Jobs of a name", listed, [_NAME], (400, 401))},
             "/job/cancel": {"post": _operation("Cancel a job", job, [_JOB_ID], known)},
@@ -104,7 +104,7 @@ def _job_schema() -> dict[str, Any]:
         "required": ["jobId", "state"],
         "properties": {
             "jobId": {"type": "string"},
-            "state": {"enum": [state.value for state in RunnerJobState]},
+            "state": {"enum": [state.value for state in TaskJobState]},
             "message": {"type": "string"},
             "exitCode": {"type": "integer"},
         },
@@ -145,7 +145,7 @@ def openapi_page() -> str:
                 f"<h2><b>{method.upper()}</b> <code>{path}</code></h2>"
                 f"<p>{escape(operation['summary'])}.<table>{lines}</table>"
             )
-    states = ", ".join(state.value for state in RunnerJobState)
+    states = ", ".join(state.value for state in TaskJobState)
     return (
         f"<!doctype html><html lang=en><meta charset=utf-8><title>Task Runner</title>"
         f"<style>{_STYLE}</style><h1>Task Runner</h1>"

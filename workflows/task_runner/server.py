@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from workflows.servers.serving import HOST, serve_app
 from workflows.task_runner.app import TaskRunnerApi
 from workflows.task_runner.backends.mock import Mock, Unreliable
-from workflows.task_runner.jobs import RunnerJobs
+from workflows.task_runner.jobs import TaskJobs
 from workflows.task_runner.journal import JobJournal
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class TaskRunner:
     ) -> None:
         self.backend = backend
         self._journal = JobJournal(journal) if journal else None
-        self.jobs = RunnerJobs(self._journal)
+        self.jobs = TaskJobs(self._journal)
         backend.attach(self.jobs)
         api = TaskRunnerApi(self.jobs, backend, check)
         self.requests = api.requests

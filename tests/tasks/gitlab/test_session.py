@@ -124,6 +124,20 @@ def test_a_redirect_to_another_host_gets_no_token(
     assert "GITLAB_URL" in caught.value.fix
 
 
+def test_a_redirect_with_a_password_is_refused_and_the_password_stays_hidden(
+    client: GitLab, script: Scripted, url: str
+) -> None:
+    """Even to this GitLab itself: requests would send that password in place of the token."""
+    place = url.replace("://", "://eve:s3cret-w0rd@") + "/api/v4/user"
+    script.answers = [Answer(302, headers={"location": place}), Answer(body=ME)]
+
+    with pytest.raises(RequestRefused, match="elsewhere") as caught:
+        client.me()
+
+    assert len(script.seen) == 1
+    assert "s3cret-w0rd" not in str(caught.value)
+
+
 @pytest.mark.parametrize(
     "place", ["//{}/api/v4/user", "https://127.0.0.1/api/v4/user", "/login", "http://[x"]
 )

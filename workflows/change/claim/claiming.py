@@ -142,9 +142,7 @@ def _announce(
     """Write the note; None if another run's marker is in it afterwards."""
     body = f"{marker.line()}\n{request.note.working(marker.branch)}"
     if note is None:
-        note = gitlab.write_note(
-            request.project_id, request.iid, body, LINE_START, request.own_id, look_first=False
-        )
+        note = gitlab.write_note(request.project_id, request.iid, body, LINE_START, request.own_id)
     else:
         gitlab.edit_note(request.project_id, request.iid, note.id, body)
         note = gitlab.note(request.project_id, request.iid, note.id)

@@ -20,14 +20,14 @@ from workflows.core.errors import PermanentError, RequestRefused, TransientError
 from workflows.core.google import executions
 from workflows.core.google.executions import ExecutionMark
 from workflows.core.redaction import redact
-from workflows.task_runner.job import RunnerJobState
+from workflows.task_runner.job import TaskJobState
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from workflows.core.google.cloud_run import CloudRunApi, Json
-    from workflows.task_runner.job import RunnerJob
-    from workflows.task_runner.jobs import RunnerJobs
+    from workflows.task_runner.job import TaskJob
+    from workflows.task_runner.jobs import TaskJobs
 
 _THREADS = 16
 _TRIES = 5
@@ -53,14 +53,14 @@ class CloudRunJobs:
     def __init__(self, api: CloudRunApi, options: CloudRunOptions | None = None) -> None:
         self._api = api
         self._options = options or CloudRunOptions()
-        self._jobs: RunnerJobs
+        self._jobs: TaskJobs
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="cloud-run")
         self._closed = threading.Event()
         self._lock = threading.Lock()
         self._image_locks: dict[str, threading.Lock] = {}
         self._ready: set[str] = set()
 
-    def attach(self, jobs: RunnerJobs) -> None:
+    def attach(self, jobs: TaskJobs) -> None:
         """Take over the jobs; those of an earlier process are found again in Cloud Run."""
         self._jobs = jobs
         for job in jobs.alive():
@@ -68,24 +68,24 @@ class CloudRunJobs:
                 self._submit(self._adopt, job)
         threading.Thread(target=self._watch, name="cloud-run-watch", daemon=True).start()
 
-    def _submit(self, work: Callable[[RunnerJob], None], job: RunnerJob) -> None:
+    def _submit(self, work: Callable[[TaskJob], None], job: TaskJob) -> None:
         with suppress(RuntimeError):  # closed: whoever asked is told at the next start
             self._pool.submit(self._guarded, work, job)
 
-    def _guarded(self, work: Callable[[RunnerJob], None], job: RunnerJob) -> None:
+    def _guarded(self, work: Callable[[TaskJob], None], job: TaskJob) -> None:
         """Do it; an error of ours ends the job, a defect too."""
         try:
             work(job)
         except Exception as error:  # noqa: BLE001 - a job must not hang because a thread died
-            self._jobs.move(job, RunnerJobState.FAILED, message=redact(str(error))[:1_000])
+            self._jobs.move(job, TaskJobState.FAILED, message=redact(str(error))[:1_000])
 
-    def start(self, job: RunnerJob) -> None:
+    def start(self, job: TaskJob) -> None:
         """Have an execution started."""
         self._submit(self._begin, job)
 
-    def _begin(self, job: RunnerJob) -> None:
-        if job.state is RunnerJobState.CANCELLING:
-            self._jobs.move(job, RunnerJobState.CANCELLED, message="cancelled before it began")
+    def _begin(self, job: TaskJob) -> None:
+        if job.state is TaskJobState.CANCELLING:
+            self._jobs.move(job, TaskJobState.CANCELLED, message="cancelled before it began")
             return
         job_id = job_id_of(job.request.image)
         self._ensure(job_id, job.request.image)
@@ -94,7 +94,7 @@ class CloudRunJobs:
         request = executions.start_request(mark, job.request.args, env)
         self._started(job, self._api.start_once(job_id, request, mark, stop=self._closed))
 
-    def _adopt(self, job: RunnerJob) -> None:
+    def _adopt(self, job: TaskJob) -> None:
         """Look for the execution of a job whose start was not seen to the end."""
         found = self._api.find_execution(
             job_id_of(job.request.image), ExecutionMark(_JOB_ID, job.id)
@@ -103,14 +103,14 @@ class CloudRunJobs:
             self._started(job, found)
             return
         message = "the Task Runner stopped before Cloud Run took this job"
-        self._jobs.move(job, RunnerJobState.FAILED, message=message)
+        self._jobs.move(job, TaskJobState.FAILED, message=message)
 
-    def _started(self, job: RunnerJob, execution: str) -> None:
+    def _started(self, job: TaskJob, execution: str) -> None:
         self._jobs.note_remote(job, execution)
-        if job.state is RunnerJobState.CANCELLING:
+        if job.state is TaskJobState.CANCELLING:
             self._cancel(job)
         else:
-            self._jobs.move(job, RunnerJobState.QUEUED)
+            self._jobs.move(job, TaskJobState.QUEUED)
 
     def _ensure(self, job_id: str, image: str) -> None:
         """Create or change the Cloud Run job of an image, once in this process."""
@@ -155,37 +155,37 @@ class CloudRunJobs:
             with suppress(RuntimeError):  # closed in between
                 list(self._pool.map(partial(self._guarded, self._look), alive))
 
-    def _look(self, job: RunnerJob) -> None:
+    def _look(self, job: TaskJob) -> None:
         try:
             execution = self._api.execution(job.remote)
         except TransientError:
             return  # the next look may do better
         except (PermanentError, ValueError) as error:
             self._jobs.move(
-                job, RunnerJobState.FAILED, message=f"its execution cannot be read: {error}"
+                job, TaskJobState.FAILED, message=redact(f"its execution cannot be read: {error}")
             )
             return
-        state, message = verdict(execution)
-        if state is RunnerJobState.FAILED:
+        state, message = job_outcome(execution)
+        if state is TaskJobState.FAILED:
             self._jobs.move(job, state, message=message, exit_code=self._exit_code(job))
-        elif state is RunnerJobState.SUCCEEDED:
+        elif state is TaskJobState.SUCCEEDED:
             self._jobs.move(job, state, exit_code=0)
         elif state is not job.state:
             self._jobs.move(job, state, message=message)
 
-    def _exit_code(self, job: RunnerJob) -> int | None:
+    def _exit_code(self, job: TaskJob) -> int | None:
         try:
             return self._api.exit_code(job.remote)
         except (WorkflowsError, ValueError):  # nice to have: the role may lack run.tasks.list
             return None
 
-    def cancel(self, job: RunnerJob) -> None:
+    def cancel(self, job: TaskJob) -> None:
         """Have the execution cancelled; the state follows when Cloud Run says so."""
-        self._jobs.move(job, RunnerJobState.CANCELLING)
+        self._jobs.move(job, TaskJobState.CANCELLING)
         if job.remote:
             self._submit(self._cancel, job)
 
-    def _cancel(self, job: RunnerJob) -> None:
+    def _cancel(self, job: TaskJob) -> None:
         """Cancel the execution; one that has just ended refuses, which `_look` will find."""
         for attempt in range(_TRIES):
             try:
@@ -197,11 +197,11 @@ class CloudRunJobs:
             else:
                 return
 
-    def look(self, job: RunnerJob) -> float | None:
+    def look(self, job: TaskJob) -> float | None:
         """Nothing to bring up to date: the watching thread tells."""
         return None
 
-    def log(self, job: RunnerJob) -> str:
+    def log(self, job: TaskJob) -> str:
         """Where Cloud Run keeps the log."""
         if not job.remote:
             return ""
@@ -224,12 +224,12 @@ def job_id_of(image: str) -> str:
     return f"tr-{slug or 'image'}-{sha256(image.encode()).hexdigest()[:10]}"
 
 
-def verdict(execution: Json) -> tuple[RunnerJobState, str]:
-    """What the conditions of an execution mean for the job, and their message."""
+def job_outcome(execution: Json) -> tuple[TaskJobState, str]:
+    """The state of the job, by the conditions of its execution, and their message, redacted."""
     ended, message = executions.execution_outcome(execution)
     if ended:
-        return RunnerJobState[ended.upper()], message
-    return (RunnerJobState.LOADING if execution.get("startTime") else RunnerJobState.QUEUED), ""
+        return TaskJobState[ended.upper()], redact(message)
+    return (TaskJobState.LOADING if execution.get("startTime") else TaskJobState.QUEUED), ""
 
 
 def _fits(job: Json, template: Json) -> bool:

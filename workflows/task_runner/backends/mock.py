@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING
 
 from workflows.servers.serving import cut_connection
-from workflows.task_runner.job import RunnerJobState
+from workflows.task_runner.job import TaskJobState
 from workflows.task_runner.responses import error_response
 
 if TYPE_CHECKING:
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from workflows.task_runner.backends.mock_plan import MockPlan
-    from workflows.task_runner.job import RunnerJob
-    from workflows.task_runner.jobs import RunnerJobs
+    from workflows.task_runner.job import TaskJob
+    from workflows.task_runner.jobs import TaskJobs
 
 
 class Mock:
@@ -30,18 +30,18 @@ class Mock:
     def __init__(self, plan: MockPlan, *, clock: Callable[[], float] = time.monotonic) -> None:
         self.plan = plan
         self._clock = clock
-        self._jobs: RunnerJobs
+        self._jobs: TaskJobs
 
-    def attach(self, jobs: RunnerJobs) -> None:
+    def attach(self, jobs: TaskJobs) -> None:
         """Take over the jobs; the mock keeps no journal, so there are none yet."""
         self._jobs = jobs
 
-    def start(self, job: RunnerJob) -> None:
+    def start(self, job: TaskJob) -> None:
         """Decide when the job will end."""
         queue, duration = self.plan.times(job.request, job.run)
         job.due_at = self._clock() + queue + duration
 
-    def look(self, job: RunnerJob) -> float | None:
+    def look(self, job: TaskJob) -> float | None:
         """Move the job to where the clock says; in how many seconds it ends."""
         if job.state.final:
             return None
@@ -49,30 +49,30 @@ class Mock:
         if left <= 0:
             self._end(job)
             return None
-        if job.state is not RunnerJobState.CANCELLING:
+        if job.state is not TaskJobState.CANCELLING:
             _, duration = self.plan.times(job.request, job.run)
-            now = RunnerJobState.LOADING if left <= duration else RunnerJobState.QUEUED
+            now = TaskJobState.LOADING if left <= duration else TaskJobState.QUEUED
             if job.state is not now:
                 self._jobs.move(job, now)
         return left
 
-    def _end(self, job: RunnerJob) -> None:
-        if job.state is RunnerJobState.CANCELLING:
-            self._jobs.move(job, RunnerJobState.CANCELLED, message="cancelled")
+    def _end(self, job: TaskJob) -> None:
+        if job.state is TaskJobState.CANCELLING:
+            self._jobs.move(job, TaskJobState.CANCELLED, message="cancelled")
             return
         failure = self.plan.failure(job.request, job.run)
         if failure:
-            self._jobs.move(job, RunnerJobState.FAILED, message=failure[0], exit_code=failure[1])
+            self._jobs.move(job, TaskJobState.FAILED, message=failure[0], exit_code=failure[1])
         else:
-            self._jobs.move(job, RunnerJobState.SUCCEEDED, exit_code=0)
+            self._jobs.move(job, TaskJobState.SUCCEEDED, exit_code=0)
 
-    def cancel(self, job: RunnerJob) -> None:
+    def cancel(self, job: TaskJob) -> None:
         """Let the job be cancelled, after the time the plan gives for it."""
-        if self.look(job) is not None and self._jobs.move(job, RunnerJobState.CANCELLING):
+        if self.look(job) is not None and self._jobs.move(job, TaskJobState.CANCELLING):
             job.due_at = self._clock() + self.plan.cancel
             self.look(job)
 
-    def log(self, job: RunnerJob) -> str:
+    def log(self, job: TaskJob) -> str:
         """What the job would have run."""
         line = {"image": job.request.image, "args": list(job.request.args), "state": job.state}
         return json.dumps(line) + "\n"

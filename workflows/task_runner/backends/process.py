@@ -12,14 +12,14 @@ from workflows.core.config import environment
 from workflows.core.errors import WorkflowsError
 from workflows.core.process import kernel, supervised
 from workflows.core.redaction import redact
-from workflows.task_runner.job import RunnerJobState
+from workflows.task_runner.job import TaskJobState
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from workflows.task_runner.backends.images import Image, ImageMap
-    from workflows.task_runner.job import RunnerJob
-    from workflows.task_runner.jobs import RunnerJobs
+    from workflows.task_runner.job import TaskJob
+    from workflows.task_runner.jobs import TaskJobs
 
 GRACE_S = 10.0
 _CLOSE_GRACE_S = 1.0
@@ -44,15 +44,15 @@ class Processes:
         self._folder = folder
         self._workers = workers
         self._grace_s = grace_s
-        self._jobs: RunnerJobs
+        self._jobs: TaskJobs
         self._changed = threading.Condition()
-        self._waiting: deque[RunnerJob] = deque()
+        self._waiting: deque[TaskJob] = deque()
         self._stops: dict[str, supervised.StopRequest] = {}
         self._threads: set[threading.Thread] = set()
         self._idle = 0
         self._closed = False
 
-    def attach(self, jobs: RunnerJobs) -> None:
+    def attach(self, jobs: TaskJobs) -> None:
         """Take over the jobs; those that were running when an earlier process ended have failed.
 
         A process that outlived it (it was killed) is killed with its group before that is said.
@@ -60,19 +60,19 @@ class Processes:
         self._jobs = jobs
         for job in jobs.alive():
             _end_leftover(job.remote)
-            cancelled = job.state is RunnerJobState.CANCELLING
-            state = RunnerJobState.CANCELLED if cancelled else RunnerJobState.FAILED
+            cancelled = job.state is TaskJobState.CANCELLING
+            state = TaskJobState.CANCELLED if cancelled else TaskJobState.FAILED
             message = "the Task Runner stopped while this job was not done"
             jobs.move(job, state, message=message)
 
-    def start(self, job: RunnerJob) -> None:
+    def start(self, job: TaskJob) -> None:
         """Queue the job."""
         if self._images.find(job.request.image) is None:
             known = ", ".join(sorted(self._images.images)[:20])
             message = f"no image {job.request.image!r} in {self._images.source}; it has {known}"
-            self._jobs.move(job, RunnerJobState.FAILED, message=message[:1_000])
+            self._jobs.move(job, TaskJobState.FAILED, message=message[:1_000])
             return
-        self._jobs.move(job, RunnerJobState.QUEUED)
+        self._jobs.move(job, TaskJobState.QUEUED)
         with self._changed:
             self._stops[job.id] = supervised.StopRequest(self._grace_s)
             self._waiting.append(job)
@@ -98,20 +98,20 @@ class Processes:
             with self._changed:
                 self._stops.pop(job.id, None)
 
-    def _carry_out(self, job: RunnerJob, stop: supervised.StopRequest) -> None:
+    def _carry_out(self, job: TaskJob, stop: supervised.StopRequest) -> None:
         image = self._images.find(job.request.image)
-        if image is None or not self._jobs.move(job, RunnerJobState.LOADING):
-            self._jobs.move(job, RunnerJobState.CANCELLED, message="cancelled before it began")
+        if image is None or not self._jobs.move(job, TaskJobState.LOADING):
+            self._jobs.move(job, TaskJobState.CANCELLED, message="cancelled before it began")
             return
         try:
             ended = self._run(job, image, stop)
         except (WorkflowsError, OSError, ValueError) as error:
-            self._jobs.move(job, RunnerJobState.FAILED, message=redact(str(error)))
+            self._jobs.move(job, TaskJobState.FAILED, message=redact(str(error)))
             return
         self._end(job, image, ended)
 
     def _run(
-        self, job: RunnerJob, image: Image, stop: supervised.StopRequest
+        self, job: TaskJob, image: Image, stop: supervised.StopRequest
     ) -> supervised.SupervisedEnd:
         folder = self._folder / job.id / "work"
         folder.mkdir(parents=True)
@@ -129,27 +129,27 @@ class Processes:
             on_start=lambda pid: self._jobs.note_remote(job, _identity(pid)),
         )
 
-    def _end(self, job: RunnerJob, image: Image, ended: supervised.SupervisedEnd) -> None:
+    def _end(self, job: TaskJob, image: Image, ended: supervised.SupervisedEnd) -> None:
         """Say how a job ended."""
         if ended.stopped and self._closed:
             message = "the Task Runner stopped while this job was not done"
-            self._jobs.move(job, RunnerJobState.FAILED, message=message)
+            self._jobs.move(job, TaskJobState.FAILED, message=message)
         elif ended.stopped:
-            self._jobs.move(job, RunnerJobState.CANCELLED, message="cancelled")
+            self._jobs.move(job, TaskJobState.CANCELLED, message="cancelled")
         elif ended.timed_out:
             message = f"it ran longer than {image.timeout:g} s"
             self._jobs.move(
-                job, RunnerJobState.FAILED, message=message, exit_code=_shown(ended.exit_code)
+                job, TaskJobState.FAILED, message=message, exit_code=_shown(ended.exit_code)
             )
         elif ended.exit_code == 0:
-            self._jobs.move(job, RunnerJobState.SUCCEEDED, exit_code=0)
+            self._jobs.move(job, TaskJobState.SUCCEEDED, exit_code=0)
         else:
             message = self._failure(job, ended.exit_code)
             self._jobs.move(
-                job, RunnerJobState.FAILED, message=message, exit_code=_shown(ended.exit_code)
+                job, TaskJobState.FAILED, message=message, exit_code=_shown(ended.exit_code)
             )
 
-    def _failure(self, job: RunnerJob, exit_code: int) -> str:
+    def _failure(self, job: TaskJob, exit_code: int) -> str:
         """How the process ended, with the last line it wrote."""
         how = f"exit code {exit_code}"
         if exit_code < 0:
@@ -157,9 +157,9 @@ class Processes:
         lines = supervised.log_tail(self._log_file(job), 4_096).strip().splitlines()
         return f"{how}: {redact(lines[-1])[:_QUOTED]}" if lines else how
 
-    def cancel(self, job: RunnerJob) -> None:
+    def cancel(self, job: TaskJob) -> None:
         """Stop a job: one that waits ends at once, one that runs when its process has."""
-        self._jobs.move(job, RunnerJobState.CANCELLING)
+        self._jobs.move(job, TaskJobState.CANCELLING)
         with self._changed:
             waits = job in self._waiting
             if waits:
@@ -167,19 +167,19 @@ class Processes:
                 self._stops.pop(job.id, None)
             stop = self._stops.get(job.id)
         if waits:
-            self._jobs.move(job, RunnerJobState.CANCELLED, message="cancelled before it began")
+            self._jobs.move(job, TaskJobState.CANCELLED, message="cancelled before it began")
         elif stop:
             stop.ask()
 
-    def look(self, job: RunnerJob) -> float | None:
+    def look(self, job: TaskJob) -> float | None:
         """Nothing to bring up to date: the threads tell."""
         return None
 
-    def log(self, job: RunnerJob) -> str:
+    def log(self, job: TaskJob) -> str:
         """Both output streams as they came, the last 8 MiB."""
         return supervised.log_tail(self._log_file(job))
 
-    def _log_file(self, job: RunnerJob) -> Path:
+    def _log_file(self, job: TaskJob) -> Path:
         return self._folder / job.id / "log"
 
     def close(self) -> None:
@@ -195,7 +195,7 @@ class Processes:
             stop.ask()
         for job in waiting:
             message = "the Task Runner stopped before this job began"
-            self._jobs.move(job, RunnerJobState.FAILED, message=message)
+            self._jobs.move(job, TaskJobState.FAILED, message=message)
         for thread in list(self._threads):
             thread.join(_CLOSE_GRACE_S * 2)
 

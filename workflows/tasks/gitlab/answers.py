@@ -40,7 +40,7 @@ _KINDS: dict[int, tuple[type[WorkflowsError], str]] = {
 }
 
 
-def failure(
+def gitlab_error(
     asked: str, status: int, headers: Mapping[str, str], body: bytes, *, now: datetime
 ) -> WorkflowsError:
     """The error that an answer of 400 or above is. `asked` is the method and the path."""
@@ -98,7 +98,7 @@ def moment(text: Any) -> datetime:
     return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
-def read(build: Callable[[Any], T], value: Any) -> T:
+def read_answer(build: Callable[[Any], T], value: Any) -> T:
     """What `build` makes of an answer.
 
     Raises:

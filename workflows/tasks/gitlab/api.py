@@ -10,4 +10,4 @@ from workflows.tasks.gitlab.projects import Projects
 
 
 class GitLab(Projects, People, Issues, Notes, MergeRequests):
-    """A GitLab, for one thread; `again()` makes one for another thread. See `Client.connect`."""
+    """A GitLab, for one thread; `again()` makes one for another. See `GitLabClient.connect`."""

@@ -11,8 +11,8 @@ from workflows.core.errors import (
     RequestRefused,
     ResourceNotFound,
 )
-from workflows.tasks.gitlab.answers import Json, read
-from workflows.tasks.gitlab.client import Client, quoted
+from workflows.tasks.gitlab.answers import Json, read_answer
+from workflows.tasks.gitlab.client import GitLabClient, url_quoted
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,16 +25,16 @@ class BranchInfo:
     default: bool
 
 
-class Branches(Client):
+class Branches(GitLabClient):
     """Reading, making and deleting branches."""
 
     def branch(self, project_id: int, name: str) -> BranchInfo | None:
         """A branch; None if it is not there (or the token may not see the project)."""
         try:
-            found = self._get(f"{_path(project_id)}/{quoted(name)}")
+            found = self._get(f"{_path(project_id)}/{url_quoted(name)}")
         except ResourceNotFound:
             return None
-        return read(_branch, found)
+        return read_answer(_branch, found)
 
     def create_branch(self, project_id: int, name: str, ref: str) -> bool | None:
         """Make a branch at a branch, tag or commit.
@@ -73,7 +73,7 @@ class Branches(Client):
             AccessDenied, RequestRefused: it is protected, or the default branch.
         """
         try:
-            self._delete(f"{_path(project_id)}/{quoted(name)}")
+            self._delete(f"{_path(project_id)}/{url_quoted(name)}")
         except ResourceNotFound:
             return
 

@@ -31,7 +31,7 @@ _PER_PAGE = 100
 _MAX_PAGES = 200  # 20,000 rows; who has more notes than that has something else
 
 
-class Client:
+class GitLabClient:
     """A connection to one GitLab, for one thread. Close it, or use it as a context manager."""
 
     def __init__(self, settings: Settings, *, sleep: Callable[[float], None] = time.sleep) -> None:
@@ -196,7 +196,7 @@ class Client:
         raise AssertionError  # the loop returns or raises
 
 
-def quoted(text: str) -> str:
+def url_quoted(text: str) -> str:
     """A name as one part of an address: `a/b` is `a%2Fb`."""
     return quote(text, safe="", errors="replace")
 

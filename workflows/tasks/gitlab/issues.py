@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from workflows.tasks.gitlab.answers import Json, moment, read
-from workflows.tasks.gitlab.client import Client
+from workflows.tasks.gitlab.answers import Json, moment, read_answer
+from workflows.tasks.gitlab.client import GitLabClient
 from workflows.tasks.gitlab.people import Author, author
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class CommentsRead(NamedTuple):
     text_changed: bool = False
 
 
-class Issues(Client):
+class Issues(GitLabClient):
     """Issues and their comments."""
 
     def issue(self, project_id: int, iid: int) -> Issue:
@@ -73,7 +73,7 @@ class Issues(Client):
         Raises:
             ResourceNotFound: there is none, or the token may not see it.
         """
-        return read(_issue, self._get(f"/projects/{int(project_id)}/issues/{int(iid)}"))
+        return read_answer(_issue, self._get(f"/projects/{int(project_id)}/issues/{int(iid)}"))
 
     def comments(
         self,
@@ -108,7 +108,7 @@ class Issues(Client):
         path = notes_path(project_id, iid, of)
         rows = list(self._list(path, sort="asc", order_by="created_at"))
         found = [
-            read(_comment, row)
+            read_answer(_comment, row)
             for row in rows
             if not (row.get("system") or row.get("internal") or row.get("confidential"))
         ]
@@ -121,7 +121,7 @@ class Issues(Client):
         edited = any(
             row.get("system")
             and str(row["body"]).startswith(_TEXT_EDITED)
-            and read(moment, row["created_at"]) > until
+            and read_answer(moment, row["created_at"]) > until
             for row in rows
         )
         return CommentsRead(kept, len(found) - len(kept), edited)

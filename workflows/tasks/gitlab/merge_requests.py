@@ -15,7 +15,7 @@ from workflows.core.errors import (
     ResourceNotFound,
 )
 from workflows.core.redaction import redact
-from workflows.tasks.gitlab.answers import Json, read
+from workflows.tasks.gitlab.answers import Json, read_answer
 from workflows.tasks.gitlab.branches import Branches
 from workflows.tasks.gitlab.issues import joined_labels
 from workflows.tasks.gitlab.people import author
@@ -82,7 +82,7 @@ class MergeRequests(Branches):
         Raises:
             ResourceNotFound: there is none.
         """
-        return read(_merge_request, self._get(f"{_path(project_id)}/{int(iid)}"))
+        return read_answer(_merge_request, self._get(f"{_path(project_id)}/{int(iid)}"))
 
     def find_merge_request(
         self, project_id: int, source_branch: str, *, target_branch: str | None = None
@@ -99,7 +99,7 @@ class MergeRequests(Branches):
             **{name: value for name, value in query.items() if value is not None},
         )
         found = [
-            read(_merge_request, row)
+            read_answer(_merge_request, row)
             for row in rows
             if row.get("source_project_id") == int(project_id)
             and row.get("source_branch") == source_branch
@@ -193,7 +193,7 @@ class MergeRequests(Branches):
             if getattr(wanted, name) is not None:
                 fields[name] = getattr(wanted, name)
         try:
-            return read(_merge_request, self._post(_path(project_id), **fields)), True
+            return read_answer(_merge_request, self._post(_path(project_id), **fields)), True
         except RequestConflict as error:
             found = self._open_one(project_id, wanted) or self._hinted(project_id, wanted, error)
             if found is None:
@@ -250,7 +250,7 @@ class MergeRequests(Branches):
         if not fields:
             return found
         path = f"{_path(found.project_id)}/{found.iid}"
-        return read(_merge_request, self._put(path, **fields))
+        return read_answer(_merge_request, self._put(path, **fields))
 
 
 def _path(project_id: int) -> str:

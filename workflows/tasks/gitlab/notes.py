@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from workflows.core.errors import ResourceNotFound
-from workflows.tasks.gitlab.answers import Json, moment, read
-from workflows.tasks.gitlab.client import Client
+from workflows.tasks.gitlab.answers import Json, moment, read_answer
+from workflows.tasks.gitlab.client import GitLabClient
 from workflows.tasks.gitlab.issues import Place, notes_path
 from workflows.tasks.gitlab.people import author
 
@@ -31,7 +31,7 @@ class Note:
     updated_at: datetime
 
 
-class Notes(Client):
+class Notes(GitLabClient):
     """Writing notes, once each."""
 
     def find_note(
@@ -49,7 +49,7 @@ class Notes(Client):
             ResourceNotFound: there is no such issue or merge request.
         """
         rows = self._list(notes_path(project_id, iid, of), sort="asc", order_by="created_at")
-        notes = (read(_note, row) for row in rows if not row.get("system"))
+        notes = (read_answer(_note, row) for row in rows if not row.get("system"))
         ours = [note for note in notes if note.author_id == own_id and marker in note.body]
         return sorted(ours, key=lambda note: note.id)
 
@@ -59,7 +59,7 @@ class Notes(Client):
             found = self._get(f"{notes_path(project_id, iid, of)}/{int(note_id)}")
         except ResourceNotFound:
             return None
-        return read(_note, found)
+        return read_answer(_note, found)
 
     def write_note(  # noqa: PLR0913 - where, what and who
         self,
@@ -70,11 +70,8 @@ class Notes(Client):
         own_id: int,
         *,
         of: Place = "issues",
-        look_first: bool = True,
     ) -> Note:
         """Write a note unless ours is there, and return the one that is there in the end.
-
-        Who has just looked says `look_first=False`.
 
         Repeatable: a note with the marker is left as it is. If two writers race, both return the
         older note and the newer is deleted. A POST that GitLab carries out later than we looked
@@ -95,7 +92,7 @@ class Notes(Client):
             return found
         path = notes_path(project_id, iid, of)
         made, _ = self._make(
-            post=lambda: read(_note, self._post(path, body=body)),
+            post=lambda: read_answer(_note, self._post(path, body=body)),
             look=lambda: self.find_note(project_id, iid, marker, own_id, of=of),
         )
         notes = self.find_notes(project_id, iid, marker, own_id, of=of)
@@ -120,7 +117,7 @@ class Notes(Client):
             AccessDenied: it is not ours.
         """
         path = f"{notes_path(project_id, iid, of)}/{int(note_id)}"
-        return read(_note, self._put(path, body=body))
+        return read_answer(_note, self._put(path, body=body))
 
     def delete_note(self, project_id: int, iid: int, note_id: int, *, of: Place = "issues") -> None:
         """Delete a note; one that is gone is no error."""

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from workflows.core.errors import ParametersInvalid, ResourceNotFound
 from workflows.core.redaction import redact
-from workflows.tasks.gitlab.answers import Json, read
-from workflows.tasks.gitlab.client import Client
+from workflows.tasks.gitlab.answers import Json, read_answer
+from workflows.tasks.gitlab.client import GitLabClient
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -39,12 +39,12 @@ class User:
     web_url: str
 
 
-class People(Client):
+class People(GitLabClient):
     """Users and members."""
 
     def me(self) -> User:
         """The user that the token belongs to."""
-        return read(self._user, self._get("/user"))
+        return read_answer(self._user, self._get("/user"))
 
     def user_by_id(self, user_id: int) -> User:
         """The user with this id; `email` is always the no-reply one.
@@ -52,7 +52,7 @@ class People(Client):
         Raises:
             ResourceNotFound: there is none.
         """
-        return read(self._user, self._get(f"/users/{int(user_id)}"))
+        return read_answer(self._user, self._get(f"/users/{int(user_id)}"))
 
     def access_level(self, project_id: int, user_id: int) -> int:
         """The role of somebody in a project, groups included: 30 is Developer; 0 is no role.
@@ -65,7 +65,7 @@ class People(Client):
         except ResourceNotFound:
             return 0
         now = self.server_time()
-        return read(lambda member: _level(member, now), found)
+        return read_answer(lambda member: _level(member, now), found)
 
     def user_ids(self, users: Iterable[str | int]) -> tuple[int, ...]:
         """The ids of users given by name (with or without @) or by id, each once, in order.
@@ -98,7 +98,7 @@ class People(Client):
             return None
         for row in self._list("/users", username=name):
             if str(row.get("username", "")).lower() == name.lower():
-                return read(lambda user: int(user["id"]), row)
+                return read_answer(lambda user: int(user["id"]), row)
         return None
 
     def _user(self, found: Json) -> User:

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 from workflows.tasks.gitlab.addresses import parse_project
-from workflows.tasks.gitlab.answers import Json, read
-from workflows.tasks.gitlab.client import Client, quoted
+from workflows.tasks.gitlab.answers import Json, read_answer
+from workflows.tasks.gitlab.client import GitLabClient, url_quoted
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Project:
     ci_config_path: str | None
 
 
-class Projects(Client):
+class Projects(GitLabClient):
     """Reading projects."""
 
     def project(self, ref: int | str) -> Project:
@@ -46,7 +46,7 @@ class Projects(Client):
             ResourceNotFound: there is none, or the token may not see it.
         """
         name = parse_project(ref, self.url)
-        return read(self._project, self._get(f"/projects/{quoted(str(name))}"))
+        return read_answer(self._project, self._get(f"/projects/{url_quoted(str(name))}"))
 
     def _project(self, found: Json) -> Project:
         path = str(found["path_with_namespace"])

@@ -27,7 +27,7 @@ from workflows.core.loopback import LOOPBACK
 from workflows.core.observability import logger
 from workflows.core.redaction import redact
 from workflows.tasks.gitlab.addresses import origin
-from workflows.tasks.gitlab.answers import MAX_WAIT_S, failure, http_date
+from workflows.tasks.gitlab.answers import MAX_WAIT_S, gitlab_error, http_date
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -63,7 +63,7 @@ class GuardedSession(requests.Session):
         """Send one request, again where it may be repeated, and return an answer below 300.
 
         Raises:
-            WorkflowsError: see `answers.failure`; NetworkError and TimeoutExceeded besides.
+            WorkflowsError: see `answers.gitlab_error`; NetworkError and TimeoutExceeded besides.
         """
         verb = method.upper()
         for delay_s in self._delays_s if verb in _REPEATABLE else ():
@@ -98,7 +98,7 @@ class GuardedSession(requests.Session):
             asked = f"{verb} {urlsplit(url).path}"
             if answer.status_code >= 400:  # noqa: PLR2004 - HTTP's own numbers here and below
                 status, now = answer.status_code, self.server_time()
-                raise failure(asked, status, answer.headers, answer.content, now=now)
+                raise gitlab_error(asked, status, answer.headers, answer.content, now=now)
             if answer.status_code < 300:  # noqa: PLR2004
                 return answer
             url = self._target(verb, url, answer)

@@ -47,7 +47,7 @@ def states(
         clock.now = moment
         if moment == cancel_at:
             runner.backend.cancel(job)
-        runner.backend.look(job)
+        runner.backend.refresh(job)
         found.append(job.state)
     return found
 
@@ -116,7 +116,7 @@ def test_failures_come_at_their_rate_with_message_and_exit_code() -> None:
     runner = TaskRunner(Mock(plan))
     jobs = [submitted(runner, f"job-{n}") for n in range(400)]
     for job in jobs:
-        runner.backend.look(job)
+        runner.backend.refresh(job)
 
     failed = [job.facts() for job in jobs if job.state is TaskJobState.FAILED]
     assert 90 < len(failed) < 150

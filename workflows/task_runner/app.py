@@ -123,12 +123,12 @@ class TaskRunnerApi:
         if new:
             self._backend.start(job)
         else:
-            self._backend.look(job)
+            self._backend.refresh(job)
         return json_response({"job": job.facts()})
 
     async def _status(self, call: RunnerCall) -> RunnerResponse:
         job = self._job(call)
-        left = self._backend.look(job)
+        left = self._backend.refresh(job)
         wait = call.query.get("wait")
         if wait is not None and not job.state.final:
             await self._ended(job, _seconds(wait), left)
@@ -147,7 +147,7 @@ class TaskRunnerApi:
                 rest = until - loop.time()
                 with suppress(TimeoutError):
                     await asyncio.wait_for(ended.wait(), rest if left is None else min(left, rest))
-                left = self._backend.look(job)
+                left = self._backend.refresh(job)
         finally:
             self._jobs.stop_listening(job, tell)
 
@@ -157,7 +157,7 @@ class TaskRunnerApi:
             raise RequestRejected(400, "job_name is missing")
         jobs = self._jobs.named(name)
         for job in jobs:
-            self._backend.look(job)
+            self._backend.refresh(job)
         return json_response({"jobs": [job.facts() | {"job_name": name} for job in jobs]})
 
     async def _cancel(self, call: RunnerCall) -> RunnerResponse:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from workflows.servers.serving import HOST, serve_app
 from workflows.task_runner.app import TaskRunnerApi
-from workflows.task_runner.backends.mock import Mock, Unreliable
 from workflows.task_runner.jobs import TaskJobs
 from workflows.task_runner.journal import JobJournal
 
@@ -39,9 +38,7 @@ class TaskRunner:
         api = TaskRunnerApi(self.jobs, backend, check)
         self.requests = api.requests
         self.faults = api.faults
-        self.app: ASGIApp = api
-        if isinstance(backend, Mock):
-            self.app = Unreliable(api, backend, api.faults)
+        self.app: ASGIApp = backend.wrap_app(api, api.faults)
 
     @property
     def ran(self) -> Counter[str]:

@@ -20,6 +20,7 @@ from workflows.core.errors import PermanentError, RequestRefused, TransientError
 from workflows.core.google import executions
 from workflows.core.google.executions import ExecutionMark
 from workflows.core.redaction import redact
+from workflows.task_runner.backends.backend import JobBackend
 from workflows.task_runner.job import TaskJobState
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ class CloudRunOptions:
     poll_s: float = 2.0
 
 
-class CloudRunJobs:
+class CloudRunJobs(JobBackend):
     """Creates the job of an image when it is first asked for, and changes it where it differs."""
 
     name = "cloud-run"
@@ -197,8 +198,8 @@ class CloudRunJobs:
             else:
                 return
 
-    def look(self, job: TaskJob) -> float | None:
-        """Nothing to bring up to date: the watching thread tells."""
+    def refresh(self, job: TaskJob) -> float | None:
+        """None: the polling thread reports each change."""
         return None
 
     def log(self, job: TaskJob) -> str:

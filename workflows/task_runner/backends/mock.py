@@ -8,6 +8,7 @@ import time
 from typing import TYPE_CHECKING
 
 from workflows.servers.serving import cut_connection
+from workflows.task_runner.backends.backend import JobBackend
 from workflows.task_runner.job import TaskJobState
 from workflows.task_runner.responses import error_response
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from workflows.task_runner.jobs import TaskJobs
 
 
-class Mock:
+class Mock(JobBackend):
     """Jobs whose state is worked out when somebody asks: no timer, no thread."""
 
     name = "mock"
@@ -41,7 +42,7 @@ class Mock:
         queue, duration = self.plan.times(job.request, job.run)
         job.due_at = self._clock() + queue + duration
 
-    def look(self, job: TaskJob) -> float | None:
+    def refresh(self, job: TaskJob) -> float | None:
         """Move the job to where the clock says; in how many seconds it ends."""
         if job.state.final:
             return None
@@ -68,14 +69,18 @@ class Mock:
 
     def cancel(self, job: TaskJob) -> None:
         """Let the job be cancelled, after the time the plan gives for it."""
-        if self.look(job) is not None and self._jobs.move(job, TaskJobState.CANCELLING):
+        if self.refresh(job) is not None and self._jobs.move(job, TaskJobState.CANCELLING):
             job.due_at = self._clock() + self.plan.cancel
-            self.look(job)
+            self.refresh(job)
 
     def log(self, job: TaskJob) -> str:
         """What the job would have run."""
         line = {"image": job.request.image, "args": list(job.request.args), "state": job.state}
         return json.dumps(line) + "\n"
+
+    def wrap_app(self, app: ASGIApp, faults: Counter[str]) -> ASGIApp:
+        """The app with the faults of the plan in front of it."""
+        return Unreliable(app, self, faults)
 
     def close(self) -> None:
         """Nothing runs."""

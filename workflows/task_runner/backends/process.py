@@ -12,6 +12,7 @@ from workflows.core.config import environment
 from workflows.core.errors import WorkflowsError
 from workflows.core.process import kernel, supervised
 from workflows.core.redaction import redact
+from workflows.task_runner.backends.backend import JobBackend
 from workflows.task_runner.job import TaskJobState
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ _CLOSE_GRACE_S = 1.0
 _QUOTED = 300
 
 
-class Processes:
+class Processes(JobBackend):
     """Runs up to `workers` jobs at once, the others wait in the order they came.
 
     A job has a folder of its own below `folder`, where it runs, with its `log` beside it. Its
@@ -171,8 +172,8 @@ class Processes:
         elif stop:
             stop.ask()
 
-    def look(self, job: TaskJob) -> float | None:
-        """Nothing to bring up to date: the threads tell."""
+    def refresh(self, job: TaskJob) -> float | None:
+        """None: the worker threads report each change."""
         return None
 
     def log(self, job: TaskJob) -> str:

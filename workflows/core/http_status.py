@@ -33,8 +33,8 @@ def retry_after_s(header: str | None, *, now: float, longest_s: float) -> float 
 
 def http_date_s(header: str | None) -> float | None:
     """The time of a header such as Date, in seconds since 1970; None if it is no HTTP date."""
-    from datetime import UTC  # noqa: PLC0415 - these two take 5 ms and are hardly ever needed
-    from email.utils import parsedate_to_datetime  # noqa: PLC0415
+    from datetime import UTC
+    from email.utils import parsedate_to_datetime
 
     try:
         moment = parsedate_to_datetime(header or "")

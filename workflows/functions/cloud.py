@@ -1,7 +1,7 @@
 """What the functions share: settings, log lines, requests to Google's APIs.
 
-REST and google-auth on purpose: the generated clients take a second to import, which every cold
-start would pay. Of `workflows.core` only what `staging` names comes along.
+It uses REST and google-auth, because the generated clients take a second to import at each cold
+start. Of `workflows.core` only what `staging` names comes along.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def log_line(severity: str, message: str, **fields: object) -> None:
 
 
 class GoogleApi:
-    """One of Google's APIs. Safe for threads; nothing is sent twice but after a 401.
+    """One of Google's APIs. Safe for threads; a request is sent once, and again only after a 401.
 
     On this machine (a stand-in, an emulator) it asks without credentials, unless google-auth is
     told where to find some. A token never goes over plain HTTP to another machine.
@@ -164,7 +164,7 @@ def publish_message(
     """Publish to `projects/P/topics/T` and return the message's id.
 
     Raises:
-        ApiTransient: nobody knows whether it was published; publishing it again is right.
+        ApiTransient: it may have been published; publish it again.
         ApiRefused: no such topic, or no right to publish there.
     """
     message = {"data": base64.b64encode(data).decode(), "attributes": attributes}

@@ -1,11 +1,11 @@
-"""The function for callers of our own: a checked message goes to the topic. Adapter only.
+"""The function for our own callers: it publishes a checked message to the topic. Adapter only.
 
 | variable | meaning |
 | --- | --- |
 | `WORKFLOWS_TOPIC` | `projects/P/topics/T` to publish to |
 | `WORKFLOW_JOBS` | the workflows there are, as the trigger function has them |
 
-Who may call is IAM's to say (roles/run.invoker); the function itself lets everybody in.
+IAM decides who may call (roles/run.invoker); the function itself checks no caller.
 A request with an `Idempotency-Key` that comes again starts nothing twice. The key belongs to what
 was asked for: the same key with another body, of another caller maybe, is another request.
 """

@@ -1,4 +1,4 @@
-"""The function between Pub/Sub and Cloud Run: one message starts one job. Adapter only.
+"""The function that starts one Cloud Run job for each message of Pub/Sub. Adapter only.
 
 | variable | meaning |
 | --- | --- |
@@ -6,8 +6,8 @@
 | `WORKFLOWS_PROJECT`, `WORKFLOWS_REGION` | where jobs with a short name are |
 | `WORKFLOWS_DEAD_LETTER_TOPIC` | `projects/P/topics/T` for messages that can never start a job |
 
-It answers 2xx to a message that is done with, for good or bad; anything else makes Pub/Sub deliver
-it again. It may take 50 s, so the subscription's acknowledgement deadline is 60 s or more.
+It answers 2xx when a message was started or put aside; after anything else Pub/Sub delivers it
+again. It may take 50 s, so the subscription's acknowledgement deadline is 60 s or more.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class _Once:
 
     @contextmanager
     def starting(self, run: str) -> Iterator[str]:
-        """`mine`, or `started` or `busy` where another delivery was first; `mine` to keep."""
+        """`mine` to start the run here; `started` or `busy` if another delivery came first."""
         with self._lock:
             state = "started" if run in self._started else "mine"
             state = "busy" if run in self._starting else state
@@ -185,7 +185,7 @@ def _execution(job: str, mark: executions.ExecutionMark) -> str:
 
 
 def _bury(delivery: envelope.PubSubDelivery, why: str, workflow: str = "") -> Answer:
-    """Put the message in the dead-letter topic, say so once, and be done with it."""
+    """Publish the message to the dead-letter topic and log why."""
     kept = {
         name: value
         for name, value in list(delivery.attributes.items())[:80]

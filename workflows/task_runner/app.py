@@ -1,6 +1,6 @@
 """The Task Runner's protocol as an ASGI app: routes, tokens, idempotency keys, long polls.
 
-What becomes of a job is not decided here but by a `JobBackend`.
+The state of a job is decided by a `JobBackend`, not here.
 """
 
 from __future__ import annotations
@@ -48,9 +48,9 @@ class RunnerCall(NamedTuple):
 
 
 class TaskRunnerApi:
-    """Answers the protocol; see `openapi` for what each path does.
+    """The ASGI app of the protocol; `openapi` describes each path.
 
-    `requests` counts what arrived, by method and path.
+    `requests` counts the requests by method and path, `faults` the injected faults by kind.
     """
 
     def __init__(self, jobs: TaskJobs, backend: JobBackend, check: TokenCheck | None) -> None:
@@ -135,12 +135,12 @@ class TaskRunnerApi:
         return json_response({"job": job.facts()})
 
     async def _ended(self, job: TaskJob, wait_s: float, left: float | None) -> None:
-        """Wait until the job has ended, or `wait_s` seconds; `left` is until it ends by itself."""
+        """Wait until the job has ended, at most `wait_s` seconds; `left` as of `refresh`."""
         loop = asyncio.get_running_loop()
         ended = asyncio.Event()
-        tell = partial(_tell, loop, ended)
+        callback = partial(_set_event, loop, ended)
         until = loop.time() + wait_s
-        if not self._jobs.listen(job, tell):
+        if not self._jobs.listen(job, callback):
             return
         try:
             while not job.state.final and loop.time() < until:
@@ -149,7 +149,7 @@ class TaskRunnerApi:
                     await asyncio.wait_for(ended.wait(), rest if left is None else min(left, rest))
                 left = self._backend.refresh(job)
         finally:
-            self._jobs.stop_listening(job, tell)
+            self._jobs.stop_listening(job, callback)
 
     async def _list(self, call: RunnerCall) -> RunnerResponse:
         name = call.query.get("job_name")
@@ -199,8 +199,8 @@ class TaskRunnerApi:
         return job
 
 
-def _tell(loop: asyncio.AbstractEventLoop, ended: asyncio.Event) -> None:
-    with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+def _set_event(loop: asyncio.AbstractEventLoop, ended: asyncio.Event) -> None:
+    with suppress(RuntimeError):  # the loop is closed, so no request waits
         loop.call_soon_threadsafe(ended.set)
 
 

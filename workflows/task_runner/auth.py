@@ -1,7 +1,7 @@
-"""Who may ask: a bearer token equal to a secret, or a JWT that the secret signed (HS256).
+"""Checks callers: a bearer token equal to a secret, or a JWT signed by the secret (HS256).
 
-All of it works offline. Google's ID tokens are signed with keys that have to be fetched, so they
-are not checked here: where callers send them, let Cloud Run's IAM check them in front of us.
+Nothing is fetched. Google's ID tokens need keys that are fetched, so they are not checked here: let
+Cloud Run's IAM check them before the request arrives.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class TokenCheck:
         self._audience = audience.rstrip("/")
 
     def problem(self, authorization: bytes) -> str:
-        """Why this header is not enough; empty if it is."""
+        """Why the header is refused; empty if it is accepted."""
         scheme, _, token = authorization.partition(b" ")
         token = token.strip()
         if scheme.lower() != b"bearer" or not token:

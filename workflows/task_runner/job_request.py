@@ -70,7 +70,7 @@ def _env_findings(env: Any) -> Iterator[str]:
 
 
 def _text(value: Any) -> bool:
-    """Whether a program can be given this: UTF-8 (no half of a surrogate pair), no NUL."""
+    """Whether this can be an argument or variable of a program: valid UTF-8 without a NUL."""
     if not isinstance(value, str) or "\0" in value:
         return False
     try:

@@ -28,8 +28,8 @@ class KeyReused(Exception):
 class TaskJobs:
     """All jobs since the start (with a journal: since its first line).
 
-    `ran` counts for each name how many jobs were really made of it: what a client did twice, or
-    what a repeated request did not do twice, shows here.
+    `ran` counts the jobs that were made of each name. A request that was repeated with the same
+    idempotency key counts once.
     """
 
     def __init__(self, journal: JobJournal | None = None) -> None:
@@ -78,7 +78,7 @@ class TaskJobs:
             self._forget()
 
     def _forget(self) -> None:
-        """Drop a tenth of the ended jobs, the oldest, so that this is rare."""
+        """Drop the oldest ended jobs: a tenth of all, so that this happens rarely."""
         ended = [job for job in self._by_id.values() if job.state.final][: MAX_KEPT // 10]
         for job in ended:
             del self._by_id[job.id]
@@ -112,9 +112,9 @@ class TaskJobs:
         exit_code: int | None = None,
         remote: str = "",
     ) -> bool:
-        """Put a job into another state and tell who waits. False: it had ended, or is cancelled.
+        """Set the state of a job and call its listeners. False: the job had this state for good.
 
-        A job that is being cancelled goes to a final state only.
+        A job that has ended stays as it is; one that is being cancelled can only end.
         """
         with self._lock:
             if job.state.final or (job.state is TaskJobState.CANCELLING and not state.final):
@@ -125,29 +125,29 @@ class TaskJobs:
             job.remote = remote or job.remote
             if self._journal:
                 self._journal.moved(job)
-            told = job.listeners if state.final else None
-            if told:
+            listeners = job.listeners if state.final else None
+            if listeners:
                 job.listeners = None
-        for tell in told or ():
-            tell()
+        for callback in listeners or ():
+            callback()
         return True
 
     def note_remote(self, job: TaskJob, remote: str) -> None:
-        """Remember what the job is called where it runs; its state stays."""
+        """Set `remote`; the state stays."""
         with self._lock:
             job.remote = remote
             if self._journal:
                 self._journal.moved(job)
 
-    def listen(self, job: TaskJob, tell: Callable[[], object]) -> bool:
-        """Have `tell` called once, from any thread, when the job has ended. False: it has."""
+    def listen(self, job: TaskJob, callback: Callable[[], object]) -> bool:
+        """Call `callback` once, from any thread, when the job ends. False: it has ended."""
         with self._lock:
             if job.state.final:
                 return False
-            job.listeners = [*(job.listeners or ()), tell]
+            job.listeners = [*(job.listeners or ()), callback]
             return True
 
-    def stop_listening(self, job: TaskJob, tell: Callable[[], object]) -> None:
-        """Take back `listen`; harmless where it is over."""
+    def stop_listening(self, job: TaskJob, callback: Callable[[], object]) -> None:
+        """Undo `listen`. Safe to repeat."""
         with self._lock:
-            job.listeners = [one for one in job.listeners or () if one is not tell] or None
+            job.listeners = [one for one in job.listeners or () if one is not callback] or None

@@ -1,7 +1,7 @@
-"""A file of JSON lines that lets a Task Runner know its jobs again after a restart.
+"""The jobs of a Task Runner as a file of JSON lines, which is read again after a restart.
 
-One line for each new job and each change, flushed at once: it survives the death of the process,
-not that of the machine. Arguments and variables are not written down, only their fingerprint.
+Each new job and each change is one line, written at once. It survives the end of the process, but
+perhaps not of the machine. Arguments and variables are not written, only their fingerprint.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ if TYPE_CHECKING:
 
 
 class JobJournal:
-    """Lines are only ever added. One process at a time."""
+    """Appends lines. Only one process may use the file at a time."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._number = os.open(path, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600)
 
     def replay(self) -> Iterator[tuple[TaskJob, str, str]]:
-        """Every job as it was last seen, with its idempotency key and fingerprint.
+        """Every job in its last written state, with its idempotency key and fingerprint.
 
-        A last line that was cut off by the end of the process is passed over.
+        A line that was cut off by the end of the process is skipped.
         """
         found: dict[str, tuple[TaskJob, str, str]] = {}
         with self._path.open(encoding="utf-8") as lines:
@@ -48,7 +48,7 @@ class JobJournal:
         yield from found.values()
 
     def created(self, job: TaskJob, key: str, fingerprint: str) -> None:
-        """Write a new job down."""
+        """Append a new job."""
         self._write(
             {
                 "id": job.id,
@@ -62,7 +62,7 @@ class JobJournal:
         )
 
     def moved(self, job: TaskJob) -> None:
-        """Write down what has become of a job."""
+        """Append the present state of a job."""
         self._write(
             {
                 "id": job.id,

@@ -1,4 +1,4 @@
-"""The protocol in words: an OpenAPI document, and a page made of it that loads nothing else."""
+"""The protocol as an OpenAPI document, and as an HTML page that loads nothing else."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ def _object(properties: dict[str, Any]) -> dict[str, Any]:
 
 
 def openapi_page() -> str:
-    """The document as HTML, with an example; no script, nothing from elsewhere."""
+    """The document as HTML with an example, without scripts or external files."""
     parts = []
     for path, methods in openapi_document()["paths"].items():
         for method, operation in methods.items():

@@ -1,4 +1,4 @@
-"""Answers as bytes, sent without a framework in between: the mock must be faster than its clients.
+"""HTTP responses as bytes, sent without a framework: the mock must be faster than its clients.
 
 Bodies of errors are `{"error": {"message": …}}`.
 """
@@ -16,7 +16,7 @@ Header = tuple[bytes, bytes]
 
 
 class RunnerResponse(NamedTuple):
-    """Status, body, its type, and headers besides type and length."""
+    """Status, body, content type, and further headers."""
 
     status: int
     body: bytes
@@ -24,7 +24,7 @@ class RunnerResponse(NamedTuple):
     headers: tuple[Header, ...] = ()
 
     async def send(self, send: Send) -> None:
-        """Send all of it (ASGI)."""
+        """Send the response (ASGI)."""
         length = (b"content-length", str(len(self.body)).encode())
         headers = [(b"content-type", self.content_type), length, *self.headers]
         await send({"type": "http.response.start", "status": self.status, "headers": headers})
@@ -32,7 +32,7 @@ class RunnerResponse(NamedTuple):
 
 
 class RequestRejected(Exception):
-    """An answer instead of the one asked for; raised anywhere below a handler."""
+    """The request cannot be carried out; raised below a handler, with the response to send."""
 
     def __init__(self, status: int, message: str, *headers: Header) -> None:
         super().__init__(message)
@@ -40,11 +40,11 @@ class RequestRejected(Exception):
 
 
 def json_response(value: Any, status: int = 200) -> RunnerResponse:
-    """JSON."""
+    """A response with `value` as JSON."""
     return RunnerResponse(status, json.dumps(value, separators=(",", ":")).encode())
 
 
 def error_response(status: int, message: str, *headers: Header) -> RunnerResponse:
-    """An error in words."""
+    """A response with `message` as the error."""
     body = json.dumps({"error": {"message": message}}).encode()
     return RunnerResponse(status, body, JSON, headers)

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 class TaskRunner:
     """The protocol over one backend.
 
-    With `journal`, a file, its jobs and idempotency keys are known again after a restart. `app`
-    is the ASGI app for other servers.
+    `journal` is a file from which jobs and idempotency keys are read again after a restart. `app`
+    is the ASGI app, for other servers.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class TaskRunner:
 
     @property
     def ran(self) -> Counter[str]:
-        """How many jobs were really made of each name."""
+        """How many jobs were made of each name."""
         return self.jobs.ran
 
     @contextmanager

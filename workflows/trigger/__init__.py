@@ -1,5 +1,5 @@
-"""What the Cloud Functions decide: messages, jobs to start, webhooks. Pure, standard library only.
+"""What the Cloud Functions decide about webhooks, messages and jobs. Pure, standard library only.
 
-Nothing here does I/O, reads a clock or the environment, or imports anything else of this package,
-so that it is imported in milliseconds and travels into the functions' sources as it is.
+Nothing here does I/O, reads a clock or the environment, or imports other parts of the package. So
+it is imported in milliseconds, and is copied into the functions' sources unchanged.
 """

@@ -1,4 +1,4 @@
-"""Whether a webhook comes from our GitLab: its signature, or its token. Pure, constant time."""
+"""Whether a webhook comes from our GitLab, by its signature or token. Pure, constant time."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ _PREFIX = "whsec_"
 
 
 class NotAuthentic(Exception):
-    """The request is not from our GitLab. The text says how that was seen, and no secret."""
+    """The request is not from our GitLab. The text says why, without any secret."""
 
 
 class SecretsInvalid(Exception):
-    """The operator's secrets cannot be used: none, or a signing token that is no such token."""
+    """There is no secret, or a signing token is malformed."""
 
 
 @dataclass(frozen=True, repr=False)
 class Secrets:
-    """What GitLab and we know; several of each, so that they can be changed without a gap."""
+    """The secrets shared with GitLab; several of each, so that they can be rotated."""
 
     tokens: tuple[bytes, ...]
     keys: tuple[bytes, ...]
@@ -99,7 +99,7 @@ def _verify_signature(
 
 
 def _signatures(header: str) -> Iterator[bytes]:
-    """Each `v1,BASE64` of a header; other versions and what is no base64 are passed over."""
+    """Each `v1,BASE64` of a header; other versions and invalid base64 are skipped."""
     for value in header.split()[:16]:
         version, _, encoded = value.partition(",")
         if version == "v1":
@@ -110,7 +110,7 @@ def _signatures(header: str) -> Iterator[bytes]:
 
 
 def _any_equal(given: bytes, wanted: tuple[bytes, ...] | list[bytes]) -> bool:
-    """Whether `given` is one of `wanted`; takes as long for each of them as for the first."""
+    """Whether `given` is one of `wanted`, in constant time: all are compared."""
     found = False
     for one in wanted:
         found |= hmac.compare_digest(given, one)

@@ -1,4 +1,4 @@
-"""What Pub/Sub delivers: a push request, or the same as a CloudEvent, around a message. Pure."""
+"""Reads a delivery of Pub/Sub: a push request, or the same as a CloudEvent. Pure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _MAX_ID = 128
 
 
 class EnvelopeRefused(Exception):
-    """The request is not one that Pub/Sub or Eventarc makes."""
+    """The request does not come from Pub/Sub or Eventarc."""
 
 
 @dataclass(frozen=True, slots=True)

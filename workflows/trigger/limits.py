@@ -1,8 +1,8 @@
-"""How much one issue and one person may start in a while, and what was seen already. Pure.
+"""How often an issue and a user may start work within an hour, and which events came before. Pure.
 
-Functions have no state, so the store in memory bounds each instance on its own; a `RateStore` in
-a database would bound them all. Neither is what keeps work from being done twice: that is the
-flow's claim on the issue, and the run id that the trigger function derives from `dedupe_key`.
+The store in memory limits each instance of the function by itself; a `RateStore` in a database
+would limit them together. It does not prevent doing work twice: the flow's claim on the issue does,
+and the run id that the trigger function derives from `dedupe_key`.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ _MOST_KEYS = 10_000
 
 
 class RateStore(Protocol):
-    """What was started lately. Times are Unix seconds."""
+    """Recent starts. Times are in seconds since 1970."""
 
     def seen(self, key: str) -> bool:
         """Whether this event was let through before."""
         ...
 
     def take(self, most: Mapping[str, int], *, since: float, now: float) -> str | None:
-        """Count one start under every key, or under none: then the key that is at its most.
+        """Count one start under every key; or count none, and return the key that is at its limit.
 
-        Looking and counting are one act, however many ask at once.
+        Checking and counting are atomic.
         """
         ...
 
@@ -56,7 +56,7 @@ class StartLimits:
 def count_start(wanted: Wanted, store: RateStore, limits: StartLimits, *, now: float) -> str | None:
     """Why `wanted` must not be started now; None if it may, and then it counts.
 
-    What came of it is said by `note_start`, or by `give_back_start` with the same `now`.
+    Afterwards call `note_start`, or `give_back_start` with the same `now` if nothing was started.
     """
     if store.seen(wanted.dedupe_key):
         return "this event was let through before"
@@ -70,12 +70,12 @@ def count_start(wanted: Wanted, store: RateStore, limits: StartLimits, *, now: f
 
 
 def note_start(wanted: Wanted, store: RateStore) -> None:
-    """Remember that `wanted` was started; only once it was, or a second try would be refused."""
+    """Remember the event of `wanted`, after its start: it is refused from then on."""
     store.note(wanted.dedupe_key)
 
 
 def give_back_start(wanted: Wanted, store: RateStore, *, now: float) -> None:
-    """It was not started after all, and does not count."""
+    """Undo `count_start`: nothing was started."""
     store.give_back((_issue(wanted), _user(wanted)), at=now)
 
 
@@ -89,7 +89,7 @@ def _user(wanted: Wanted) -> str:
 
 @dataclass
 class MemoryStore:
-    """What this process let through, bounded; safe for threads."""
+    """A bounded store in this process; safe for threads."""
 
     most_keys: int = _MOST_KEYS
     _times: OrderedDict[str, deque[float]] = field(default_factory=OrderedDict)
@@ -102,7 +102,7 @@ class MemoryStore:
             return key in self._events
 
     def take(self, most: Mapping[str, int], *, since: float, now: float) -> str | None:
-        """Count one start under every key, or name the key that is at its most."""
+        """Count one start under every key, or return the key that is at its limit."""
         with self._lock:
             for key, limit in most.items():
                 times = self._times.get(key, deque())

@@ -65,7 +65,7 @@ def parse_message(data: bytes) -> WorkflowMessage:
 
 
 def load_json(data: bytes) -> Any:
-    """What `data` is as JSON: UTF-8, no name twice in an object, no NaN.
+    """Parse JSON strictly: UTF-8, no name twice in an object, no NaN.
 
     Raises:
         MessageRefused: it is not.
@@ -89,7 +89,7 @@ def load_json(data: bytes) -> Any:
 
 
 def message_from_json(value: Any) -> WorkflowMessage:
-    """The message that a decoded JSON value is.
+    """Read a message from a decoded JSON value.
 
     Raises:
         MessageRefused: with everything that is wrong with it.
@@ -118,7 +118,7 @@ def message_from_json(value: Any) -> WorkflowMessage:
 
 
 def build_message(workflow: str, parameters: dict[str, Any]) -> bytes:
-    """A message that `parse_message` takes: compact, with sorted names.
+    """A message that `parse_message` takes: compact JSON with sorted names.
 
     Equal parameters give equal bytes.
 
@@ -140,7 +140,7 @@ def flag_arguments(parameters: dict[str, Any]) -> list[str]:
 
 
 def flag_text(value: Any) -> str:
-    """A value as a flag has it: text as it is, everything else as JSON."""
+    """A value as written in a flag: text unchanged, everything else as JSON."""
     if isinstance(value, str):
         return value
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
@@ -166,7 +166,7 @@ def check_values(parameters: dict[str, Any]) -> list[str]:
 
 
 def json_kind(value: Any) -> str:
-    """What a JSON value is, for people."""
+    """The kind of a JSON value, for error texts."""
     names = {dict: "an object", list: "a list", str: "text", bool: "yes or no", type(None): "null"}
     return names.get(type(value), "a number")
 
@@ -220,7 +220,7 @@ def _negated(name: str) -> bool:
 
 
 def _problem(value: Any) -> str:
-    """Why a value cannot travel; empty if it can."""
+    """Why a value cannot be sent; empty if it can."""
     if _too_deep(value):
         return f"is nested deeper than {MAX_DEPTH} levels"
     try:
@@ -253,7 +253,7 @@ def _too_deep(value: Any) -> bool:
 
 
 def _shown(name: str) -> str:
-    """A name from outside for a message: as far as it looks like one, for a value may follow."""
+    """The start of an untrusted name, as far as it looks like a name; the rest may be a value."""
     shown = _NO_NAME.sub("", name)[:60]
     return f"'{shown}'" if shown == name else f"'{shown}…'"
 

@@ -1,7 +1,7 @@
-"""Objects in Cloud Storage (`gs://bucket/object`): the one door to them, over its REST API.
+"""Reads and writes objects in Cloud Storage (`gs://bucket/object`) over its REST API.
 
-It is no file system: whole objects of a few megabytes, and the generation of each, which makes a
-write conditional. With `STORAGE_EMULATOR_HOST` set (an address, with or without `http://`) that
+Objects are read and written as a whole. Each has a generation, which makes conditional writes
+possible. With `STORAGE_EMULATOR_HOST` set (an address, with or without `http://`) that
 server is asked instead of Google, without a token. See docs/decisions/0008-dag-files.md.
 """
 

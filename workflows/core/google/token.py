@@ -25,12 +25,12 @@ class GoogleToken:
 
         Raises:
             AuthenticationFailed: no credentials on this machine, or they are not accepted.
-            NetworkError: whoever gives the token could not be reached.
+            NetworkError: the token service could not be reached.
         """
         # 0.2 s of imports that runs without Google do not pay
-        import google.auth  # noqa: PLC0415
-        from google.auth import exceptions  # noqa: PLC0415
-        from google.auth.transport.requests import Request  # noqa: PLC0415
+        import google.auth
+        from google.auth import exceptions
+        from google.auth.transport.requests import Request
 
         with self._lock:
             try:

@@ -1,8 +1,7 @@
 """A backend that runs each image as a Cloud Run job: one job an image, one execution a job of ours.
 
-The id of our job travels as an environment variable of the execution, so that after a lost answer
-or a restart the execution is found again instead of started twice. Executions go on when the Task
-Runner ends.
+Each execution carries the id of our job in an environment variable. So it is found again after a
+lost answer or a restart, and is not started twice. Executions go on when the Task Runner ends.
 """
 
 from __future__ import annotations
@@ -39,7 +38,7 @@ _JOB_ID = "WORKFLOWS_JOB_ID"
 
 @dataclass(frozen=True)
 class CloudRunOptions:
-    """`timeout_s` bounds each execution, `poll_s` is the pause between two looks, in seconds."""
+    """`timeout_s` bounds each execution, `poll_s` is the pause between two polls, in seconds."""
 
     service_account: str = ""
     timeout_s: float = 3600
@@ -70,11 +69,11 @@ class CloudRunJobs(JobBackend):
         threading.Thread(target=self._watch, name="cloud-run-watch", daemon=True).start()
 
     def _submit(self, work: Callable[[TaskJob], None], job: TaskJob) -> None:
-        with suppress(RuntimeError):  # closed: whoever asked is told at the next start
+        with suppress(RuntimeError):  # closed: `attach` of the next process finds the job
             self._pool.submit(self._guarded, work, job)
 
     def _guarded(self, work: Callable[[TaskJob], None], job: TaskJob) -> None:
-        """Do it; an error of ours ends the job, a defect too."""
+        """Do the work; any exception, also of a defect, makes the job fail."""
         try:
             work(job)
         except Exception as error:  # noqa: BLE001 - a job must not hang because a thread died
@@ -96,7 +95,7 @@ class CloudRunJobs(JobBackend):
         self._started(job, self._api.start_once(job_id, request, mark, stop=self._closed))
 
     def _adopt(self, job: TaskJob) -> None:
-        """Look for the execution of a job whose start was not seen to the end."""
+        """Find the execution of a job whose start was cut off by the end of an earlier process."""
         found = self._api.find_execution(
             job_id_of(job.request.image), ExecutionMark(_JOB_ID, job.id)
         )
@@ -154,13 +153,13 @@ class CloudRunJobs(JobBackend):
         while not self._closed.wait(self._options.poll_s):
             alive = [job for job in self._jobs.alive() if job.remote]
             with suppress(RuntimeError):  # closed in between
-                list(self._pool.map(partial(self._guarded, self._look), alive))
+                list(self._pool.map(partial(self._guarded, self._poll), alive))
 
-    def _look(self, job: TaskJob) -> None:
+    def _poll(self, job: TaskJob) -> None:
         try:
             execution = self._api.execution(job.remote)
         except TransientError:
-            return  # the next look may do better
+            return  # may succeed at the next poll
         except (PermanentError, ValueError) as error:
             self._jobs.move(
                 job, TaskJobState.FAILED, message=redact(f"its execution cannot be read: {error}")
@@ -177,7 +176,7 @@ class CloudRunJobs(JobBackend):
     def _exit_code(self, job: TaskJob) -> int | None:
         try:
             return self._api.exit_code(job.remote)
-        except (WorkflowsError, ValueError):  # nice to have: the role may lack run.tasks.list
+        except (WorkflowsError, ValueError):  # optional: the role may lack run.tasks.list
             return None
 
     def cancel(self, job: TaskJob) -> None:
@@ -187,7 +186,7 @@ class CloudRunJobs(JobBackend):
             self._submit(self._cancel, job)
 
     def _cancel(self, job: TaskJob) -> None:
-        """Cancel the execution; one that has just ended refuses, which `_look` will find."""
+        """Cancel the execution; one that has just ended refuses, which `_poll` will find."""
         for attempt in range(_TRIES):
             try:
                 self._api.cancel(job.remote)

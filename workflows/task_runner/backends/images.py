@@ -1,4 +1,4 @@
-"""Which command stands for which container image, from a YAML or JSON file.
+"""The command that runs in place of a container image, from a YAML or JSON file.
 
 ```yaml
 images:
@@ -25,7 +25,7 @@ DEMO = Path(__file__).with_name("demo_images.yaml")
 
 
 class Image(BaseModel):
-    """A command, the variables it gets besides, and how long it may run, in seconds."""
+    """A command, its further variables, and its time limit in seconds."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

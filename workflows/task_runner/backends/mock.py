@@ -1,4 +1,4 @@
-"""A backend that runs nothing: jobs end by the clock, as a plan says; requests fail as it says."""
+"""A backend that runs nothing: a plan says when jobs end and which requests fail."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class Mock(JobBackend):
-    """Jobs whose state is worked out when somebody asks: no timer, no thread."""
+    """Computes the state of a job when it is asked for, without timers and threads."""
 
     name = "mock"
 
@@ -43,7 +43,7 @@ class Mock(JobBackend):
         job.due_at = self._clock() + queue + duration
 
     def refresh(self, job: TaskJob) -> float | None:
-        """Move the job to where the clock says; in how many seconds it ends."""
+        """Set the state that the job has by now; the seconds until it ends."""
         if job.state.final:
             return None
         left = job.due_at - self._clock()
@@ -68,7 +68,7 @@ class Mock(JobBackend):
             self._jobs.move(job, TaskJobState.SUCCEEDED, exit_code=0)
 
     def cancel(self, job: TaskJob) -> None:
-        """Let the job be cancelled, after the time the plan gives for it."""
+        """Cancel the job; it ends after the plan's `cancel` seconds."""
         if self.refresh(job) is not None and self._jobs.move(job, TaskJobState.CANCELLING):
             job.due_at = self._clock() + self.plan.cancel
             self.refresh(job)
@@ -87,7 +87,7 @@ class Mock(JobBackend):
 
 
 class Unreliable:
-    """An app whose requests about jobs go wrong as the mock's plan says (ASGI); counts what it did.
+    """An ASGI app that injects the plan's faults into requests about jobs, and counts them.
 
     `plan` may be replaced between two requests.
     """
@@ -99,7 +99,7 @@ class Unreliable:
         self._asked = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request, or let it fail."""
+        """Answer one request, or inject a fault."""
         if scope["type"] != "http" or not scope["path"].startswith("/job"):
             await self._app(scope, receive, send)
             return
@@ -124,7 +124,7 @@ class Unreliable:
             await self._app(scope, receive, send)
 
     def _fault(self, number: int) -> str:
-        """What happens to the request of this number; empty: nothing."""
+        """The fault of the request with this number; empty if there is none."""
         plan = self._mock.plan
         storm = plan.storm
         if storm and (number - 1) % (storm.every + storm.length) >= storm.every:
@@ -141,4 +141,4 @@ class Unreliable:
 
 
 async def _nobody(message: Message) -> None:
-    """Where an answer goes that is lost."""
+    """Drop an answer that is to be lost."""

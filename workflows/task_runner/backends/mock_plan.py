@@ -1,7 +1,7 @@
-"""What the mock does with jobs and requests: a file or flags, checked; the same seed, the same end.
+"""What the mock does with jobs and requests, checked, from a file or flags.
 
-Chance here is a hash of the seed and of what it is about (a job's name and run, a request's
-number), so that a run can be repeated and no job's luck depends on another's.
+A random choice is a hash of the seed and its subject: a job's name and run, or the number of a
+request. So the same seed repeats a run, and the choice for one job does not depend on other jobs.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class Duration(_Part):
 
 
 class MockRule(_Part):
-    """How jobs fare whose name and image fit the patterns (`*`, `?`); unset: as the plan says."""
+    """Values for jobs whose name and image match the patterns (`*`, `?`); unset: the plan's."""
 
     job: str = "*"
     image: str = "*"
@@ -80,8 +80,8 @@ class MockPlan(_Part):
     """Everything the mock may do. Rates are between 0 and 1, times in seconds.
 
     Of requests, `error_rate` are answered with `error_status` and `drop_rate` cut off, both without
-    being carried out; `lost_rate` are carried out and cut off. The first rule that fits a job
-    holds; `fail_times` lets the first jobs of a name fail, whatever the rate.
+    being carried out; `lost_rate` are carried out and cut off. The first rule that matches
+    a job applies; `fail_times` makes the first jobs of a name fail, whatever the rate.
     """
 
     seed: int = 0
@@ -133,7 +133,7 @@ class MockPlan(_Part):
         return int.from_bytes(digest, "big") / 2**64
 
     def rule(self, request: JobRequest) -> MockRule | None:
-        """The first rule that fits."""
+        """The first rule that matches the request."""
         for rule in self.jobs:
             if fnmatchcase(request.name, rule.job) and fnmatchcase(request.image, rule.image):
                 return rule

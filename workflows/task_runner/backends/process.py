@@ -54,9 +54,9 @@ class Processes(JobBackend):
         self._closed = False
 
     def attach(self, jobs: TaskJobs) -> None:
-        """Take over the jobs; those that were running when an earlier process ended have failed.
+        """Take over the jobs. Those of an earlier Task Runner that have not ended fail.
 
-        A process that outlived it (it was killed) is killed with its group before that is said.
+        If their processes still run, they are killed with their process groups before.
         """
         self._jobs = jobs
         for job in jobs.alive():
@@ -131,7 +131,7 @@ class Processes(JobBackend):
         )
 
     def _end(self, job: TaskJob, image: Image, ended: supervised.SupervisedEnd) -> None:
-        """Say how a job ended."""
+        """Set the final state of a job."""
         if ended.stopped and self._closed:
             message = "the Task Runner stopped while this job was not done"
             self._jobs.move(job, TaskJobState.FAILED, message=message)
@@ -202,7 +202,7 @@ class Processes(JobBackend):
 
 
 def _identity(pid: int) -> str:
-    """What tells a process from a later one of the same number; empty where that is not known."""
+    """The pid and the start time, which a later process of that pid lacks; empty if unknown."""
     found = kernel.process_entry(pid)
     return f"{pid} {found.started}" if found else ""
 
@@ -214,5 +214,5 @@ def _end_leftover(identity: str) -> None:
 
 
 def _shown(exit_code: int) -> int:
-    """As a shell shows it: 128 and the signal's number."""
+    """The exit code as a shell shows it: 128 plus the signal's number."""
     return 128 - exit_code if exit_code < 0 else exit_code

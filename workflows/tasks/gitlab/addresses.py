@@ -1,7 +1,7 @@
-"""What people call a project or an issue: numbers, paths, web addresses. Pure; nothing is asked.
+"""Projects and issues by number, path or web address. Pure: no request is sent.
 
 The forms are those of https://docs.gitlab.com/user/reserved_names/ and of the address bar.
-An address is only taken apart here; what is asked later goes to GITLAB_URL and nowhere else.
+An address is only parsed here; requests go to GITLAB_URL and nowhere else.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class IssueAddress(NamedTuple):
 
 
 def parse_issue_url(url: str, gitlab_url: str) -> IssueAddress:
-    """Take the web address of an issue on this GitLab apart.
+    """Parse the web address of an issue on this GitLab.
 
     `/-/issues/N` and `/-/work_items/N` are understood, with any query and fragment.
 

@@ -1,7 +1,7 @@
-"""What GitLab answers: its errors as ours, its JSON as plain values.
+"""GitLab's answers: its errors become ours, its JSON becomes plain values.
 
 Error shapes: https://docs.gitlab.com/api/rest/troubleshooting/ (a text, a list, a record of
-lists, `error`, plain text, HTML). Which error it is goes by the status, never by the words.
+lists, `error`, plain text, HTML). The status decides which error it is, never the text.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _KINDS: dict[int, tuple[type[WorkflowsError], str]] = {
 def gitlab_error(
     asked: str, status: int, headers: Mapping[str, str], body: bytes, *, now: datetime
 ) -> WorkflowsError:
-    """The error that an answer of 400 or above is. `asked` is the method and the path."""
+    """The error for an answer of 400 or above. `asked` is the method and the path."""
     what = redact(f"GitLab answered {status} to {asked}")
     why = words(body)
     if is_transient(status):
@@ -56,7 +56,7 @@ def gitlab_error(
 
 
 def words(body: bytes) -> str:
-    """What an error's body says, in any of its shapes; redacted, then cut to 500 characters."""
+    """The text of an error's body in any shape, redacted and then cut to 500 characters."""
     text = body[:20_000].decode(errors="replace")
     try:
         found = json.loads(body)
@@ -68,7 +68,9 @@ def words(body: bytes) -> str:
         )
         text = _flat(said) or text
     elif "<" in text:
-        page = redact(text)[:4_000]  # redacted before it is cut: half a secret is no secret's look
+        page = redact(text)[
+            :4_000
+        ]  # redacted before it is cut: half a secret would not be recognised
         text = html.unescape(re.sub(r"(?s)<(script|style).*?</\1>|<[^>]*>", " ", page))
     return redact(" ".join(text[:20_000].split()))[:_WORDS]
 
@@ -83,7 +85,7 @@ def _flat(said: Any, depth: int = 3) -> str:
 
 
 def http_date(value: str | None) -> datetime | None:
-    """The time in a header such as Date, in UTC; None if it is none."""
+    """The time in a header such as Date, in UTC; None if it is no HTTP date."""
     seconds = http_date_s(value)
     return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
 
@@ -99,7 +101,7 @@ def moment(text: Any) -> datetime:
 
 
 def read_answer(build: Callable[[Any], T], value: Any) -> T:
-    """What `build` makes of an answer.
+    """Apply `build` to an answer.
 
     Raises:
         RequestRefused: the answer lacks what the API promises (another program answers there).

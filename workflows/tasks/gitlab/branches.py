@@ -1,4 +1,4 @@
-"""Branches through the API: the one thing on GitLab that only one of many can make.
+"""Branches through the API. Of many callers at once, only one can make a branch.
 
 API: https://docs.gitlab.com/api/branches/
 """
@@ -39,7 +39,7 @@ class Branches(GitLabClient):
     def create_branch(self, project_id: int, name: str, ref: str) -> bool | None:
         """Make a branch at a branch, tag or commit.
 
-        True: this call made it; of many at once exactly one hears that. False: it was there.
+        True: this call made it; of many at once exactly one gets True. False: it was there.
         None: it is there now, but an answer was lost, so it may be ours or another's.
 
         Raises:

@@ -1,7 +1,7 @@
 """Asking GitLab's API: python-gitlab with our session, plain JSON in and out.
 
-python-gitlab is imported when a client is made: reading this module costs nothing. The classes
-beside it (people, projects, issues, …) add one method for each thing that flows want.
+python-gitlab is imported when a client is made, not with this module. The classes of this folder
+(people, projects, issues, …) add one method for each thing that flows do.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _PER_PAGE = 100
-_MAX_PAGES = 200  # 20,000 rows; who has more notes than that has something else
+_MAX_PAGES = 200  # 20,000 rows
 
 
 class GitLabClient:
@@ -37,9 +37,9 @@ class GitLabClient:
     def __init__(self, settings: Settings, *, sleep: Callable[[float], None] = time.sleep) -> None:
         """Check the settings; see `connect`."""
         url, token = _checked(settings)
-        import gitlab  # noqa: PLC0415 - 230 ms that `--help` and other flows do without
+        import gitlab
 
-        from workflows.tasks.gitlab.session import GuardedSession  # noqa: PLC0415 - the same
+        from workflows.tasks.gitlab.session import GuardedSession
 
         remember([token])
         self.settings = settings
@@ -71,7 +71,7 @@ class GitLabClient:
         return cls(settings, sleep=sleep)
 
     def again(self) -> Self:
-        """Another client with the same settings, for another thread."""
+        """A new client with the same settings, for another thread."""
         return type(self)(self.settings, sleep=self._sleep)
 
     def close(self) -> None:
@@ -175,8 +175,8 @@ class GitLabClient:
     def _make(self, post: Callable[[], T], look: Callable[[], T | None]) -> tuple[T, bool]:
         """What `post` made, and True; or what `look` found after an answer was lost, and False.
 
-        An answer is lost when the connection broke, time ran out, or GitLab said 429 or 5xx: it
-        may have been done. So `look` comes before every further attempt, and after the last.
+        An answer is lost if the connection breaks, time runs out, or GitLab answers 429 or 5xx. The
+        work may have been done. So `look` is called before each further attempt and after the last.
 
         Raises:
             TransientError: every attempt failed, and nothing is there.

@@ -1,4 +1,4 @@
-"""Merge requests: found again by their branches, made once, brought up to date.
+"""Merge requests: found by their branches, made once, updated.
 
 API: https://docs.gitlab.com/api/merge_requests/
 """
@@ -112,7 +112,7 @@ class MergeRequests(Branches):
     ) -> tuple[MergeRequest, bool]:
         """Find or make the open merge request from source to target; an existing one is updated.
 
-        True: GitLab told this call that it made it. Repeatable: two at once end with one. Waits
+        True: this call made it. Repeatable: two at once end with one. Waits
         up to 10 s for the source branch to be seen. A title is cut to 255 characters. Keep text
         of others in the description from beginning a line with `/`, which GitLab would carry out.
 
@@ -203,7 +203,7 @@ class MergeRequests(Branches):
     def _hinted(
         self, project_id: int, wanted: MergeRequestWish, error: RequestConflict
     ) -> MergeRequest | None:
-        """The one that a conflict names (`…: !12`), if it is what it should be."""
+        """The merge request that a conflict names (`…: !12`), if it has the branches asked for."""
         number = re.search(r"!(\d{1,10})\b", error.why)
         if number is None:
             return None
@@ -216,10 +216,10 @@ class MergeRequests(Branches):
         return found if fits and found.state == "opened" else None
 
     def _await_branch(self, project_id: int, name: str) -> None:
-        """Return once the branch is to be seen.
+        """Return when GitLab shows the branch.
 
         Raises:
-            BranchNotFound: it is not, after 10 s.
+            BranchNotFound: it does not within 10 s.
         """
         for wait_s in (*_BRANCH_WAITS_S, None):
             if self.branch(project_id, name) is not None:
@@ -233,7 +233,7 @@ class MergeRequests(Branches):
         )
 
     def _bring_up(self, found: MergeRequest, wanted: MergeRequestWish) -> MergeRequest:
-        """PUT the fields that differ from the wish, if any."""
+        """PUT the fields that differ from `wanted`, if any."""
         fields = _text_changes(found, wanted.title, wanted.description, draft=wanted.draft)
         missing = [label for label in wanted.labels if label not in found.labels]
         if joined_labels(missing):

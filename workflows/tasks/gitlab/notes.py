@@ -1,7 +1,7 @@
-"""Our own notes on issues and merge requests, found again by a marker in their text.
+"""Our own notes on issues and merge requests, found by a marker in their text.
 
-The marker is a text that only this note holds, such as `<!-- workflows:run -->`. A note counts as
-ours if the token's user wrote it, so that nobody else can put one in its place.
+The marker is a text that only this note has, such as `<!-- workflows:run -->`. A note counts as
+ours if the token's user wrote it, so nobody else can replace it.
 API: https://docs.gitlab.com/api/notes/
 """
 
@@ -74,9 +74,9 @@ class Notes(GitLabClient):
         """Write a note unless ours is there, and return the one that is there in the end.
 
         Repeatable: a note with the marker is left as it is. If two writers race, both return the
-        older note and the newer is deleted. A POST that GitLab carries out later than we looked
-        for it leaves a second note, until the next call. `body` must hold `marker`; keep text
-        of others from beginning a line with `/`, which GitLab would carry out.
+        older note and the newer is deleted. If GitLab carries out a POST after we
+        looked for its note, there is a second note until the next call. `body` must hold
+        `marker`; keep text of others from beginning a line with `/`, which GitLab would carry out.
 
         Raises:
             ValueError: the body lacks the marker.
@@ -101,7 +101,7 @@ class Notes(GitLabClient):
     def _only(self, project_id: int, iid: int, notes: list[Note], of: Place) -> Note | None:
         """The oldest of our notes; the others, of a race or of a lost answer, are deleted.
 
-        Whoever sees them does that: who wrote the newer note may not have seen the older one.
+        Every caller does that: the writer of the newer note may not have seen the older one.
         """
         for note in notes[1:]:
             self.delete_note(project_id, iid, note.id, of=of)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Author:
-    """Who wrote something."""
+    """The user who wrote something."""
 
     id: int
     username: str
@@ -57,8 +57,8 @@ class People(GitLabClient):
     def access_level(self, project_id: int, user_id: int) -> int:
         """The role of somebody in a project, groups included: 30 is Developer; 0 is no role.
 
-        Who is blocked, and whose membership waits for approval or has ended, has none. Compare
-        with `>=`: GitLab adds levels.
+        A blocked user has none, nor has one whose membership waits for approval or has ended.
+        Compare with `>=`: GitLab adds levels.
         """
         try:
             found = self._get(f"/projects/{int(project_id)}/members/all/{int(user_id)}")
@@ -71,7 +71,7 @@ class People(GitLabClient):
         """The ids of users given by name (with or without @) or by id, each once, in order.
 
         Raises:
-            ParametersInvalid: it names every one that does not exist.
+            ParametersInvalid: some do not exist; the error names each.
         """
         found: dict[int, None] = {}
         unknown = []

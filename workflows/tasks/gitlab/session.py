@@ -1,7 +1,7 @@
-"""The HTTP session that python-gitlab works with: every safeguard around one request.
+"""The HTTP session of python-gitlab, with all our safeguards around each request.
 
-Imported when a GitLab is connected, not before. A request has a deadline and a largest answer,
-goes to GITLAB_URL or nowhere, and ends in an answer below 300 or in one error of ours. GET, HEAD,
+Imported when a client is made. A request has a deadline and a limit for the answer's size, goes to
+GITLAB_URL only, and ends in an answer below 300 or in one error of ours. GET, HEAD,
 PUT and DELETE are tried again; a POST is sent once.
 """
 
@@ -85,7 +85,7 @@ class GuardedSession(requests.Session):
         self._sleep(wait_s)
 
     def server_time(self) -> datetime:
-        """GitLab's clock as its latest answer had it, gone on since; before that this machine's."""
+        """GitLab's time by its latest answer's Date; this machine's before the first."""
         if self._clock is None:
             return datetime.now(UTC)
         said, then = self._clock
@@ -107,7 +107,7 @@ class GuardedSession(requests.Session):
         raise RequestRefused(redact(f"GitLab redirects {asked} again and again"))
 
     def _target(self, verb: str, url: str, answer: Response) -> str:
-        """Where a redirect leads, as long as it stays below GITLAB_URL."""
+        """The target of a redirect. Only one below GITLAB_URL without user info is followed."""
         try:
             target = urljoin(url, answer.headers.get("Location", ""))
         except ValueError:  # no address at all
@@ -154,7 +154,7 @@ class GuardedSession(requests.Session):
         return answer
 
     def _read(self, answer: Response, deadline: float) -> None:
-        """Read the body within the deadline, however slowly it drips.
+        """Read the body within the deadline, however slowly it arrives.
 
         Raises:
             TimeoutError: it takes too long.
@@ -171,13 +171,13 @@ class GuardedSession(requests.Session):
         else:
             answer.close()
             raise RequestRefused(f"{self._base.netloc} sends more than {MAX_BODY_BYTES} bytes")
-        # requests itself would read without a deadline; `content` then finds this
+        # requests would read without a deadline; its `content` returns what is set here
         answer._content = bytes(body)  # noqa: SLF001
         answer._content_consumed = True  # noqa: SLF001
 
 
 def _connection_failure(host: str, error: Exception) -> NetworkError | PermanentError:
-    """A connection that failed; a certificate that is not trusted stays so."""
+    """The error of a failed connection; an untrusted certificate is permanent."""
     why = redact(str(error))[:500]
     if "CERTIFICATE_VERIFY_FAILED" in why:
         return PermanentError(

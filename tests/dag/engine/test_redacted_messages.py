@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tests.dag.running import Told, dag, run, step
+from tests.dag.running import RecordingDisplay, dag, run, step
 from workflows.task_runner import Mock, MockPlan, TaskRunner
 
 if TYPE_CHECKING:
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 TOKEN = "glpat-abcdefghij0123456789"
 
 
-class ToldMessages(Told):
+class Messages(RecordingDisplay):
     """Remembers what was said of each further try."""
 
     def __init__(self) -> None:
@@ -30,7 +30,7 @@ def failing() -> TaskRunner:
 
 
 def test_a_runners_message_is_redacted(tmp_path: Path) -> None:
-    told = ToldMessages()
+    told = Messages()
     options: dict[str, Any] = {"journal": str(tmp_path), "run_id": "r1"}
     with failing().serve() as url:
         summary = run(dag(step("a", retries=1)), url, told, **options)

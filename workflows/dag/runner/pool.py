@@ -71,14 +71,18 @@ class ConnectionPool:
         response: asyncio.Future[HttpResponse] = self._loop.create_future()
         data = self._encoded(request, authorization)
         limit_s = self._timeout_s + request.extra_s
-        max_idle_s = _MAX_IDLE_S if request.repeatable else _MAX_IDLE_NOT_REPEATABLE_S
-        connection = self._idle_connection(max_idle_s)
+        connection = None
+        if self._idle and not self._queue:
+            max_idle_s = _MAX_IDLE_S if request.repeatable else _MAX_IDLE_NOT_REPEATABLE_S
+            connection = self._idle_connection(max_idle_s)
         if connection is not None:
-            self._send(connection, data, limit_s, response)
+            connection.send(data, self._loop.time() + limit_s, response)
         else:
             self._queue.append(_Waiting(data, limit_s, response))
             if len(self._all) < self._limit:
                 self._open_more()
+        if self._deadline_timer is None:
+            self._check_deadlines_later()
         try:
             return await response
         except asyncio.CancelledError:
@@ -114,17 +118,6 @@ class ConnectionPool:
             after += self._proxy.authorization
         return prefix, after
 
-    def _send(
-        self,
-        connection: PoolConnection,
-        data: bytes,
-        limit_s: float,
-        response: asyncio.Future[HttpResponse],
-    ) -> None:
-        connection.send(data, self._loop.time() + limit_s, response)
-        if self._deadline_timer is None:
-            self._check_deadlines_later()
-
     def _abandon(self, response: asyncio.Future[HttpResponse]) -> None:
         """The caller was cancelled: drop its request, or close the connection that carries it."""
         for waiting in self._queue:
@@ -146,14 +139,13 @@ class ConnectionPool:
     # --- connections ------------------------------------------------------------------------
 
     def _idle_connection(self, max_idle_s: float) -> PoolConnection | None:
-        """A connection that has been idle for no longer than this, unless others wait for one."""
-        if self._idle and not self._queue:
-            oldest = self._loop.time() - max_idle_s
-            while self._idle:
-                connection = self._idle.pop()
-                if connection.idle_since >= oldest:
-                    return connection
-                connection.close()
+        """A connection that has been idle for no longer than this; older ones are closed."""
+        oldest = self._loop.time() - max_idle_s
+        while self._idle:
+            connection = self._idle.pop()
+            if connection.idle_since >= oldest:
+                return connection
+            connection.close()
         return None
 
     def _open_more(self) -> None:
@@ -202,10 +194,12 @@ class ConnectionPool:
 
     def _connection_free(self, connection: PoolConnection) -> None:
         """Give the connection to the request that waits longest, or keep it."""
+        now = self._loop.time()
         if self._queue:
-            self._send(connection, *self._queue.popleft())
+            data, limit_s, response = self._queue.popleft()
+            connection.send(data, now + limit_s, response)
         else:
-            connection.idle_since = self._loop.time()
+            connection.idle_since = now
             self._idle.append(connection)
 
     def _connection_closed(self, connection: PoolConnection) -> None:
@@ -226,5 +220,5 @@ class ConnectionPool:
         for one in busy:
             if now >= one.deadline:
                 one.fail(TimeoutExceeded(f"{self.address.host} did not answer in time"))
-        if busy and self._deadline_timer is None:  # a failed request may have made way for another
+        if self._deadline_timer is None and (busy or self._queue):
             self._check_deadlines_later()

@@ -15,7 +15,7 @@ from workflows.core.flow import Flow, Run
 from workflows.core.parameters import BranchName, FlowParameters
 from workflows.core.prefect import orchestration
 from workflows.tasks import utility
-from workflows.tasks.gitlab import GitLab, MergeRequest, MergeRequestWish, Project
+from workflows.tasks.gitlab import GitLab, MergeRequest, MergeRequestFields, Project
 
 
 class Parameters(FlowParameters):
@@ -108,7 +108,7 @@ def _open(
     is_open = there is not None and there.state == "opened"
     title = there.title if there and is_open else _in_words(parameters.source_branch)
     description = there.description if there and is_open else ""
-    wish = MergeRequestWish(
+    wanted = MergeRequestFields(
         title=parameters.title or title,
         description=parameters.description or description,
         source_branch=parameters.source_branch,
@@ -120,7 +120,7 @@ def _open(
         remove_source_branch=parameters.remove_source_branch,
         squash=parameters.squash,
     )
-    return gitlab.open_merge_request(project.id, wish)
+    return gitlab.open_merge_request(project.id, wanted)
 
 
 def _in_words(branch: str) -> str:

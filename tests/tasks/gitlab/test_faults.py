@@ -14,12 +14,12 @@ from tests.tasks.gitlab.support import MARK, Hub, wait_until
 from workflows.core.errors import TransientError
 from workflows.local.gitlab_server.actions import comments
 from workflows.local.gitlab_server.state.model import Note
-from workflows.tasks.gitlab import GitLab, MergeRequestWish
+from workflows.tasks.gitlab import GitLab, MergeRequestFields
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-WISH = MergeRequestWish("feature", "main", "T", "D", labels=("a",))
+WISH = MergeRequestFields("feature", "main", "T", "D", labels=("a",))
 
 
 @dataclass
@@ -54,7 +54,7 @@ def stage(request: pytest.FixtureRequest, name: str) -> Stage:
     for branch in write.branches or ():
         hub.branch(branch)
     if "ready" in (write.branches or ()):
-        hub.connect().open_merge_request(hub.id, MergeRequestWish("ready", "main", "Ready"))
+        hub.connect().open_merge_request(hub.id, MergeRequestFields("ready", "main", "Ready"))
     issue = hub.issue()
     with hub.lab.lock:
         note = comments.write_comment(hub.lab, issue, hub.user("dave"), "Old")

@@ -85,9 +85,9 @@ def test_comments_of_a_merge_request_are_read_alike(hub: Hub) -> None:
     """With `of`."""
     client, branch = hub.connect(), hub.branch()
     made = hub.project.merge_requests
-    from workflows.tasks.gitlab import MergeRequestWish
+    from workflows.tasks.gitlab import MergeRequestFields
 
-    one, _ = client.open_merge_request(hub.id, MergeRequestWish(branch, "main", "T"))
+    one, _ = client.open_merge_request(hub.id, MergeRequestFields(branch, "main", "T"))
     with hub.lab.lock:
         comments.write_comment(hub.lab, made[one.iid], hub.user("gus"), "Looks good")
 

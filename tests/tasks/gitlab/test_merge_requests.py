@@ -19,7 +19,7 @@ from workflows.core.errors import (
 )
 from workflows.local.gitlab_server.actions import editing
 from workflows.servers.serving import serve_app
-from workflows.tasks.gitlab import GitLab, MergeRequestWish
+from workflows.tasks.gitlab import GitLab, MergeRequestFields
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from tests.tasks.gitlab.support import Hub
     from workflows.local.gitlab_server.state.model import MergeRequest
 
-WISH = MergeRequestWish("feature", "main", "Add login", "Closes #1")
+WISH = MergeRequestFields("feature", "main", "Add login", "Closes #1")
 
 
 @pytest.fixture

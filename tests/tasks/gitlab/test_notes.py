@@ -16,7 +16,7 @@ from workflows.core.errors import (
     ResourceNotFound,
 )
 from workflows.local.gitlab_server.actions import comments
-from workflows.tasks.gitlab import GitLab, MergeRequestWish, Note
+from workflows.tasks.gitlab import GitLab, MergeRequestFields, Note
 
 if TYPE_CHECKING:
     from workflows.local.gitlab_server.state.model import Issue
@@ -92,7 +92,7 @@ def test_the_oldest_of_ours_is_found(hub: Hub, issue: Issue) -> None:
 def test_notes_of_a_merge_request_work_alike(hub: Hub) -> None:
     """With `of`."""
     client, own = hub.connect(), hub.user("dave").id
-    wish = MergeRequestWish(hub.branch(), "main", "T")
+    wish = MergeRequestFields(hub.branch(), "main", "T")
     one, _ = client.open_merge_request(hub.id, wish)
 
     made = client.write_note(hub.id, one.iid, BODY, MARK, own, of="merge_requests")

@@ -10,7 +10,7 @@ from tests.tasks.gitlab.support import TOKEN, Answer, Hub, Scripted, settings_fo
 from workflows.core.errors import ParametersInvalid, RequestRefused, ResourceNotFound
 from workflows.local.gitlab_server.server import GitLabServer
 from workflows.servers.serving import serve_app
-from workflows.tasks.gitlab import GitLab, MergeRequestWish, Project
+from workflows.tasks.gitlab import GitLab, MergeRequestFields, Project
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -153,7 +153,7 @@ def test_all_of_it_works_below_a_sub_path(tmp_path: Path) -> None:
     with lab.serve() as url, GitLab.connect(settings_for(f"{url}/", token)) as client:
         found = client.project(f"{url}/acme/sub/shop/-/tree/main")
         made = client.create_branch(found.id, "f/x", "main")
-        wish = MergeRequestWish("f/x", "main", "T")
+        wish = MergeRequestFields("f/x", "main", "T")
         merge_request, created = client.open_merge_request(found.id, wish)
         lab.move_project(project, "acme/moved")
         moved = client.project(old)

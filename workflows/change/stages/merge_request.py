@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from workflows.change.wording import merge_request as wording
-from workflows.tasks.gitlab import MergeRequestWish
+from workflows.tasks.gitlab import MergeRequestFields
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,7 +40,7 @@ def open_merge_request(
     if context.asker is not None:
         asker_id = context.asker.id
         reviewers = (asker_id, *(one for one in reviewers if one != asker_id))
-    wanted = MergeRequestWish(
+    wanted = MergeRequestFields(
         source_branch=pushed.branch,
         target_branch=context.target,
         title=wording.merge_request_title(context.issue.title),

@@ -7,7 +7,7 @@ from workflows.tasks.gitlab.addresses import IssueAddress, parse_issue_url, pars
 from workflows.tasks.gitlab.api import GitLab
 from workflows.tasks.gitlab.branches import BranchInfo
 from workflows.tasks.gitlab.issues import Comment, CommentsRead, Issue, Place
-from workflows.tasks.gitlab.merge_requests import MergeRequest, MergeRequestWish
+from workflows.tasks.gitlab.merge_requests import MergeRequest, MergeRequestFields
 from workflows.tasks.gitlab.notes import Note
 from workflows.tasks.gitlab.people import Author, User
 from workflows.tasks.gitlab.projects import Project
@@ -21,7 +21,7 @@ __all__ = [
     "Issue",
     "IssueAddress",
     "MergeRequest",
-    "MergeRequestWish",
+    "MergeRequestFields",
     "Note",
     "Place",
     "Project",

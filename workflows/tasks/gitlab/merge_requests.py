@@ -29,7 +29,7 @@ _BRANCH_WAITS_S = (0.25, 0.5, 1.0, 2.0, 3.0, 3.0)  # GitLab shows a pushed branc
 
 
 @dataclass(frozen=True, slots=True)
-class MergeRequestWish:
+class MergeRequestFields:
     """A merge request as it should be.
 
     `draft` None leaves an existing one as people chose, and makes a new one as the title says.
@@ -108,7 +108,7 @@ class MergeRequests(Branches):
         return max(found, key=lambda one: (one.state == "opened", one.iid), default=None)
 
     def open_merge_request(
-        self, project_id: int, wanted: MergeRequestWish
+        self, project_id: int, wanted: MergeRequestFields
     ) -> tuple[MergeRequest, bool]:
         """Find or make the open merge request from source to target; an existing one is updated.
 
@@ -163,19 +163,19 @@ class MergeRequests(Branches):
             fields["state_event"] = state_event
         return self._put_fields(found, fields)
 
-    def _open_one(self, project_id: int, wanted: MergeRequestWish) -> MergeRequest | None:
+    def _open_one(self, project_id: int, wanted: MergeRequestFields) -> MergeRequest | None:
         found = self.find_merge_request(
             project_id, wanted.source_branch, target_branch=wanted.target_branch
         )
         return found if found is not None and found.state == "opened" else None
 
     def _existing(
-        self, project_id: int, wanted: MergeRequestWish
+        self, project_id: int, wanted: MergeRequestFields
     ) -> tuple[MergeRequest, bool] | None:
         found = self._open_one(project_id, wanted)
         return None if found is None else (found, False)
 
-    def _create(self, project_id: int, wanted: MergeRequestWish) -> tuple[MergeRequest, bool]:
+    def _create(self, project_id: int, wanted: MergeRequestFields) -> tuple[MergeRequest, bool]:
         """POST; where GitLab says that there is one, that one and False."""
         fields: dict[str, Any] = {
             "source_branch": wanted.source_branch,
@@ -201,7 +201,7 @@ class MergeRequests(Branches):
             return found, False
 
     def _hinted(
-        self, project_id: int, wanted: MergeRequestWish, error: RequestConflict
+        self, project_id: int, wanted: MergeRequestFields, error: RequestConflict
     ) -> MergeRequest | None:
         """The merge request that a conflict names (`…: !12`), if it has the branches asked for."""
         number = re.search(r"!(\d{1,10})\b", error.why)
@@ -232,7 +232,7 @@ class MergeRequests(Branches):
             fix="push the branch first",
         )
 
-    def _bring_up(self, found: MergeRequest, wanted: MergeRequestWish) -> MergeRequest:
+    def _bring_up(self, found: MergeRequest, wanted: MergeRequestFields) -> MergeRequest:
         """PUT the fields that differ from `wanted`, if any."""
         fields = _text_changes(found, wanted.title, wanted.description, draft=wanted.draft)
         missing = [label for label in wanted.labels if label not in found.labels]

@@ -220,5 +220,5 @@ class ConnectionPool:
         for one in busy:
             if now >= one.deadline:
                 one.fail(TimeoutExceeded(f"{self.address.host} did not answer in time"))
-        if self._deadline_timer is None and (busy or self._queue):
+        if busy or self._queue:
             self._check_deadlines_later()

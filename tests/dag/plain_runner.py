@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from starlette.types import Message, Receive, Scope, Send
 
+    from workflows.task_runner.auth import TokenCheck
+
 _REQUESTS = {("POST", "/job"), ("GET", "/jobstatus")}
 _HEADERS = {b"content-type", b"content-length", b"authorization"}
 
@@ -33,9 +35,9 @@ class PlainRunner:
     made; `after_submission` before its answer is sent.
     """
 
-    def __init__(self, plan: MockPlan) -> None:
+    def __init__(self, plan: MockPlan, *, check: TokenCheck | None = None) -> None:
         self.mock = Mock(plan)
-        self._full = TaskRunner(self.mock)
+        self._full = TaskRunner(self.mock, check=check)
         self.requests: Counter[str] = Counter()
         self.polls: Counter[str] = Counter()
         self.before_submission: Callable[[int], Awaitable[None]] | None = None

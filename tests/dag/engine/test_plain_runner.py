@@ -13,18 +13,18 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING
 
-import pytest
-
 from tests.dag.plain_runner import PlainRunner
-from tests.dag.running import RecordingDisplay, dag, in_order, layered, run, step, write
+from tests.dag.running import dag, layered, run, step, write
 from workflows.core import process
 from workflows.core.config import environment
 from workflows.dag.runner.pool import ConnectionPool
-from workflows.task_runner import Mock, MockPlan, TaskRunner
+from workflows.task_runner import MockPlan
 
 if TYPE_CHECKING:
     import subprocess
     from pathlib import Path
+
+    import pytest
 
 
 def plain(**plan: object) -> PlainRunner:
@@ -39,16 +39,6 @@ def command(file: Path, url: str, *more: str) -> list[str]:
 def finish(words: list[str], folder: Path) -> process.Completed:
     env = environment.for_child({"HOME": str(folder)}.items())
     return process.run([*words, "--json"], env=env, timeout_s=60, check=False)
-
-
-def test_every_step_runs_once_after_what_it_needs() -> None:
-    what, display, server = layered(200), RecordingDisplay(), plain()
-    with server.serve() as url:
-        summary = run(what, url, display)
-    assert summary.succeeded, summary.failed[:3]
-    assert set(server.ran.values()) == {1}
-    assert len(server.ran) == 200
-    assert in_order(what, display.order)
 
 
 def test_a_job_that_runs_is_polled_until_it_has_ended() -> None:
@@ -146,14 +136,3 @@ def test_killed_after_the_id_is_known_the_same_job_is_followed(tmp_path: Path) -
         resumed = finish([*words, "--resume"], tmp_path)
     assert resumed.exit_code == 0, resumed.stderr
     assert server.ran == {"a": 1, "b": 1}
-
-
-@pytest.mark.parametrize("kind", ["plain", "full"])
-def test_the_time_limit_of_an_attempt_that_is_over_does_not_end_the_next(kind: str) -> None:
-    """The first attempt fails after 0.4 s; its limit of 0.7 s ends while the second one runs."""
-    plan = MockPlan.model_validate({"duration": 0.4, "jobs": [{"job": "a", "fail_times": 1}]})
-    server = PlainRunner(plan) if kind == "plain" else TaskRunner(Mock(plan))
-    with server.serve() as url:
-        summary = run(dag(step("a", retries=1, timeout_s=0.7)), url, poll_interval=0.02)
-    assert summary.succeeded, summary.failed
-    assert server.ran == {"a": 2}

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
+    from tests.dag.engine.conftest import AnyRunner, MakeRunner
+
 _KILLS = 20
 
 
@@ -38,7 +40,7 @@ def finish(words: list[str], folder: Path) -> process.Completed:
     return process.run([*words, "--json"], env=env, timeout_s=60, check=False)
 
 
-def wait_for_jobs(server: TaskRunner, count: int, child: subprocess.Popen[bytes]) -> None:
+def wait_for_jobs(server: AnyRunner, count: int, child: subprocess.Popen[bytes]) -> None:
     deadline = time.monotonic() + 20
     while len(server.ran) < count and child.poll() is None and time.monotonic() < deadline:
         time.sleep(0.002)
@@ -66,9 +68,11 @@ def test_killed_at_twenty_moments_no_step_runs_twice(tmp_path: Path) -> None:
     assert set(server.ran.values()) == {1}
 
 
-def test_sigterm_ends_the_run_with_143_and_it_can_be_resumed(tmp_path: Path) -> None:
+def test_sigterm_ends_the_run_with_143_and_it_can_be_resumed(
+    runner: MakeRunner, tmp_path: Path
+) -> None:
     file = write(tmp_path, dag(step("a"), step("b", "a")))
-    server = TaskRunner(Mock(MockPlan(duration=1.5)))  # type: ignore[arg-type]
+    server = runner(duration=1.5)
     with server.serve() as url:
         with background(command(file, url), tmp_path) as child:
             wait_for_jobs(server, 1, child)
@@ -120,9 +124,9 @@ def test_a_runner_that_does_not_answer_a_cancel_does_not_hold_up_the_exit(tmp_pa
         assert child.wait(5) == 143
 
 
-def test_a_second_process_on_the_same_run_id_is_refused(tmp_path: Path) -> None:
+def test_a_second_process_on_the_same_run_id_is_refused(runner: MakeRunner, tmp_path: Path) -> None:
     file = write(tmp_path, dag(step("a")))
-    server = TaskRunner(Mock(MockPlan(duration=30)))  # type: ignore[arg-type]
+    server = runner(duration=30)
     with server.serve() as url, background(command(file, url), tmp_path) as child:
         wait_for_jobs(server, 1, child)
         second = finish(command(file, url, "--resume"), tmp_path)
@@ -131,9 +135,9 @@ def test_a_second_process_on_the_same_run_id_is_refused(tmp_path: Path) -> None:
     assert server.ran == {"a": 1}
 
 
-def test_exit_codes_and_what_is_said(tmp_path: Path) -> None:
+def test_exit_codes_and_what_is_said(runner: MakeRunner, tmp_path: Path) -> None:
     file = write(tmp_path, dag(step("a"), step("b", "a")))
-    server = TaskRunner(Mock(MockPlan.model_validate({"jobs": [{"job": "b", "fail_times": 1}]})))
+    server = runner(jobs=[{"job": "b", "fail_times": 1}])
     page = tmp_path / "report.html"
     with server.serve() as url:
         failed = finish(command(file, url, "--report", str(page)), tmp_path)

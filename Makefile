@@ -70,7 +70,7 @@ test: $(READY) $(PLUSCODER) ## Run the tests (ARGS="-k git -x")
 	@tools/test.sh $(BIN)/python $(ARGS)
 
 test-wheel: $(READY) $(PLUSCODER) ## Run the tests against the built wheel, as CI does (COVERAGE=1: with branches)
-	@COVERAGE="$(COVERAGE)" tools/wheel_suite.sh $(BIN)/python -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+	@COVERAGE="$(COVERAGE)" tools/wheel_suite.sh $(BIN)/python $(ARGS)
 
 mutation: $(READY) ## Break the code on purpose and see whether tests fail: an hour (N=40; ARGS=change/policy)
 	$(BIN)/python -m tools.mutation $(or $(N),40) $(ARGS)

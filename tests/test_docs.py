@@ -16,6 +16,8 @@ from workflows.core import process
 if TYPE_CHECKING:
     from tests.support import Cli
 
+pytestmark = pytest.mark.checkout
+
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 

@@ -22,4 +22,5 @@ if [ -z "${TMPDIR:-}" ] && in_memory /dev/shm; then
     export TMPDIR=/dev/shm
 fi
 workers=$(($(getconf _NPROCESSORS_ONLN) + 1))
-exec "$python" -m pytest -n "$workers" --dist loadfile --no-loadscope-reorder "$@"
+# shellcheck disable=SC2086 - PYTEST may be several words
+exec "$python" -m ${PYTEST:-pytest} -n "$workers" --dist loadfile --no-loadscope-reorder "$@"

@@ -29,11 +29,16 @@ done
 
 cd "$work/suite"
 "$work/env/bin/python" -I -c 'import workflows; print(workflows.__file__, workflows.__version__)'
-if [ -z "${COVERAGE:-}" ]; then
-    exec "$work/env/bin/python" -m pytest "$@"
-fi
 status=0
-"$work/env/bin/python" -m coverage run -m pytest "$@" || status=$?
-"$work/env/bin/python" -m coverage combine -q
-"$work/env/bin/python" -m coverage report --skip-covered --sort=cover || status=$?
+if [ -z "${COVERAGE:-}" ]; then
+    tools/test.sh "$work/env/bin/python" -m "not slow and not checkout" "$@" || status=$?
+else
+    PYTEST="coverage run -m pytest" tools/test.sh "$work/env/bin/python" \
+        -m "not slow and not checkout" "$@" || status=$?
+    "$work/env/bin/python" -m coverage combine -q
+    "$work/env/bin/python" -m coverage report --skip-covered --sort=cover || status=$?
+fi
+# What is about the repository's files, and not about the package, needs the checkout.
+cd "$root"
+"$python" -m pytest -q -m checkout || status=$?
 exit "$status"

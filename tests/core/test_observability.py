@@ -14,7 +14,7 @@ from workflows.core import observability
 from workflows.core.config.choices import LogFormat, LogLevel
 from workflows.core.config.settings import load
 from workflows.core.observability import configure_logs, current_context, log_context, logger
-from workflows.core.redaction import remember
+from workflows.core.redaction import redact, remember
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -243,3 +243,13 @@ def test_loggers_are_below_ours() -> None:
     """A named logger is a child of the one that `configure_logs` sets up."""
     assert logger("git").parent is logger()
     assert logger().name == observability.LOGGER_NAME
+
+
+def test_a_variable_that_is_no_setting_but_named_as_a_secret_is_redacted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("CI_JOB_TOKEN", "b7d1f0a2c94e55a1")
+
+    configure_logs(load())
+
+    assert "b7d1f0a2c94e55a1" not in redact("it answered with b7d1f0a2c94e55a1")

@@ -14,6 +14,7 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO
 
+from workflows.core.config import environment
 from workflows.core.redaction import redact, remember
 
 if TYPE_CHECKING:
@@ -111,13 +112,13 @@ def adopt(*names: str) -> None:
 
 
 def configure_logs(settings: Settings, *, quiet: bool = False, brief: bool = False) -> None:
-    """Send logs of `workflows` to stderr and teach the redactor the settings' secrets.
+    """Send logs of `workflows` to stderr and teach the redactor every secret.
 
     Calling it again replaces the earlier configuration. With `quiet` only errors are written;
     with `brief` warnings too (something else shows the steps). Handlers that are added to the
     logger later get every line of the settings' level all the same.
     """
-    remember(settings.secrets())
+    remember([*settings.secrets(), *environment.values_named_as_secrets()])
     handler = _to_stderr(settings.log_level.value, as_json=settings.json_logs)
     if quiet:
         handler.setLevel(logging.ERROR)

@@ -38,6 +38,9 @@ _INHERITED = (
 )
 
 
+_SECRET = ("_TOKEN", "_KEY", "_JWT", "_SECRET", "_PASSWORD", "_AUTH_STRING", "NOTIFY_URLS")
+
+
 def variable(name: str) -> str | None:
     """The value of one environment variable; empty counts as not set."""
     return os.environ.get(name) or None
@@ -60,6 +63,15 @@ def state_folder() -> Path:
             why="neither HOME nor XDG_STATE_HOME is set",
             fix="set one of them; a DAG run can also be given --journal",
         ) from None
+
+
+def values_named_as_secrets() -> list[str]:
+    """Values of variables that are no setting of ours, but whose names say that they are secret.
+
+    A CI job's own tokens are among them; the redactor must know them too.
+    """
+    found = [value for name, value in os.environ.items() if name.upper().endswith(_SECRET)]
+    return [value for value in found if value not in {"", "none"}]
 
 
 def for_child(extra: Iterable[tuple[str, str]] = ()) -> dict[str, str]:

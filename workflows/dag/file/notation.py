@@ -6,7 +6,7 @@ import json
 import re
 from typing import TYPE_CHECKING
 
-from workflows.dag.file.scan import Node, NotationError
+from workflows.dag.file.scan import Node, NotationError, nested_too_deep
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,6 +30,8 @@ def yaml_nodes(text: str) -> Iterator[Node]:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+        if "nesting depth" in str(error.problem):  # libyaml has a bound of its own, above ours
+            raise nested_too_deep(place) from None
         words = ", ".join(part for part in (error.problem, error.context) if part)
         raise NotationError(place, f"not readable as YAML: {words}", _hint(error.problem)) from None
     except yaml.reader.ReaderError as error:

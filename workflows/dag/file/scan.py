@@ -205,9 +205,7 @@ class Scan:
 
     def _open(self, node: Node, path: ValuePath | None) -> None:
         if len(self._frames) >= MAX_DEPTH:
-            raise NotationError(
-                node.place, f"nested more than {MAX_DEPTH} levels deep", "write it flatter"
-            )
+            raise nested_too_deep(node.place)
         if node.anchor is not None:
             self._anchors[node.anchor] = None
         self._frames.append(_Frame(node.kind == "map", path, node.anchor, self._size()))
@@ -217,6 +215,11 @@ class Scan:
         problem = Problem(next(paths, ()), message, suggestion)
         if len(self.seen.problems) < 1000:  # noqa: PLR2004 - more than are ever shown
             self.seen.problems.append((node.place, problem))
+
+
+def nested_too_deep(place: tuple[int, int]) -> NotationError:
+    """The error at the line and column where a text is nested deeper than is allowed."""
+    return NotationError(place, f"nested more than {MAX_DEPTH} levels deep", "write it flatter")
 
 
 def _short(text: str) -> str:

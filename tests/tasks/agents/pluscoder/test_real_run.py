@@ -69,6 +69,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     make_hostile(desk.folder)
     desk.commit_all()
     program = desk.program("pluscoder", WRAPPER)
+    (program.parent.parent / "tiktoken-cache").symlink_to(PLUSCODER / "tiktoken-cache")
     model = RecordedModel(DEMO_RECORDINGS, key=KEY)
     with pytest.MonkeyPatch.context() as patch, model.serve() as base_url:
         for name, value in SECRETS.items():

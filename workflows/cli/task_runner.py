@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workflows.cli import output
-from workflows.cli.task_runner_backends import BACKENDS, flag_names
+from workflows.cli.task_runner_backends import BACKENDS, backend_flag_names
 from workflows.core.config import environment
 from workflows.core.config.settings import load
 from workflows.core.errors import CommandLineInvalid
@@ -90,7 +90,7 @@ def serve_task_runner(found: argparse.Namespace) -> int:
 def _refuse_other_flags(found: argparse.Namespace) -> None:
     """Refuse a flag that is for another backend."""
     for backend in BACKENDS:
-        given = [name for name in flag_names(backend) if getattr(found, name) is not None]
+        given = [name for name in backend_flag_names(backend) if getattr(found, name) is not None]
         if given and backend != found.backend:
             flag = given[0].replace("_", "-")
             raise CommandLineInvalid(f"--{flag} is for --backend {backend}", fix="leave it out")

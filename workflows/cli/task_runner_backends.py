@@ -44,7 +44,7 @@ class BackendCommand:
     keeps_jobs: bool
 
 
-def flag_names(backend: str) -> Iterable[str]:
+def backend_flag_names(backend: str) -> Iterable[str]:
     """The flags of one backend, as attributes of the parsed flags."""
     parser = argparse.ArgumentParser(add_help=False)
     BACKENDS[backend].add_flags(parser)
@@ -76,7 +76,7 @@ def _add_mock_flags(mock: Flags) -> None:
 def _build_mock(found: argparse.Namespace, _: Path) -> JobBackend:
     from workflows.task_runner import Mock, MockPlan
 
-    flags = {name: getattr(found, name) for name in flag_names("mock") if name != "mock"}
+    flags = {name: getattr(found, name) for name in backend_flag_names("mock") if name != "mock"}
     return Mock(MockPlan.read(Path(found.mock) if found.mock else None, **flags))
 
 

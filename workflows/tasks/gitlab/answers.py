@@ -45,7 +45,7 @@ def gitlab_error(
 ) -> WorkflowsError:
     """The error for an answer of 400 or above. `asked` is the method and the path."""
     what = redact(f"GitLab answered {status} to {asked}")
-    why = words(body)
+    why = error_words(body)
     if is_transient(status):
         later = RemoteUnavailable(what, why=why, fix="try again later")
         header = headers.get("Retry-After")
@@ -55,7 +55,7 @@ def gitlab_error(
     return kind(what, why=why, fix=fix)
 
 
-def words(body: bytes) -> str:
+def error_words(body: bytes) -> str:
     """The text of an error's body in any shape, redacted and then cut to 500 characters."""
     text = body[:20_000].decode(errors="replace")
     try:

@@ -15,7 +15,7 @@ from urllib.parse import quote, urlsplit
 from workflows.core.errors import RequestRefused, SettingsInvalid, TransientError
 from workflows.core.flow import retry_delays
 from workflows.core.redaction import redact, remember
-from workflows.tasks.gitlab.answers import Json, words
+from workflows.tasks.gitlab.answers import Json, error_words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -122,7 +122,7 @@ class GitLabClient:
         if answer.status_code == 202:  # noqa: PLR2004 - Accepted
             raise RequestRefused(
                 "GitLab carried out quick actions and wrote no text",
-                why=words(answer.content),
+                why=error_words(answer.content),
                 fix="do not begin a line with / outside a code block or a quote",
             )
         return _record(answer)
@@ -247,6 +247,6 @@ def _record(answer: Response) -> Json:
 def _not_the_api(answer: Response) -> RequestRefused:
     return RequestRefused(
         "what answers at GITLAB_URL is not GitLab's API",
-        why=words(answer.content),
+        why=error_words(answer.content),
         fix="check GITLAB_URL; a login page or a proxy may stand before it",
     )

@@ -8,7 +8,7 @@ import pytest
 
 from tests.support import ROOT
 from workflows.core.config.settings import load
-from workflows.core.errors import ProcessFailed
+from workflows.core.errors import ParametersInvalid, ProcessFailed
 from workflows.tasks.agents.pluscoder import install
 from workflows.tasks.agents.pluscoder.backend import PlusCoder
 
@@ -57,6 +57,20 @@ def test_an_installation_that_failed_is_not_taken_for_one(tmp_path: Path, small_
         install.install_pluscoder(folder, lambda _: None)
 
     assert not install.is_installed(folder)
+
+
+def test_a_link_is_refused_and_what_it_leads_to_is_left_alone(
+    tmp_path: Path, small_lock: Path
+) -> None:
+    target, link = tmp_path / "target", tmp_path / "link"
+    target.mkdir()
+    (target / "file").write_text("kept")
+    link.symlink_to(target)
+
+    with pytest.raises(ParametersInvalid, match="is a link"):
+        install.install_pluscoder(link, lambda _: None)
+
+    assert (target / "file").read_text() == "kept"
 
 
 def test_outside_a_checkout_it_is_looked_for_among_the_users_data(

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import workflows
 from workflows.core import process
 from workflows.core.config import environment
-from workflows.core.errors import ProcessFailed, ProgramMissing
+from workflows.core.errors import ParametersInvalid, ProcessFailed, ProgramMissing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -52,10 +52,15 @@ def install_pluscoder(folder: Path, on_line: Callable[[str], None]) -> bool:
     one of the same lock was there.
 
     Raises:
+        ParametersInvalid: `folder` is a link.
         ProgramMissing: there is no Python 3.11 or 3.12 with `venv` here.
         ProcessFailed: pip could not install it; the message has pip's last lines.
     """
     folder = folder.absolute()
+    if folder.is_symlink():  # what it leads to would be emptied
+        raise ParametersInvalid(
+            f"{folder} is a link", fix="remove the link, or name the folder it leads to"
+        )
     folder.parent.mkdir(parents=True, exist_ok=True)
     with _locked(folder.with_name(f"{folder.name}.lock")):
         wanted = f"{folder}\n{_fingerprint()}\n"

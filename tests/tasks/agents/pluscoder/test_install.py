@@ -59,9 +59,8 @@ def test_an_installation_that_failed_is_not_taken_for_one(tmp_path: Path, small_
     assert not install.is_installed(folder)
 
 
-def test_a_link_is_refused_and_what_it_leads_to_is_left_alone(
-    tmp_path: Path, small_lock: Path
-) -> None:
+@pytest.mark.usefixtures("small_lock")
+def test_a_link_is_refused_and_what_it_leads_to_is_left_alone(tmp_path: Path) -> None:
     target, link = tmp_path / "target", tmp_path / "link"
     target.mkdir()
     (target / "file").write_text("kept")

@@ -28,7 +28,7 @@ def main(names: list[str]) -> int:
         sys.stderr.write(f"no such benchmark: {', '.join(unknown)}; there is: {', '.join(NAMES)}\n")
         return 2
     for name in names or NAMES:
-        result = importlib.import_module(f"benchmarks.{name}").measure()
+        result = importlib.import_module(f"benchmarks.{name.replace('dag_', 'dag.')}").measure()
         sys.stdout.write(json.dumps(result) + "\n")
         sys.stdout.flush()
     return 0

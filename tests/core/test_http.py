@@ -394,7 +394,6 @@ def test_credentials_in_a_url_are_redacted(site: Site) -> None:
 def test_what_may_pass_is_said_by_class(site: Site) -> None:
     """Every error that may pass is a TransientError, so that a step is tried again."""
     site.faults.fail_next = [500]
-
     with pytest.raises(TransientError) as caught:
         http.request("GET", f"{site.base_url}/echo", timeout_s=10)
 

@@ -1,4 +1,4 @@
-"""The same with dask's threaded scheduler. `python dag_peer_dask.py FILE PORT`."""
+"""The same with dask's threaded scheduler. `python peer_dask.py FILE PORT`."""
 
 from __future__ import annotations
 

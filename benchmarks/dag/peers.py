@@ -12,8 +12,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from benchmarks import dag_bench
-from benchmarks.dag_shapes import as_yaml, layered
+from benchmarks.dag import bench
+from benchmarks.dag.shapes import as_yaml, layered
 
 _STEPS = 10_000
 _HERE = Path(__file__).parent
@@ -21,20 +21,20 @@ _HERE = Path(__file__).parent
 
 def measure() -> dict[str, Any]:
     """Wall seconds of each, and how many times faster ours is than the best of the others."""
-    peers = {"script": "dag_peer_script.py"}
+    peers = {"script": "peer_script.py"}
     if importlib.util.find_spec("dask") is not None:
-        peers["dask"] = "dag_peer_dask.py"
+        peers["dask"] = "peer_dask.py"
     with tempfile.TemporaryDirectory() as text:
         folder = Path(text)
         file = folder / "dag.yaml"
         file.write_text(as_yaml("layered", layered(_STEPS)))
-        with dag_bench.runner() as port:
-            mine = dag_bench.ours(file, port, folder).wall_s
+        with bench.runner() as port:
+            mine = bench.ours(file, port, folder).wall_s
         walls = {}
         for name, script in peers.items():
-            with dag_bench.runner() as port:
+            with bench.runner() as port:
                 args = [sys.executable, str(_HERE / script), str(file), str(port)]
-                walls[name] = dag_bench.measured(args, dag_bench.environment(folder)).wall_s
+                walls[name] = bench.measured(args, bench.environment(folder)).wall_s
     return {
         "name": "dag_peers",
         "target": 20,

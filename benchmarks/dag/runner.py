@@ -1,6 +1,6 @@
 """The lightest Task Runner: an epoll loop that answers at once, or after a job's duration.
 
-`python dag_runner.py [DURATIONS.json]` prints its port. It knows the two documented requests and
+`python runner.py [DURATIONS.json]` prints its port. It knows the two documented requests and
 nothing else; a job's duration is looked up by its name, 0 where there is none. `GET /counts`
 gives the requests so far as JSON: [posts, looks, names posted more than once].
 """

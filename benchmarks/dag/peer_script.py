@@ -1,4 +1,4 @@
-"""What people write: graphlib, a thread pool, httpx. `python dag_peer_script.py FILE PORT`."""
+"""What people write: graphlib, a thread pool, httpx. `python peer_script.py FILE PORT`."""
 
 from __future__ import annotations
 

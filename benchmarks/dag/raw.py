@@ -1,4 +1,4 @@
-"""The bound: the same requests with nothing around them. `python dag_raw.py PORT STEPS`.
+"""The bound: the same requests with nothing around them. `python raw.py PORT STEPS`.
 
 64 connections, one POST and one look a step, sent as constant bytes and read by searching for
 one mark; no order, no parsing, no journal. What any client must do, and no more.

@@ -13,11 +13,11 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks import dag_bench
-from benchmarks.dag_shapes import as_yaml, durations, epigenomics, longest_path_s, montage
+from benchmarks.dag import bench
+from benchmarks.dag.shapes import as_yaml, durations, epigenomics, longest_path_s, montage
 
 if TYPE_CHECKING:
-    from benchmarks.dag_shapes import Step
+    from benchmarks.dag.shapes import Step
 
 SCALE = 5
 _SEEDS = (1, 2, 3)
@@ -39,9 +39,9 @@ def _shape(name: str, steps: list[Step]) -> dict[str, Any]:
             times, file = folder / "times.json", folder / "dag.yaml"
             times.write_text(json.dumps(took_s))
             file.write_text(as_yaml(name, steps))
-            with dag_bench.runner(times) as port:
+            with bench.runner(times) as port:
                 interval = f"--poll-interval={1 / SCALE}"  # the default, scaled like the rest
-                facts = json.loads(dag_bench.ours(file, port, folder, interval).stdout)
+                facts = json.loads(bench.ours(file, port, folder, interval).stdout)
         ratios.append(facts["duration_s"] / longest_path_s(steps, took_s))
         looks.append(facts["looks"] / len(steps))
     return {

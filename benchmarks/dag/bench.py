@@ -33,7 +33,7 @@ class Sample:
 @contextmanager
 def runner(durations: Path | None = None) -> Iterator[int]:
     """The light Task Runner; yields its port."""
-    args = [sys.executable, str(_HERE / "dag_runner.py"), *([str(durations)] if durations else [])]
+    args = [sys.executable, str(_HERE / "runner.py"), *([str(durations)] if durations else [])]
     with subprocess.Popen(args, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None
         try:
@@ -74,7 +74,7 @@ def ours(file: Path, port: int, folder: Path, *more: str) -> Sample:
 
 def raw(port: int, steps: int) -> Sample:
     """The bound: the same requests and nothing else."""
-    args = [sys.executable, str(_HERE / "dag_raw.py"), str(port), str(steps)]
+    args = [sys.executable, str(_HERE / "raw.py"), str(port), str(steps)]
     return measured(args, {"PATH": os.environ["PATH"]})
 
 

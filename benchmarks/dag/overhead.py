@@ -11,8 +11,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from benchmarks import dag_bench
-from benchmarks.dag_shapes import as_yaml, layered
+from benchmarks.dag import bench
+from benchmarks.dag.shapes import as_yaml, layered
 
 _ROUNDS = {1_000: 5, 10_000: 3, 50_000: 3}
 _WALL = {1_000: 8.0, 10_000: 2.2, 50_000: 3.0}
@@ -34,11 +34,11 @@ def _size(count: int, folder: Path) -> dict[str, Any]:
     file.write_text(as_yaml("layered", layered(count)))
     pairs = []
     for _ in range(_ROUNDS[count]):
-        with dag_bench.runner() as port:
-            bound = dag_bench.raw(port, count)
-        with dag_bench.runner() as port:
-            sample = dag_bench.ours(file, port, folder)
-            assert dag_bench.counts(port)[::2] == (count, 0), "a step did not run exactly once"
+        with bench.runner() as port:
+            bound = bench.raw(port, count)
+        with bench.runner() as port:
+            sample = bench.ours(file, port, folder)
+            assert bench.counts(port)[::2] == (count, 0), "a step did not run exactly once"
         pairs.append((sample, bound))
     wall = statistics.median(a.wall_s / b.wall_s for a, b in pairs)
     return {

@@ -1,0 +1,1 @@
+"""Benchmarks of DAG runs, and what they are set beside."""

@@ -21,7 +21,8 @@ def measure() -> dict[str, Any]:
         rounds=9,
     )
     probe = (
-        "import sys, workflows.cli.main as m; m.run_command_line(['--help']); sys.exit('prefect' in sys.modules)"
+        "import sys, workflows.cli.main as m; m.run_command_line(['--help']);"
+        "sys.exit('prefect' in sys.modules)"
     )
     timed([sys.executable, "-c", probe], env=env, cwd=Path.cwd())
     interpreter = median(empty, "wall_s")

@@ -57,21 +57,27 @@ def dag_invalid(file: str, findings: list[Finding]) -> DagInvalid:
     if rest:
         more = f"{len(rest):,} more findings are not shown"
         shown.append(Finding(rest[0].line, rest[0].column, None, more))
-    count = len(ordered)
-    what, fix = f"{file} has {count:,} mistake{'' if count == 1 else 's'}", "mend the file"
-    lacking = [one.message for one in ordered if one.message.startswith(LACKING)]
-    if lacking:
-        names = [text.removeprefix(LACKING).strip("'") for text in dict.fromkeys(lacking)]
-        add = "add " + " ".join(f"--param {name}=VALUE" for name in names)
-        fix = f"{add}, and {fix}"
-        if len(lacking) == count:  # the file itself is sound
-            plural = "" if len(names) == 1 else "s"
-            what, fix = f"{file} needs the parameter{plural} {', '.join(names)}", add
+    what, fix = _what_and_fix(file, ordered)
     error = DagInvalid(
         what, why="\n".join(one.text(file) for one in shown), fix=f"{fix}; nothing was run"
     )
     error.findings = tuple(shown)
     return error
+
+
+def _what_and_fix(file: str, findings: list[Finding]) -> tuple[str, str]:
+    """What is wrong with the file in one line, and what to do."""
+    count = len(findings)
+    what, fix = f"{file} has {count:,} mistake{'' if count == 1 else 's'}", "mend the file"
+    lacking = [one.message for one in findings if one.message.startswith(LACKING)]
+    if not lacking:
+        return what, fix
+    names = [text.removeprefix(LACKING).strip("'") for text in dict.fromkeys(lacking)]
+    add = "add " + " ".join(f"--param {name}=VALUE" for name in names)
+    if len(lacking) < count:
+        return what, f"{add}, and {fix}"
+    plural = "" if len(names) == 1 else "s"  # the file itself is sound
+    return f"{file} needs the parameter{plural} {', '.join(names)}", add
 
 
 def dag_unreadable(file: str, why: str, fix: str = "") -> DagInvalid:

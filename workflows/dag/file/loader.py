@@ -213,15 +213,8 @@ class _Loading:
         """The plain values, after the checks that keep their number and depth bounded."""
         if self._too_many:
             self._refuse([limits.too_many_nodes(limits.MAX_NODES)])
-        if self._is_json:
-            if _SURROGATE.search(self._text) or limits.may_be_deep(self._text):
-                self._refuse_bad_notation()
-            try:
-                return self._head_and_steps(parse.whole_json(self._text))
-            except parse.Unparsable:
-                if self._named_json:
-                    raise
-                self._is_json = False  # YAML's flow style begins with `{` too
+        if self._is_json and (raw := self._read_json()) is not None:
+            return raw
         if piecewise and not self._unusual and (cut := parse.outline(self._text)) is not None:
             if cut.steps > limits.MAX_STEPS:
                 self._refuse([limits.too_many_steps(cut.steps)])
@@ -232,6 +225,18 @@ class _Loading:
         if self._unusual:
             self._refuse_bad_notation()
         return self._head_and_steps(parse.whole_yaml(self._text))
+
+    def _read_json(self) -> _RawDag | None:
+        """The plain values; None if the text is no JSON, and its name does not say that it is."""
+        if _SURROGATE.search(self._text) or limits.may_be_deep(self._text):
+            self._refuse_bad_notation()
+        try:
+            return self._head_and_steps(parse.whole_json(self._text))
+        except parse.Unparsable:
+            if self._named_json:
+                raise
+            self._is_json = False  # YAML's flow style begins with `{` too
+            return None
 
     def _head_and_steps(self, raw: Any) -> _RawDag:
         if not isinstance(raw, dict):

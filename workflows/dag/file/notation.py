@@ -11,6 +11,8 @@ from workflows.dag.file.scan import Node, NotationError, nested_too_deep
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    import yaml
+
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\]]|[^\s{}\[\],:"]+|\n|"')
 
 
@@ -28,17 +30,21 @@ def yaml_nodes(text: str) -> Iterator[Node]:
             if (node := _node(event)) is not None:
                 yield node
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        place = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-        if "nesting depth" in str(error.problem):  # libyaml has a bound of its own, above ours
-            raise nested_too_deep(place) from None
-        words = ", ".join(part for part in (error.problem, error.context) if part)
-        raise NotationError(place, f"not readable as YAML: {words}", _hint(error.problem)) from None
+        raise _unreadable_yaml(error) from None
     except yaml.reader.ReaderError as error:
         offset = error.position if isinstance(error.position, int) else 0
         line = text.count("\n", 0, offset) + 1
         place = (line, offset - (text.rfind("\n", 0, offset) + 1) + 1)
         raise NotationError(place, "a control character, which YAML does not allow") from None
+
+
+def _unreadable_yaml(error: yaml.MarkedYAMLError) -> NotationError:
+    mark = error.problem_mark or error.context_mark
+    place = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+    if "nesting depth" in str(error.problem):  # libyaml has a bound of its own, above ours
+        return nested_too_deep(place)
+    words = ", ".join(part for part in (error.problem, error.context) if part)
+    return NotationError(place, f"not readable as YAML: {words}", _hint(error.problem))
 
 
 def _node(event: object) -> Node | None:

@@ -30,30 +30,33 @@ def dag_schema_text() -> str:
 def _mapping(table: tuple[fields.Field, ...], description: str) -> dict[str, Any]:
     """An object with exactly these keys; a required one may be there in either spelling."""
     properties: dict[str, Any] = {}
-    both = []
     for one in table:
         properties[one.name] = _optional(one)
         if one.snake != one.name:
             properties[one.snake] = {**_optional(one), "deprecated": True}
-            both.append([one.name, one.snake])
-    required = [one.name for one in table if one.required and one.snake == one.name]
-    either = [
-        {"anyOf": [{"required": [one.name]}, {"required": [one.snake]}]}
-        for one in table
-        if one.required and one.snake != one.name
-    ]
-    never_both = [{"not": {"required": pair}} for pair in both]
     made: dict[str, Any] = {
         "description": description,
         "type": "object",
         "additionalProperties": False,
         "properties": properties,
     }
+    required = [one.name for one in table if one.required and one.snake == one.name]
     if required:
         made["required"] = required
-    if either or never_both:
-        made["allOf"] = [*either, *never_both]
+    rules = _spelling_rules([one for one in table if one.snake != one.name])
+    if rules:
+        made["allOf"] = rules
     return made
+
+
+def _spelling_rules(two_spellings: list[fields.Field]) -> list[dict[str, Any]]:
+    """A required key must be there in one of its spellings, and no key in both."""
+    either = [
+        {"anyOf": [{"required": [one.name]}, {"required": [one.snake]}]}
+        for one in two_spellings
+        if one.required
+    ]
+    return either + [{"not": {"required": [one.name, one.snake]}} for one in two_spellings]
 
 
 def _optional(one: fields.Field) -> dict[str, Any]:

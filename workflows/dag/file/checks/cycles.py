@@ -50,26 +50,37 @@ def _components(edges: list[tuple[int, ...]], within: set[int]) -> Iterator[list
     low: dict[int, int] = {}
     path: list[int] = []
     done: set[int] = set()
+    for index, entered in _depth_first(edges, within):
+        if entered:
+            number[index] = len(number)
+            path.append(index)
+            continue
+        # a step that is not finished has no low number yet; its own number will do
+        below = (one for one in edges[index] if one in within and one not in done)
+        low[index] = min([number[index], *(low.get(one, number[one]) for one in below)])
+        if low[index] == number[index]:
+            component = _cut_off(path, index)
+            done.update(component)
+            if len(component) > 1:
+                yield component
+
+
+def _depth_first(edges: list[tuple[int, ...]], within: set[int]) -> Iterator[tuple[int, bool]]:
+    """Each step twice: with True when the search enters it, with False when it leaves it."""
+    seen: set[int] = set()
     for start in sorted(within):
-        work = [(start, iter(edges[start]))] if start not in number else []
+        work = [(start, iter(edges[start]))] if start not in seen else []
         while work:
             index, others = work[-1]
-            if index not in number:
-                number[index] = len(number)
-                path.append(index)
-            fresh = next((one for one in others if one in within and one not in number), None)
+            if index not in seen:
+                seen.add(index)
+                yield index, True
+            fresh = next((one for one in others if one in within and one not in seen), None)
             if fresh is not None:
                 work.append((fresh, iter(edges[fresh])))
                 continue
             work.pop()
-            # a step that is not finished has no low number yet; its own number will do
-            below = (one for one in edges[index] if one in within and one not in done)
-            low[index] = min([number[index], *(low.get(one, number[one]) for one in below)])
-            if low[index] == number[index]:
-                component = _cut_off(path, index)
-                done.update(component)
-                if len(component) > 1:
-                    yield component
+            yield index, False
 
 
 def _cut_off(path: list[int], index: int) -> list[int]:

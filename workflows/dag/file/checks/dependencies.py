@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from workflows.core.nearest import nearest
 from workflows.dag.file.checks.cycles import cycle_problems
-from workflows.dag.file.checks.job_ids import job_id_problems
+from workflows.dag.file.checks.job_ids import job_id_problems, unknown_step_fix
 from workflows.dag.file.findings import Problem
 from workflows.dag.file.model import When
 from workflows.dag.file.order import topological_order
@@ -100,7 +99,6 @@ def _wrong_names(
                 yield Problem(path, "depends on itself", "take it out", step=step.id)
             elif name not in places:
                 guesses += 1
-                close = nearest(name, places) if guesses <= _MAX_GUESSES else None
-                fix = f"did you mean {close!r}?" if close else "there is no step with this id"
+                fix = unknown_step_fix(name, places if guesses <= _MAX_GUESSES else ())
                 yield Problem(path, f"depends on unknown step {name!r}", fix, step=step.id)
             seen.add(name)

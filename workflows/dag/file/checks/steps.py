@@ -56,17 +56,28 @@ def check_step(context: CheckContext, index: int, raw: Any) -> Step:
     check_step_id(context, path, get("id"))  # first: every mistake names the step
     if wrong:
         complain_of_keys(context, path, wrong, found, fields.STEP_KEYS)
-    task, flow, parameters, env = get("task"), get("workflow"), get("parameters"), get("env")
+    task, flow, parameters = get("task"), get("workflow"), get("parameters")
     if task is None or flow is not None or parameters is not None:
         _check_work(context, path, found)
-    needs, description, timeout = get("dependsOn"), get("description"), get("timeout")
-    retries, when = get("retries"), get("when")
+    needs, description = get("dependsOn"), get("description")
     made = (  # in the order of `Step`
         context.step_id or "",
         () if needs is None else _check_depends_on(context, (*path, "dependsOn"), needs),
         None if task is None else _check_task(context, (*path, "task"), task),
         None if flow is None else check_flow_call(context, path, flow, parameters),
         check_text(context, (*path, "description"), description),
+        *_check_settings(context, path, found),
+    )
+    return _new(Step, made)
+
+
+def _check_settings(
+    context: CheckContext, path: ValuePath, found: Mapping[str, Any]
+) -> tuple[float | None, int, Mapping[str, str] | None, When]:
+    """Timeout in seconds, retries, variables and condition, each with its default."""
+    get = found.get
+    timeout, retries, env, when = get("timeout"), get("retries"), get("env"), get("when")
+    return (
         None if timeout is None else check_timeout(context, (*path, "timeout"), timeout),
         0
         if retries is None
@@ -76,7 +87,6 @@ def check_step(context: CheckContext, index: int, raw: Any) -> Step:
         if when is None
         else check_choice(context, (*path, "when"), when, When.ON_SUCCESS),
     )
-    return _new(Step, made)
 
 
 def _check_work(context: CheckContext, path: ValuePath, found: Mapping[str, Any]) -> None:

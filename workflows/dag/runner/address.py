@@ -49,23 +49,27 @@ def parse_runner_address(text: str) -> RunnerAddress:
     Raises:
         UrlRefused: it is no http(s) URL, or has a user, a query or a fragment.
     """
-    url = text.strip()
-    if "://" not in url:
-        host = urlsplit(f"//{url}").hostname or ""
-        url = f"{'http' if _is_loopback(host) else 'https'}://{url}"
+    url = _with_scheme(text.strip())
     try:
         parts = urlsplit(url)
-        host, port = parts.hostname or "", parts.port
+        host, port = parts.hostname, parts.port
     except ValueError as error:
         raise _refused(text, str(error)) from None
     if parts.scheme not in _PORTS or not host:
         raise _refused(text, "it is not http:// or https:// and a host")
-    if parts.username or parts.password or parts.query or parts.fragment:
+    if any((parts.username, parts.password, parts.query, parts.fragment)):
         raise _refused(text, "it holds a user, a query or a fragment")
     if not url.isascii() or any(c.isspace() or ord(c) < 32 for c in url):  # noqa: PLR2004
         raise _refused(text, "it holds spaces or letters that a URL cannot hold")
     secure = parts.scheme == "https"
     return RunnerAddress(secure, host, port or _PORTS[parts.scheme], parts.path.rstrip("/"))
+
+
+def _with_scheme(url: str) -> str:
+    if "://" in url:
+        return url
+    host = urlsplit(f"//{url}").hostname or ""
+    return f"{'http' if _is_loopback(host) else 'https'}://{url}"
 
 
 def _is_loopback(host: str) -> bool:

@@ -227,19 +227,26 @@ class RunnerClient:
                 response = await pool.request(request, token)
                 if response.status != 401:  # noqa: PLR2004
                     return decode(response)
-                retries = retries or self._new_retries(patience_s)
-                if retries.token_renewed or not authorization.renewable:
+                retries = self._retries(retries, patience_s)
+                if not await self._renew_token(retries, token):
                     return decode(response)
-                retries.token_renewed = True
-                await authorization.renew(token)
             except TransientError as error:
-                if isinstance(error, AnswerLost | TimeoutExceeded) and not request.repeatable:
-                    raise
-                retries = retries or self._new_retries(patience_s)
-                await self._pause(retries, error)
+                retries = self._retries(retries, patience_s)
+                await self._pause(request, retries, error)
 
-    def _new_retries(self, patience_s: float | None) -> _Retries:
+    def _retries(self, so_far: _Retries | None, patience_s: float | None) -> _Retries:
+        """Those of the request so far, or new ones at its first failure."""
+        if so_far is not None:
+            return so_far
         return _Retries(self._limits.run_s if patience_s is None else patience_s)
+
+    async def _renew_token(self, retries: _Retries, refused: str) -> bool:
+        """Renew the refused token, at most once for a request; False if that cannot be done."""
+        if retries.token_renewed or not self._authorization.renewable:
+            return False
+        retries.token_renewed = True
+        await self._authorization.renew(refused)
+        return True
 
     async def _wait_for_retry_after(self) -> None:
         """Wait as long as the runner has asked all requests to wait."""
@@ -247,12 +254,14 @@ class RunnerClient:
             await asyncio.sleep(pause_s * (1 + _random_fraction() / 4))
         self._not_before = 0.0
 
-    async def _pause(self, retries: _Retries, error: TransientError) -> None:
+    async def _pause(self, request: HttpRequest, retries: _Retries, error: TransientError) -> None:
         """Wait before the next attempt.
 
         Raises:
-            TransientError: `error`, when the limit is reached.
+            TransientError: `error`, when the limit is reached or the request is not repeatable.
         """
+        if isinstance(error, AnswerLost | TimeoutExceeded) and not request.repeatable:
+            raise error
         now = self._loop.time()
         if isinstance(error, AnswerLost) and error.stale and not retries.began:
             return  # the server had closed the connection before: send again at once

@@ -157,8 +157,13 @@ def _job(found: Any) -> RunnerJob | None:
         state_text = _printable(state_text)
     message = ""
     if state is _FAILED or state is _CANCELLED:
-        message = _text(facts.get("message") or facts.get("error") or facts.get("reason"))
+        message = _reason(facts)
     return RunnerJob(job_id, state, message, state_text)
+
+
+def _reason(facts: dict[str, Any]) -> str:
+    """Why the job failed or was cancelled, as the runner says it."""
+    return _text(facts.get("message") or facts.get("error") or facts.get("reason"))
 
 
 def _printable(text: str) -> str:

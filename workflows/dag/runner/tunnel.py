@@ -19,6 +19,7 @@ from workflows.core.redaction import remember
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable
+    from urllib.parse import SplitResult
 
     from workflows.dag.runner.address import RunnerAddress
 
@@ -51,10 +52,7 @@ def proxy_for(address: RunnerAddress) -> HttpProxy | None:
     if address.is_local or _is_excepted(address):
         return None
     name = "https_proxy" if address.secure else "http_proxy"
-    names = [name, name.upper(), "all_proxy", "ALL_PROXY"]
-    if not address.secure:
-        names.remove("HTTP_PROXY")  # under CGI a request header `Proxy:` would set it
-    value = next((text for one in names if (text := environment.variable(one))), None)
+    value = _proxy_setting(name)
     if value is None:
         return None
     parts = urlsplit(value if "://" in value else f"http://{value}")
@@ -64,13 +62,26 @@ def proxy_for(address: RunnerAddress) -> HttpProxy | None:
             why="only http:// proxies are supported",
             fix="set it to http://HOST:PORT, or name the Task Runner in no_proxy",
         )
-    authorization = ""
-    if parts.username is not None:
-        pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
-        remember([unquote(parts.password or "")])
-        encoded = base64.b64encode(pair.encode()).decode()
-        authorization = f"Proxy-Authorization: Basic {encoded}\r\n"
+    authorization = _proxy_authorization(parts)
     return HttpProxy(parts.hostname, parts.port or 80, authorization)
+
+
+def _proxy_setting(name: str) -> str | None:
+    """The value of the variable of this name, in lower or upper case, or else of `all_proxy`."""
+    names = [name, name.upper(), "all_proxy", "ALL_PROXY"]
+    if name == "http_proxy":
+        names.remove("HTTP_PROXY")  # under CGI a request header `Proxy:` would set it
+    return next((text for one in names if (text := environment.variable(one))), None)
+
+
+def _proxy_authorization(proxy: SplitResult) -> str:
+    """The header line with the user and the password of the proxy's URL; empty without a user."""
+    if proxy.username is None:
+        return ""
+    password = unquote(proxy.password or "")
+    remember([password])
+    encoded = base64.b64encode(f"{unquote(proxy.username)}:{password}".encode()).decode()
+    return f"Proxy-Authorization: Basic {encoded}\r\n"
 
 
 def _is_excepted(address: RunnerAddress) -> bool:

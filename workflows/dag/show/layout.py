@@ -32,10 +32,7 @@ def layout(steps: Sequence[Step]) -> Layout:
     dependencies = [[number[one] for one in step.depends_on if one in number] for step in steps]
     dependents = dependents_of(dependencies)
     rows = _rows(dependencies, dependents)
-    for sweep in range(_SWEEPS):
-        down = sweep % 2 == 0
-        for row in rows if down else reversed(rows):
-            _reorder(row, rows, dependencies if down else dependents)
+    _sweep(rows, dependencies, dependents)
     columns = max((len(row) for row in rows), default=0)
     places = {
         steps[step].id: (depth, index + (columns - len(row)) / 2)
@@ -53,6 +50,16 @@ def _rows(dependencies: list[list[int]], dependents: list[list[int]]) -> list[li
     for step, row in enumerate(depth):
         rows[row].append(step)
     return rows
+
+
+def _sweep(
+    rows: list[list[int]], dependencies: list[list[int]], dependents: list[list[int]]
+) -> None:
+    """Reorder all rows several times, downwards by what is above and upwards by what is below."""
+    for sweep in range(_SWEEPS):
+        down = sweep % 2 == 0
+        for row in rows if down else reversed(rows):
+            _reorder(row, rows, dependencies if down else dependents)
 
 
 def _reorder(row: list[int], rows: list[list[int]], near: list[list[int]]) -> None:

@@ -1,4 +1,4 @@
-"""What the attempts at a request made: the change, and the evidence of its check. Pure."""
+"""The result of the attempts: the change, and how its check ended. Pure."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """What the command prints: redacted, and JSON as one object a line.
 
-A closed pipe, a full disk or a terminal without some letter must not change the exit code of work
-that is done; so what cannot be written is dropped.
+A closed pipe, a full disk or a terminal that cannot show a character must not change the exit code
+of work that is done; so what cannot be written is dropped.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 def nearest(name: str, names: Iterable[str]) -> str | None:
     """The one of `names` that is most similar to `name`; None if none is similar enough."""
-    import difflib  # noqa: PLC0415 - 5 ms that a command line without a mistake does not pay
+    import difflib  # noqa: PLC0415 - costs 5 ms, so only when there is a mistake
 
     found = difflib.get_close_matches(name, list(names), n=1)
     return found[0] if found else None

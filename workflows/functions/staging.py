@@ -1,10 +1,10 @@
 """The sources of the Cloud Functions, ready to be zipped: `python -m workflows.functions.staging`.
 
-Below the folder named, each function gets a folder of its own: a `main.py` that names its entry
-point, `requirements.txt`, and the part of the package that it needs: `functions`, `trigger`, and
-the pure modules of `core` in `CORE`. The
-same sources make the same folder to the byte, times and modes included, so an archive of it
-changes only with them. Standard library only: Terraform's wrapper runs it without the lock.
+In the given folder, each function gets a folder of its own: a `main.py` that names its entry point,
+`requirements.txt`, and the part of the package that it needs: `functions`, `trigger`, and the pure
+modules of `core` in `CORE`. The same sources make the same folder to the byte, times and modes
+included, so an archive of it changes only if a source changes. Standard library only: Terraform's
+wrapper runs it without the lock.
 """
 
 from __future__ import annotations

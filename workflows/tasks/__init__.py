@@ -1,1 +1,4 @@
-"""The steps flows are made of. Task modules do not know each other."""
+"""The steps that flows are made of.
+
+The files and folders directly in this folder do not import each other.
+"""

@@ -2,8 +2,8 @@
 
 The catalogue comes from two places: which workflow is which Cloud Run job from the deployment
 (WORKFLOW_JOBS, JSON), which parameters a workflow has from `catalog.json` beside this file, which
-is generated from the flows. What the parameters may be together is the flow's to check, and all
-of them where `catalog.json` does not know the workflow.
+is generated from the flows. The flow checks combinations of parameters; if `catalog.json` does not
+know the workflow, the flow checks everything.
 """
 
 from __future__ import annotations

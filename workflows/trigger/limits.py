@@ -1,8 +1,8 @@
 """How often an issue and a user may start work within an hour, and which events came before. Pure.
 
 The store in memory limits each instance of the function by itself; a `RateStore` in a database
-would limit them together. It does not prevent doing work twice: the flow's claim on the issue does,
-and the run id that the trigger function derives from `dedupe_key`.
+would limit them together. It does not stop work being done twice. The claim on the issue and the
+run id, which the trigger function derives from `dedupe_key`, do.
 """
 
 from __future__ import annotations

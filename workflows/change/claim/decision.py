@@ -18,9 +18,9 @@ class ClaimDecision(StrEnum):
     """What a run that finds the issue in some state does."""
 
     CLAIM = "claim"  # nobody works on it: claim it
-    WAIT = "wait"  # somebody may: look again
-    LEAVE = "leave"  # somebody does, for this very request or a later one
-    LATER = "later"  # somebody does, for another request: this one has to come again
+    WAIT = "wait"  # another run may be working on it: look again
+    LEAVE = "leave"  # another run is working on it, for this request or a later one
+    LATER = "later"  # another run is working on it, for another request: deliver this one again
     DONE = "done"  # this request was carried out
     FAILED = "failed"  # this very delivery was tried, and failed for good
     CLOSED = "closed"  # a person closed the merge request

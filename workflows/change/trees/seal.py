@@ -26,7 +26,7 @@ _NAMED = 5
 def guard_clone(repository: Repository) -> Iterator[None]:
     """Run a block that must not change the clone, and raise if the clone was changed.
 
-    Also looked at after a block that failed, because the clone may be used again.
+    The clone is also checked when the block fails, because it may be used again.
 
     Raises:
         ChangeRefused: a file of the clone is not what it was.

@@ -1,10 +1,10 @@
 """Writes a commit's files into the folder of an untrusted agent, and reads it back as a tree.
 
-The folder has a `.git` of its own for the agent: no remote, no credential, nothing shared with
-our clone. We never run git with it. To read the folder, git runs in our clone with
-the folder as its working tree, without credential and network; no hook, filter or other command
-that the folder names can run, because git finds commands in configuration and ours has none.
-`_survey` looks first for files that could still make git wait or fail.
+The folder has a `.git` of its own for the agent: no remote, no credential, nothing shared with our
+clone. We never run git with it. To read the folder, git runs in our clone with the folder as its
+working tree, without credential and network. No hook, filter or other command that the folder names
+can run, because git finds commands in configuration and ours has none. `_survey` looks first for
+files that could still make git wait or fail.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
-"""Text from outside, made harmless: for a prompt, for one line of ours, for a note. Pure.
+"""Text from outside, made harmless: for a prompt, for a note, or for one line that we write. Pure.
 
 People see an issue rendered; an agent would read its source. So what a browser hides (comments,
 zero-width and bidirectional characters, image and link titles) is taken out before an agent reads
-it. What goes back to GitLab may hold no quick action, mention or closing word from outside.
+it. What goes back to GitLab may hold no quick action and no mention from outside, and no word such
+as `Closes #3`, which closes an issue.
 """
 
 from __future__ import annotations

@@ -31,10 +31,10 @@ _MARKS = {
 
 
 class LiveView:
-    """Reads the engine when it draws; an event only adds or removes a step number."""
+    """Reads the state of the run when it draws; an event only adds or removes a step number."""
 
     def __init__(self) -> None:
-        self._engine: RunState | None = None
+        self._run_state: RunState | None = None
         self._run_id = ""
         self._running: dict[int, float] = {}
         self._failed: list[int] = []
@@ -43,9 +43,9 @@ class LiveView:
             console=Console(stderr=True), get_renderable=self._render, refresh_per_second=4
         )
 
-    def begin(self, engine: RunState, run_id: str) -> None:
+    def begin(self, run_state: RunState, run_id: str) -> None:
         """Start drawing."""
-        self._engine, self._run_id = engine, run_id
+        self._run_state, self._run_id = run_state, run_id
         self._live.start()
 
     def started(self, step: int) -> None:
@@ -55,7 +55,7 @@ class LiveView:
     def ended(self, step: int) -> None:
         """A step has ended."""
         self._running.pop(step, None)
-        if self._engine and self._engine.scheduler.states[step] in {
+        if self._run_state and self._run_state.scheduler.states[step] in {
             StepState.FAILED,
             StepState.CANCELLED,
         }:
@@ -67,43 +67,47 @@ class LiveView:
 
     def finish(self) -> None:
         """Draw the last state, and stop."""
-        if self._engine is not None:
+        if self._run_state is not None:
             self._live.stop()
 
     def _render(self) -> RenderableType:
-        engine = self._engine
-        if engine is None:
+        run_state = self._run_state
+        if run_state is None:
             return Text("")
-        counts = engine.scheduler.counts
-        total = engine.scheduler.graph.size
-        done = engine.done
+        counts = run_state.scheduler.counts
+        total = run_state.scheduler.graph.size
+        done = run_state.done
         took_s = time.monotonic() - self._began
-        head = f"{engine.dag.name}  {done:,} of {total:,} steps  {took_s:.0f} s  run {self._run_id}"
+        head = (
+            f"{run_state.dag.name}  {done:,} of {total:,} steps  {took_s:.0f} s  run {self._run_id}"
+        )
         tree = Tree(Text(redact(head), style="bold"))
         words = [
             f"{counts[s]:,} {s.name.lower().replace('_', ' ')}" for s in StepState if counts[s]
         ]
         tree.add(Text(", ".join(words)))
-        tree.add(Text(self._eta(engine, took_s, done)))
+        tree.add(Text(self._eta(run_state, took_s, done)))
         running = sorted(self._running.items(), key=lambda pair: pair[1])
         for step, since in running[:_SHOWN]:
-            self._line(tree, engine, step, StepState.RUNNING, f"{time.monotonic() - since:.1f} s")
+            self._line(
+                tree, run_state, step, StepState.RUNNING, f"{time.monotonic() - since:.1f} s"
+            )
         if len(running) > _SHOWN:
             tree.add(Text(f"… and {len(running) - _SHOWN:,} more", style="dim"))
         for step in self._failed[-_SHOWN:]:
-            message = engine.messages.get(step, "").split("\n", 1)[0]
-            self._line(tree, engine, step, engine.scheduler.states[step], message)
+            message = run_state.messages.get(step, "").split("\n", 1)[0]
+            self._line(tree, run_state, step, run_state.scheduler.states[step], message)
         return Group(tree)
 
     @staticmethod
-    def _line(tree: Tree, engine: RunState, step: int, state: StepState, note: str) -> None:
+    def _line(tree: Tree, run_state: RunState, step: int, state: StepState, note: str) -> None:
         mark, style = _MARKS[state]
-        tree.add(Text(redact(f"{mark} {engine.dag.steps[step].id}  {note}"), style=style))
+        tree.add(Text(redact(f"{mark} {run_state.dag.steps[step].id}  {note}"), style=style))
 
     @staticmethod
-    def _eta(engine: RunState, took_s: float, done: int) -> str:
+    def _eta(run_state: RunState, took_s: float, done: int) -> str:
         """The longest way left at the pace so far: no run ends sooner."""
-        left_s = critical_path_left_s(engine)
-        total = engine.scheduler.graph.size
+        left_s = critical_path_left_s(run_state)
+        total = run_state.scheduler.graph.size
         rate_s = took_s / done * (total - done) if done else 0.0
         return f"critical path left about {left_s:.0f} s, at this pace {max(left_s, rate_s):.0f} s"

@@ -1,8 +1,8 @@
 """Values that can be set from outside, each declared once: kind, limits, default, description.
 
 A class of declared values is a subclass of `Values`. `Settings` is one, read from environment
-variables; `DagRunOptions` is another, read from flags. This module does without pydantic, whose
-import takes longer than the start of a short command may take.
+variables; `DagRunOptions` is another, read from flags. This module does not import pydantic,
+because importing it is too slow for a short command.
 """
 
 from __future__ import annotations

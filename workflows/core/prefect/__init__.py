@@ -1,1 +1,1 @@
-"""Runs flows under Prefect; nothing else in the package imports it."""
+"""Runs flows under Prefect; the only folder that imports Prefect."""

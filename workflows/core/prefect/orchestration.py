@@ -1,10 +1,10 @@
-"""Runs flows under Prefect, which shows and steers them but does not decide the outcome.
+"""Runs flows under Prefect, which shows runs and can cancel them; the outcome is ours.
 
 With `PREFECT_API_URL` set a run goes through Prefect's engine, so that the run, its steps,
-retries, links and logs are seen there. The body runs exactly once, whatever the API does: if it
-cannot be reached the body runs without it; if it dies on the way the body goes on; when the body
-has ended the process waits at most `prefect_grace_s` seconds for Prefect to finish.
-Without an API nothing of Prefect is imported, which would take 1.7 s.
+retries, links and logs are seen there. The body runs exactly once, whatever the API does. If the
+API cannot be reached, the body runs without it. If the API fails during the run, the body goes on.
+When the body has ended, the process waits at most `prefect_grace_s` seconds for Prefect to finish.
+Without an API nothing of Prefect is imported, because the import takes 1.7 s.
 
 Measurements behind these choices: docs/decisions/0003-prefect-looks-on.md.
 """

@@ -1,9 +1,9 @@
 """Ends the descendants of an untrusted program that escaped (setsid, double fork, a daemon).
 
-On Linux no descendant is lost: an orphan becomes our child. A process that has left a session
-cannot join another that exists. So every descendant outside our own session and outside those of
-the children of `core.process` is one that escaped. Elsewhere there is only the process group,
-which `core.process` ends.
+On Linux no descendant is lost: an orphan becomes our child. A process that left its session cannot
+join another one. So any descendant outside our session and outside the sessions of the children of
+`core.process` has escaped. On other systems there is only the process group, which `core.process`
+ends.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from workflows.core.process.deferred_signals import deferred_signals
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_END_S = 2.0  # with the time after SIGTERM still less than signals.CLEAN_UP_S
+_END_S = 2.0  # this plus the time after SIGTERM must stay below signals.CLEAN_UP_S
 _PAUSE_S = 0.0005
 
 

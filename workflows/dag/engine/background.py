@@ -10,7 +10,9 @@ if TYPE_CHECKING:
 
 
 class BackgroundTasks:
-    """Create it inside a running loop. `done` is set at the run's end, with its error if any.
+    """Create it inside a running loop.
+
+    `done` completes when the run ends; if there was an error, it holds that error.
 
     After `close` no task runs and no callback is called.
     """

@@ -1,10 +1,10 @@
 """When to poll which job. Pure: callers pass the time; a job is named by its step's number.
 
-Measured best (docs/decisions/0010-dag-runs.md): poll a job every quarter of the median duration
-of its kind, first after a quarter, and more often if few jobs run. Watch targets
-(`watch_targets.py`) that the length of the run may depend on are polled closely, other jobs more
-rarely, but at least every 30 s. Durations are learned from the jobs of the same image in this run,
-and from earlier runs.
+This was the best in our measurements (docs/decisions/0010-dag-runs.md): poll a job every quarter of
+the median duration of its kind, first after a quarter, and more often if few jobs run. Watch
+targets (`watch_targets.py`) that the length of the run may depend on are polled closely, other jobs
+more rarely, but at least every 30 s. Durations are learned from the jobs of the same image in this
+run, and from earlier runs.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ SLOW = 3.0
 """How many times longer the interval is for jobs that are no watch targets."""
 BASE_S = 1.0
 _PART = 0.25  # of the median duration, from one poll to the next
-_MANY = 16  # if fewer jobs run, they are polled more often: each matters more, and costs less
+_MANY = 16  # if fewer jobs run, each is polled more often; all together still cost few requests
 _SLACK_PART = 0.5  # of the median duration, for each level of slack
 _MAX_LEVELS = 10
 _PROBE_S = 0.002  # the first job of a kind is polled from this age on, while nothing is known

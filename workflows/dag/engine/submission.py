@@ -1,4 +1,4 @@
-"""Gets an attempt its job: submits a new one, or finds the one an earlier process submitted."""
+"""Gets the job for an attempt: submits a new one, or finds the one an earlier process submitted."""
 
 from __future__ import annotations
 

@@ -1,9 +1,10 @@
 """Which running steps are polled closely, because other steps wait for them. Pure.
 
 Each waiting step has one watch target: a dependency of it that has not ended. When the target has
-ended, some of the other dependencies are polled at once (the probe fan-out): 1, 2, 4, … of them,
-until a probe finds one running. The end of the run waits for the last steps in the same way. All
-this costs O(edges) in a run, and next to nothing while jobs are too short to need planned polls.
+ended, another dependency takes its place. Then 1, 2, 4, … other dependencies are polled at once
+(the probe fan-out), until one is still running. The run's end is treated as a step that depends on
+all last steps. All this costs O(edges) in a run, and next to nothing while jobs are too short to
+need planned polls.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ _WORTH_KEEPING_S = 0.5  # the first poll of a step that takes less sees its end 
 class LearnedDurations:
     """How long the steps of a DAG took in earlier runs, in seconds, by step id.
 
-    Without them a run polls more often, and is right all the same. A file that cannot be read or
+    Without them a run polls more often; its result is the same. A file that cannot be read or
     written counts as empty.
     """
 

@@ -39,7 +39,7 @@ pre{white-space:pre-wrap;margin:0}svg{display:block;max-width:100%;height:auto}
 """
 
 
-def report_page(engine: RunState, summary: RunSummary) -> str:
+def report_page(run_state: RunState, summary: RunSummary) -> str:
     """The whole page, as HTML."""
     title = escape(redact(summary.name))
     parts = [
@@ -51,8 +51,8 @@ def report_page(engine: RunState, summary: RunSummary) -> str:
         f"<h2>Critical path, {summary.critical_path_s:.2f} s</h2><p class='path'>",
         " &rarr; ".join(_text(step) for step in summary.critical_path),
         "</p>",
-        _gantt(engine, set(summary.critical_path)),
-        _graph(engine),
+        _gantt(run_state, set(summary.critical_path)),
+        _graph(run_state),
         "</body></html>\n",
     ]
     return "".join(parts)
@@ -108,25 +108,25 @@ def _failures(summary: RunSummary) -> str:
     return f"<h2>Failures</h2><table>{rows}</table>"
 
 
-def _gantt(engine: RunState, critical: set[str]) -> str:
+def _gantt(run_state: RunState, critical: set[str]) -> str:
     """A bar for each step that ran, in the order they began."""
-    ran = [step for step, began in enumerate(engine.began) if began]
-    ran.sort(key=engine.began.__getitem__)
+    ran = [step for step, began in enumerate(run_state.began) if began]
+    ran.sort(key=run_state.began.__getitem__)
     if not ran:
         return ""
-    first = engine.began[ran[0]]
-    span = max(max(engine.over[step] for step in ran) - first, 0.001)
+    first = run_state.began[ran[0]]
+    span = max(max(run_state.over[step] for step in ran) - first, 0.001)
     shown = ran[:_MOST_BARS]
     height = _ROW * len(shown) + 4
     bars = []
     for row, step in enumerate(shown):
-        over = max(engine.over[step], engine.began[step])
-        x = _LABEL + (engine.began[step] - first) / span * _WIDTH
-        width = max((over - engine.began[step]) / span * _WIDTH, 1.0)
-        name = engine.dag.steps[step].id
-        colour = _colour(engine.scheduler.states[step])
+        over = max(run_state.over[step], run_state.began[step])
+        x = _LABEL + (run_state.began[step] - first) / span * _WIDTH
+        width = max((over - run_state.began[step]) / span * _WIDTH, 1.0)
+        name = run_state.dag.steps[step].id
+        colour = _colour(run_state.scheduler.states[step])
         weight = " font-weight='bold'" if name in critical else ""
-        label = f"{_text(name)}: {over - engine.began[step]:.2f} s"
+        label = f"{_text(name)}: {over - run_state.began[step]:.2f} s"
         y = row * _ROW
         bars.append(
             f"<text x='0' y='{y + 13}' font-size='11'{weight}>{_text(name[:34])}</text>"
@@ -140,11 +140,11 @@ def _gantt(engine: RunState, critical: set[str]) -> str:
     )
 
 
-def _graph(engine: RunState) -> str:
+def _graph(run_state: RunState) -> str:
     """The picture of `workflows dag show`, each step outlined in the colour of its state."""
-    states = zip(engine.dag.steps, engine.scheduler.states, strict=True)
+    states = zip(run_state.dag.steps, run_state.scheduler.states, strict=True)
     outlines = {step.id: _colour(state) for step, state in states}
-    return f"<h2>Graph</h2>{render.svg(engine.dag, outlines=outlines, text=redact)}"
+    return f"<h2>Graph</h2>{render.svg(run_state.dag, outlines=outlines, text=redact)}"
 
 
 def _colour(state: StepState) -> str:

@@ -1,4 +1,4 @@
-"""What the mock does with jobs and requests, checked, from a file or flags.
+"""Reads and checks the mock's behaviour from a file or flags.
 
 A random choice is a hash of the seed and its subject: a job's name and run, or the number of a
 request. So the same seed repeats a run, and the choice for one job does not depend on other jobs.

@@ -1,6 +1,6 @@
 """GitLab's answers: its errors become ours, its JSON becomes plain values.
 
-Error shapes: https://docs.gitlab.com/api/rest/troubleshooting/ (a text, a list, a record of
+Error shapes: https://docs.gitlab.com/api/rest/troubleshooting/ (a text, a list, an object of
 lists, `error`, plain text, HTML). The status decides which error it is, never the text.
 """
 

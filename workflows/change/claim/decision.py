@@ -46,32 +46,33 @@ class IssueState:
 
 
 def decide_claim(seen: IssueState) -> ClaimDecision:
-    """What the run does next: the first rule that holds decides."""
-    marker = seen.marker
-    working = marker is not None and marker.phase is Phase.WORKING
-    lease = marker.lease_s if marker is not None and working else seen.lease_s
-    unannounced = marker is None and seen.branch_exists  # its run may be about to write the note
-    ended = marker is not None and not working and marker.phase is not Phase.INTERRUPTED
-    rules = (
-        (working and seen.moved, ClaimDecision.LEAVE if _covered(seen) else ClaimDecision.LATER),
-        ((working or unannounced) and seen.quiet_s < lease, ClaimDecision.WAIT),
-        (seen.merge_request == "closed", ClaimDecision.CLOSED),
-        (ended and _handled(seen), ClaimDecision.FAILED if _failed(marker) else ClaimDecision.DONE),
-    )
-    return next((step for holds, step in rules if holds), ClaimDecision.CLAIM)
+    """What the run does next: another run comes first, then how an earlier one ended."""
+    return _while_worked_on(seen) or _after_work(seen) or ClaimDecision.CLAIM
 
 
-def _handled(seen: IssueState) -> bool:
-    """Whether the run that ended has dealt with this request, or with a later one."""
+def _while_worked_on(seen: IssueState) -> ClaimDecision | None:
+    """What to do if another run works on the issue, or may; None if none does."""
     marker = seen.marker
+    if marker is None:  # the run that made the branch may be about to write the note
+        may_work = seen.branch_exists and seen.quiet_s < seen.lease_s
+        return ClaimDecision.WAIT if may_work else None
+    if marker.phase is not Phase.WORKING:
+        return None
+    if seen.moved:
+        covered = marker.covers(seen.request, seen.asked)
+        return ClaimDecision.LEAVE if covered else ClaimDecision.LATER
+    return ClaimDecision.WAIT if seen.quiet_s < marker.lease_s else None
+
+
+def _after_work(seen: IssueState) -> ClaimDecision | None:
+    """Why nothing is left to do for this request; None if there is."""
+    marker = seen.marker
+    if seen.merge_request == "closed":
+        return ClaimDecision.CLOSED
     if marker is None:
-        return False
-    return marker.is_late(seen.asked) or (not _failed(marker) and marker.request == seen.request)
-
-
-def _covered(seen: IssueState) -> bool:
-    return seen.marker is not None and seen.marker.covers(seen.request, seen.asked)
-
-
-def _failed(marker: Marker | None) -> bool:
-    return marker is not None and marker.phase is Phase.FAILED
+        return None
+    if marker.phase is Phase.DONE and marker.covers(seen.request, seen.asked):
+        return ClaimDecision.DONE
+    if marker.phase is Phase.FAILED and marker.is_late(seen.asked):
+        return ClaimDecision.FAILED
+    return None

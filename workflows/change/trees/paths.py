@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from functools import lru_cache
+from itertools import dropwhile
 from typing import TYPE_CHECKING
 
 from workflows.core.redaction import redact
@@ -65,8 +66,9 @@ def link_stays_inside(path: str, target: str | None) -> bool:
     if not target or target.startswith("/") or is_odd(target):
         return False
     parts = [part for part in target.split("/") if part not in {"", "."}]
-    ups = next((i for i, part in enumerate(parts) if part != ".."), len(parts))
-    return ups <= path.count("/") and not any(p == ".." or is_git_name(p) for p in parts[ups:])
+    names = list(dropwhile(lambda part: part == "..", parts))
+    ups = len(parts) - len(names)
+    return ups <= path.count("/") and not any(p == ".." or is_git_name(p) for p in names)
 
 
 def matches_glob(path: str, patterns: Iterable[str], *, any_case: bool = False) -> bool:

@@ -208,23 +208,28 @@ def _note(survey: _Survey, entry: os.DirEntry[str], path: str) -> bool:
 
 
 def _exceptions(repository: Repository, base: str | None, survey: _Survey) -> list[str]:
-    """The paths that must not be added.
-
-    A submodule of the base that has been filled in is one: to see whether it is changed, git
-    would start git inside it, with the configuration found there (`is_submodule_modified`).
-    """
-    found = list(survey.huge)
-    inside = {path for path in survey.repositories if path}
-    if base and inside:
-        listed = run_offline(repository, "ls-tree", "-r", "-z", base).stdout.split("\0")
-        entries = (line.partition("\t") for line in listed)
-        found += [p for head, _, p in entries if head.startswith(SUBMODULE) and p in inside]
+    """The paths that must not be added: huge files and submodules that have been filled in."""
+    found = survey.huge + _filled_submodules(repository, base, survey)
     if len(found) > _MOST_EXCEPTIONS:
         raise _refused(f"there are {len(found)} files of more than 256 MiB", found[0])
     if found:
         shown = ", ".join(paths.shown_path(path) for path in found[:5])
         _log.warning("left as they were, filled-in submodules or huge files: %s", shown)
     return found
+
+
+def _filled_submodules(repository: Repository, base: str | None, survey: _Survey) -> list[str]:
+    """The submodules of the base in which there is a repository now.
+
+    To see whether one is changed, git would start git inside it, with the configuration found
+    there (`is_submodule_modified`).
+    """
+    inside = {path for path in survey.repositories if path}
+    if not base or not inside:
+        return []
+    listed = run_offline(repository, "ls-tree", "-r", "-z", base).stdout.split("\0")
+    entries = (line.partition("\t") for line in listed)
+    return [path for head, _, path in entries if head.startswith(SUBMODULE) and path in inside]
 
 
 def _unreadable(done: Completed) -> ChangeRefused | ProcessFailed:

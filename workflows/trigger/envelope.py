@@ -39,13 +39,8 @@ def read_delivery(body: bytes) -> PubSubDelivery:
     Raises:
         EnvelopeRefused: it is neither.
     """
-    try:
-        whole = load_json(body)
-    except MessageRefused as error:
-        raise EnvelopeRefused(str(error)) from None
-    if isinstance(whole, dict) and "message" not in whole and isinstance(whole.get("data"), dict):
-        whole = whole["data"]
-    inside = whole.get("message") if isinstance(whole, dict) else None
+    whole = _push_request(body)
+    inside = whole.get("message")
     if not isinstance(inside, dict):
         raise EnvelopeRefused("the request holds no message of Pub/Sub")
     number = inside.get("messageId", inside.get("message_id"))
@@ -59,6 +54,18 @@ def read_delivery(body: bytes) -> PubSubDelivery:
         subscription=str(whole.get("subscription") or ""),
         attempt=attempt if isinstance(attempt, int) else None,
     )
+
+
+def _push_request(body: bytes) -> dict[str, Any]:
+    """The push request, taken out of the CloudEvent around it; empty if there is no object."""
+    try:
+        whole = load_json(body)
+    except MessageRefused as error:
+        raise EnvelopeRefused(str(error)) from None
+    if not isinstance(whole, dict):
+        return {}
+    inner = whole.get("data")
+    return inner if "message" not in whole and isinstance(inner, dict) else whole
 
 
 def _data(text: Any) -> bytes:

@@ -96,19 +96,15 @@ def message_from_json(value: Any) -> WorkflowMessage:
     """
     if not isinstance(value, dict):
         raise MessageRefused(f"the message is {json_kind(value)}, not an object")
-    named = [key for key in _SHAPES if key in value]
-    if len(named) != 1:
-        both = "both workflow and job_name" if named else "neither workflow nor job_name"
-        raise MessageRefused(f"the message has {both}; it needs one of them")
-    given = _SHAPES[named[0]]
+    named, given = _shape(value)
     findings = [
-        f"{_shown(key)} is unknown in a message; {named[0]} goes with {given}"
+        f"{_shown(key)} is unknown in a message; {named} goes with {given}"
         for key in value
-        if key not in {named[0], given}
+        if key not in {named, given}
     ]
-    workflow = value[named[0]]
+    workflow = value[named]
     if not isinstance(workflow, str) or not _WORKFLOW.fullmatch(workflow):
-        findings.append(f"{named[0]} must be a name such as hello_world")
+        findings.append(f"{named} must be a name such as hello_world")
         workflow = ""
     parameters = _parameters(value.get(given), given, findings)
     findings += check_values(parameters)
@@ -171,19 +167,19 @@ def json_kind(value: Any) -> str:
     return names.get(type(value), "a number")
 
 
+def _shape(message: dict[str, Any]) -> tuple[str, str]:
+    """The key of the workflow in this message, and that of the parameters."""
+    named = [key for key in _SHAPES if key in message]
+    if len(named) != 1:
+        both = "both workflow and job_name" if named else "neither workflow nor job_name"
+        raise MessageRefused(f"the message has {both}; it needs one of them")
+    return named[0], _SHAPES[named[0]]
+
+
 def _parameters(given: Any, word: str, findings: list[str]) -> dict[str, Any]:
     """The parameters by name, whichever way they were given; `findings` grows."""
-    if given is None:
-        return {}
-    if isinstance(given, list) and word == "args":
-        pairs = _flags(given, findings)
-    elif isinstance(given, dict):
-        pairs = [(str(key), value) for key, value in given.items()]
-    else:
-        findings.append(f"{word} must be an object, not {json_kind(given)}")
-        return {}
     found: dict[str, Any] = {}
-    for key, value in pairs:
+    for key, value in _pairs(given, word, findings):
         name = key.replace("-", "_")
         if not _NAME.fullmatch(name):
             findings.append(f"{_shown(key)} is no name of a parameter")
@@ -198,6 +194,18 @@ def _parameters(given: Any, word: str, findings: list[str]) -> dict[str, Any]:
         else:
             findings.append(f"{name} is given twice")
     return {name: value for name, value in found.items() if value is not None}
+
+
+def _pairs(given: Any, word: str, findings: list[str]) -> list[tuple[str, Any]]:
+    """Names and values as they were given, not checked yet; `findings` grows."""
+    if given is None:
+        return []
+    if isinstance(given, list) and word == "args":
+        return _flags(given, findings)
+    if isinstance(given, dict):
+        return [(str(key), value) for key, value in given.items()]
+    findings.append(f"{word} must be an object, not {json_kind(given)}")
+    return []
 
 
 def _flags(words: list[Any], findings: list[str]) -> list[tuple[str, Any]]:

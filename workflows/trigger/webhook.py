@@ -126,11 +126,7 @@ def _issue(event: dict[str, Any], rules: TriggerRules) -> _Asked:
 def _note(event: dict[str, Any], rules: TriggerRules) -> _Asked:
     """A new comment on an issue or merge request."""
     note = _object(event, "object_attributes")
-    edited = note.get("updated_at") != note.get("created_at")
-    if note.get("action", "update" if edited else "create") != "create":
-        raise _Nothing("an edited comment starts nothing")
-    if note.get("system"):
-        raise _Nothing("a system note starts nothing")
+    _check_new_comment(note)
     text = note.get("note")
     lines = _lines(text if isinstance(text, str) else "")
     commanded = any(line.strip().casefold() == rules.command.casefold() for line in lines)
@@ -144,6 +140,15 @@ def _note(event: dict[str, Any], rules: TriggerRules) -> _Asked:
             raise _Nothing(_not_understood(lines, rules))
         return _Asked(_issue_of(_object(event, "merge_request"), rules), "review", when)
     raise _Nothing("a comment on something that is neither an issue nor a merge request")
+
+
+def _check_new_comment(note: dict[str, Any]) -> None:
+    """Ignore a comment that was edited, and a note that GitLab wrote."""
+    edited = note.get("updated_at") != note.get("created_at")
+    if note.get("action", "update" if edited else "create") != "create":
+        raise _Nothing("an edited comment starts nothing")
+    if note.get("system"):
+        raise _Nothing("a system note starts nothing")
 
 
 def _open_issue(issue: dict[str, Any]) -> int:

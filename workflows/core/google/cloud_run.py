@@ -97,8 +97,7 @@ class CloudRunApi:
                 return self._start(job_id, request)
             except TransientError as error:
                 last, search = error, True
-                asked_s = error.wait_s if isinstance(error, RemoteUnavailable) else None
-                if stop.wait(wait_s if asked_s is None else asked_s):
+                if stop.wait(_asked_wait_s(error, wait_s)):
                     break
         if found := self.find_execution(job_id, mark):
             return found
@@ -152,6 +151,12 @@ class CloudRunApi:
         )
         found: Json = answer.json()
         return found
+
+
+def _asked_wait_s(error: TransientError, default_s: float) -> float:
+    """The seconds of Cloud Run's Retry-After, or `default_s` where it asks for none."""
+    asked_s = error.wait_s if isinstance(error, RemoteUnavailable) else None
+    return default_s if asked_s is None else asked_s
 
 
 def connect_cloud_run(

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 PAGE_SIZE = 100
 RUN_ID_VARIABLE = "WORKFLOWS_RUN_ID"
@@ -47,11 +47,16 @@ def marked_execution(listed: Any, mark: ExecutionMark) -> str:
     if not isinstance(listed, dict):
         return ""
     for execution in listed.get("executions") or []:
-        for container in (execution.get("template") or {}).get("containers") or []:
-            for variable in container.get("env") or []:
-                if (variable.get("name"), variable.get("value")) == mark:
-                    return str(execution.get("name") or "")
+        if mark in _environment(execution):
+            return str(execution.get("name") or "")
     return ""
+
+
+def _environment(execution: Mapping[str, Any]) -> Iterator[tuple[Any, Any]]:
+    """Name and value of each environment variable of an execution's containers."""
+    for container in (execution.get("template") or {}).get("containers") or []:
+        for variable in container.get("env") or []:
+            yield variable.get("name"), variable.get("value")
 
 
 def execution_outcome(execution: Mapping[str, Any]) -> tuple[str, str]:

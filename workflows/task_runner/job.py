@@ -27,6 +27,10 @@ class TaskJobState(StrEnum):
         """Whether a job has ended: this state never changes again."""
         return self in _FINAL
 
+    def may_become(self, state: TaskJobState) -> bool:
+        """Whether a job of this state may change to `state`: one that is CANCELLING only ends."""
+        return not self.final and (self is not TaskJobState.CANCELLING or state.final)
+
 
 _FINAL = frozenset({TaskJobState.SUCCEEDED, TaskJobState.FAILED, TaskJobState.CANCELLED})
 

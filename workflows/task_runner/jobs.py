@@ -117,7 +117,7 @@ class TaskJobs:
         A job that has ended stays as it is; one that is being cancelled can only end.
         """
         with self._lock:
-            if job.state.final or (job.state is TaskJobState.CANCELLING and not state.final):
+            if not job.state.may_become(state):
                 return False
             job.state = state
             job.message = message or job.message

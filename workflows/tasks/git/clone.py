@@ -29,6 +29,13 @@ class Depth(StrEnum):
     FULL = "full"
 
 
+_DEPTH_OPTIONS = {
+    Depth.BLOBLESS: ("--filter=blob:none",),
+    Depth.SHALLOW: ("--depth=1", "--no-single-branch"),
+    Depth.FULL: (),
+}
+
+
 def clone_repository(  # noqa: PLR0913 - options are keyword-only
     url: GitUrl | str,
     folder: Path,
@@ -58,16 +65,8 @@ def clone_repository(  # noqa: PLR0913 - options are keyword-only
         url = GitUrl.parse(url, allow_local=settings.allow_local_repositories)
     git = Git.for_url(url, settings)
     args = ["clone", "--quiet" if on_progress is None else "--progress", "--template=", "--no-tags"]
-    if depth is Depth.BLOBLESS:
-        args.append("--filter=blob:none")
-    if depth is Depth.SHALLOW:
-        args += ["--depth=1", "--no-single-branch"]
-    if source_branch is not None:
-        args.append("--branch=" + check_branch_name(source_branch))
-    if only or not checkout:
-        args.append("--no-checkout")
-    if only:
-        args.append("--config=core.sparseCheckout=true")
+    args += _DEPTH_OPTIONS[depth]
+    args += _checkout_options(source_branch, checkout=checkout, sparse=bool(only))
     args += ["--", _address(url), str(folder)]
     try:
         git.run(*args, cwd=folder.parent, on_progress=on_progress)
@@ -80,6 +79,18 @@ def clone_repository(  # noqa: PLR0913 - options are keyword-only
         shutil.rmtree(folder, ignore_errors=True)
         raise
     return repository
+
+
+def _checkout_options(source_branch: str | None, *, checkout: bool, sparse: bool) -> list[str]:
+    """Options of `git clone`: which branch, and whether git writes its files itself."""
+    options = []
+    if source_branch is not None:
+        options.append("--branch=" + check_branch_name(source_branch))
+    if sparse or not checkout:
+        options.append("--no-checkout")
+    if sparse:
+        options.append("--config=core.sparseCheckout=true")
+    return options
 
 
 def _address(url: GitUrl) -> str:
@@ -97,7 +108,21 @@ def _write_patterns(folder: Path, names: Sequence[str]) -> None:
 
 
 def _read_remote(folder: Path, git: Git, source_branch: str | None) -> Repository:
-    """Read the remote's branches and default branch from the clone's own refs."""
+    """Read what the remote has from the new clone, without another request."""
+    branches, default = _remote_refs(folder, git)
+    start = branches.get(source_branch or default or "")
+    if default is None and source_branch is None:  # no commit there yet, but the remote names it
+        head = git.run("symbolic-ref", "--quiet", "--short", "HEAD", cwd=folder, check=False)
+        default = head.stdout.strip() or None
+    if start is None and branches:
+        # The remote's HEAD names no branch it has; take the one git checked out, if any.
+        done = git.run("rev-parse", "--quiet", "--verify", "HEAD", cwd=folder, check=False)
+        start = done.stdout.strip() or None
+    return Repository(folder, git, default, branches, start)
+
+
+def _remote_refs(folder: Path, git: Git) -> tuple[dict[str, str], str | None]:
+    """The remote's branches with their commits, and its default branch, by the clone's refs."""
     listing = git.run(
         *("for-each-ref", "--format=%(refname)%00%(objectname)%00%(symref)", _REMOTE),
         cwd=folder,
@@ -110,12 +135,4 @@ def _read_remote(folder: Path, git: Git, source_branch: str | None) -> Repositor
             default = target.removeprefix(_REMOTE)
         else:
             branches[name.removeprefix(_REMOTE)] = commit_id
-    start = branches.get(source_branch or default or "")
-    if default is None and source_branch is None:  # no commit there yet, but the remote names it
-        head = git.run("symbolic-ref", "--quiet", "--short", "HEAD", cwd=folder, check=False)
-        default = head.stdout.strip() or None
-    if start is None and branches:
-        # The remote's HEAD names no branch it has; take the one git checked out, if any.
-        done = git.run("rev-parse", "--quiet", "--verify", "HEAD", cwd=folder, check=False)
-        start = done.stdout.strip() or None
-    return Repository(folder, git, default, branches, start)
+    return branches, default

@@ -107,24 +107,33 @@ class Issues(GitLabClient):
         """
         path = notes_path(project_id, iid, of)
         rows = list(self._list(path, sort="asc", order_by="created_at"))
-        found = [
-            read_answer(_comment, row)
-            for row in rows
-            if not (row.get("system") or row.get("internal") or row.get("confidential"))
-        ]
-        found = sorted((c for c in found if c.author_id != own_id), key=lambda c: c.id)
+        found = [c for c in _public_comments(rows) if c.author_id != own_id]
         if until is None:
             return CommentsRead(found, 0)
         if until.microsecond == 0:  # in whole seconds, as webhooks give it
             until += _LAST_OF_SECOND
         kept = [c for c in found if c.created_at <= until and c.updated_at <= until]
-        edited = any(
-            row.get("system")
-            and str(row["body"]).startswith(_TEXT_EDITED)
-            and read_answer(moment, row["created_at"]) > until
-            for row in rows
-        )
+        edited = any(_is_text_edit(row) and _written_at(row) > until for row in rows)
         return CommentsRead(kept, len(found) - len(kept), edited)
+
+
+def _public_comments(rows: Iterable[Json]) -> list[Comment]:
+    """The comments among notes, in the order of their ids: no system notes, no internal ones."""
+    found = [
+        read_answer(_comment, row)
+        for row in rows
+        if not (row.get("system") or row.get("internal") or row.get("confidential"))
+    ]
+    return sorted(found, key=lambda c: c.id)
+
+
+def _is_text_edit(row: Json) -> bool:
+    """Whether this is GitLab's note that the title or the description was edited."""
+    return bool(row.get("system")) and str(row["body"]).startswith(_TEXT_EDITED)
+
+
+def _written_at(row: Json) -> datetime:
+    return read_answer(moment, row["created_at"])
 
 
 def notes_path(project_id: int, iid: int, of: Place) -> str:

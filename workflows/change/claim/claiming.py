@@ -43,9 +43,10 @@ def claim_issue(gitlab: GitLab, request: ClaimRequest) -> Claim | ClaimRefused:
     watch = _HeartbeatWatch(request.lease_s)
     while True:
         note = gitlab.find_note(request.project_id, request.iid, LINE_START, request.own_id)
-        marker = parse_marker(note.body) if note else None
-        if marker is not None and marker.owner == request.owner and note is not None:
-            return Claim(gitlab, request, note.id, marker)
+        claim = _written_claim(gitlab, request, note)
+        if claim is not None:
+            return claim
+        marker = _marker_in(note)
         branch = marker.branch if marker else request.branch
         merge_request = gitlab.find_merge_request(request.project_id, branch)
         there = gitlab.branch(request.project_id, branch)
@@ -86,7 +87,7 @@ def _make_claim(
     """Make the branch and write the note; None if another run was faster."""
     if request.refusal is not None:
         raise request.refusal
-    marker = parse_marker(note.body) if note else None
+    marker = _marker_in(note)
     if is_there:  # without a note its maker is unknown, so it is never removed
         base = marker.base if marker else None
     elif gitlab.create_branch(request.project_id, branch, request.ref) is False:
@@ -101,7 +102,7 @@ def _write_refusal(
     gitlab: GitLab, request: ClaimRequest, note: Note | None, branch: str, text: str
 ) -> None:
     """Say on the issue why it was not claimed; never raises, or the reason would be lost."""
-    earlier = parse_marker(note.body) if note else None
+    earlier = _marker_in(note)
     marker = _marker(request, earlier, branch, earlier.base if earlier else None)
     body = f"{dataclasses.replace(marker, phase=Phase.FAILED).line()}\n{text}"
     try:
@@ -146,10 +147,19 @@ def _announce(
     else:
         gitlab.edit_note(request.project_id, request.iid, note.id, body)
         note = gitlab.note(request.project_id, request.iid, note.id)
-    written = parse_marker(note.body) if note else None
-    if note is None or written is None or written.owner != request.owner:
+    return _written_claim(gitlab, request, note)
+
+
+def _written_claim(gitlab: GitLab, request: ClaimRequest, note: Note | None) -> Claim | None:
+    """The claim in the note, if it is that of `request.owner`."""
+    marker = _marker_in(note)
+    if note is None or marker is None or marker.owner != request.owner:
         return None
     return Claim(gitlab, request, note.id, marker)
+
+
+def _marker_in(note: Note | None) -> Marker | None:
+    return parse_marker(note.body) if note else None
 
 
 def update_status_note(

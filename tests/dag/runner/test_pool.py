@@ -109,7 +109,9 @@ def test_addresses(text: str, shown: str) -> None:
     assert str(address.parse_runner_address(text)) == shown
 
 
-@pytest.mark.parametrize("text", ["", "ftp://h", "https://u:p@h", "https://h?x=1", "http://h:x"])
+@pytest.mark.parametrize(
+    "text", ["", "ftp://h", "https://u:p@h", "https://h?x=1", "http://h:x", "[::1"]
+)
 def test_what_is_no_address_is_refused(text: str) -> None:
     with pytest.raises(UrlRefused):
         address.parse_runner_address(text)

@@ -180,10 +180,11 @@ def test_this_machine_is_never_reached_through_a_proxy(monkeypatch: pytest.Monke
     assert proxy_for(address.parse_runner_address("https://localhost:8443")) is None
 
 
-def test_a_proxy_of_another_kind_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    through(monkeypatch, "all_proxy", "socks5://127.0.0.1:1080")
+@pytest.mark.parametrize("proxy", ["socks5://127.0.0.1:1080", "http://h:99999", "http://[::1"])
+def test_what_is_no_http_proxy_is_refused(monkeypatch: pytest.MonkeyPatch, proxy: str) -> None:
+    through(monkeypatch, "all_proxy", proxy)
 
-    with pytest.raises(SettingsInvalid, match="only http:// proxies"):
+    with pytest.raises(SettingsInvalid, match="not a proxy that can be used"):
         proxy_for(address.parse_runner_address(f"https://{NAME}"))
 
 

@@ -49,8 +49,8 @@ def parse_runner_address(text: str) -> RunnerAddress:
     Raises:
         UrlRefused: it is no http(s) URL, or has a user, a query or a fragment.
     """
-    url = _with_scheme(text.strip())
     try:
+        url = _with_scheme(text.strip())
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port
     except ValueError as error:

@@ -55,15 +55,22 @@ def proxy_for(address: RunnerAddress) -> HttpProxy | None:
     value = _proxy_setting(name)
     if value is None:
         return None
-    parts = urlsplit(value if "://" in value else f"http://{value}")
-    if parts.scheme != "http" or not parts.hostname:
-        raise SettingsInvalid(
-            f"{name} is not a proxy that can be used",
-            why="only http:// proxies are supported",
-            fix="set it to http://HOST:PORT, or name the Task Runner in no_proxy",
-        )
-    authorization = _proxy_authorization(parts)
-    return HttpProxy(parts.hostname, parts.port or 80, authorization)
+    try:
+        parts = urlsplit(value if "://" in value else f"http://{value}")
+        host, port = parts.hostname, parts.port
+    except ValueError as error:
+        raise _unusable_proxy(name, str(error)) from None
+    if parts.scheme != "http" or not host:
+        raise _unusable_proxy(name, "only http:// proxies are supported")
+    return HttpProxy(host, port or 80, _proxy_authorization(parts))
+
+
+def _unusable_proxy(name: str, why: str) -> SettingsInvalid:
+    return SettingsInvalid(
+        f"{name} is not a proxy that can be used",
+        why=why,
+        fix="set it to http://HOST:PORT, or name the Task Runner in no_proxy",
+    )
 
 
 def _proxy_setting(name: str) -> str | None:

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from workflows.change.claim.claim import Claim, issue_busy
-from workflows.change.claim.claiming import claim_issue, update_status_note
+from workflows.change.claim.claim_request import ClaimRefused
 from workflows.change.claim.decision import ClaimDecision
+from workflows.change.claim.held_claim import Claim, issue_busy
 from workflows.change.claim.marker import Phase
-from workflows.change.claim.request import ClaimRefused
+from workflows.change.claim.take_claim import claim_issue, update_status_note
 from workflows.change.issue_options import IssueOptions
 from workflows.change.stages.attempt import prepare_attempts, read_prompt
 from workflows.change.stages.attempt_loop import make_change

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from tests.dag.support import as_yaml, dags, load_text
 from workflows.core.errors import DagInvalid
-from workflows.dag.file import notation, parse
+from workflows.dag.file import nodes, parse
 from workflows.dag.file.limits import more_nodes_than, node_bound
 from workflows.dag.file.scan import Scan
 
@@ -149,7 +149,7 @@ def test_the_fast_and_the_slow_parser_accept_the_same(data: st.DataObject) -> No
         if "invalid" in str(error) and "control" not in str(error):
             return
 
-    slow = Scan(()).run(notation.yaml_nodes(text)).problems
+    slow = Scan(()).run(nodes.yaml_nodes(text)).problems
 
     if fast:
         told = {problem.message.split(" ")[-1] for _, problem in slow}
@@ -188,8 +188,8 @@ def test_reading_in_pieces_changes_no_result_and_no_finding(data: st.DataObject)
 @given(dags())
 def test_the_bound_on_nodes_is_one(raw: dict[str, Any]) -> None:
     for text in (json.dumps(raw, ensure_ascii=False), as_yaml(raw)):
-        nodes = notation.yaml_nodes(text)
-        count = sum(node.kind in {"scalar", "map", "list"} for node in nodes)
+        found = nodes.yaml_nodes(text)
+        count = sum(node.kind in {"scalar", "map", "list"} for node in found)
 
         assert count <= node_bound(text)
 

@@ -6,7 +6,7 @@ import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from workflows.change.claim.request import ClaimRequest
+from workflows.change.claim.claim_request import ClaimRequest
 from workflows.change.request import ChangeRequest, IssueTask, TaskComment, request_id
 from workflows.change.wording.safe_text import one_line, slug
 from workflows.core.errors import AccessDenied, ActorRefused, PermanentError, ResourceNotFound

@@ -23,7 +23,7 @@ from workflows.core.errors import ProcessFailed, ProgramMissing, TimeoutExceeded
 from workflows.core.process.bounded_text import BoundedText
 from workflows.core.process.deferred_signals import deferred_signals
 from workflows.core.process.groups import ChildGroups
-from workflows.core.process.pump import pump
+from workflows.core.process.read_output import read_output
 from workflows.core.redaction import redact
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def run(  # noqa: PLR0913 - keyword-only options, as subprocess.run has them
     sinks = {"stdout": kept["stdout"].add, "stderr": _both(kept["stderr"].add, on_stderr)}
     with _child(args, env=env, cwd=cwd, stdin=stdin) as child:
         kill = partial(_signal_group, child.pid, signal.SIGKILL)
-        if not pump(child, sinks, stdin, started + timeout_s, kill):
+        if not read_output(child, sinks, stdin, started + timeout_s, kill):
             raise TimeoutExceeded(
                 f"{name_of(args)} did not end within {timeout_s:g} s",
                 why=_last_lines(kept["stderr"].text()) or "it said nothing",
@@ -162,7 +162,7 @@ def follow(  # noqa: PLR0913 - keyword-only options, as subprocess.run has them
         try:
             if on_start is not None:
                 on_start(running)
-            in_time = pump(child, {"stdout": on_output}, stdin, started + timeout_s, end)
+            in_time = read_output(child, {"stdout": on_output}, stdin, started + timeout_s, end)
         finally:
             running.forget()
     return ProcessEnd(child.returncode, not in_time, time.monotonic() - started)

@@ -257,10 +257,10 @@ class _Loading:
             self._raise_findings(seen, ())
 
     def _scanned(self, wanted: Iterable[findings.ValuePath]) -> ScanResult:
-        from workflows.dag.file import notation, scan
+        from workflows.dag.file import nodes, scan
 
-        nodes = notation.json_nodes if self._is_json else notation.yaml_nodes
-        return scan.Scan(wanted).run(nodes(self._text))
+        read_nodes = nodes.json_nodes if self._is_json else nodes.yaml_nodes
+        return scan.Scan(wanted).run(read_nodes(self._text))
 
     def _refuse(self, problems: list[Problem], *, words: str = "") -> NoReturn:
         """Raise what is wrong, each with its line; `words` are the fast parser's."""

@@ -1,4 +1,4 @@
-"""Moves bytes through the pipes of a child process until the child has ended.
+"""Reads the output of a child process, and writes its input, until the child has ended.
 
 It starts and ends no process; `core.process.starting` reaps the child.
 """
@@ -28,18 +28,18 @@ class Child(Protocol):
     stderr: IO[bytes] | None
 
 
-def pump(
+def read_output(
     child: Child,
     sinks: Mapping[str, Callable[[bytes], object]],
     stdin: bytes | None,
     deadline: float,
     on_end: Callable[[], object],
 ) -> bool:
-    """Move bytes until the child has ended and its pipes are drained. False: out of time.
+    """Write `stdin` and read, until the child has ended and its pipes are drained.
 
-    `sinks` names the pipes to read ("stdout", "stderr"). `deadline` is a time of the monotonic
-    clock, in seconds. `on_end` is called once, when the child has ended and before it is reaped;
-    processes that still hold its pipes then have one second to close them.
+    False if `deadline`, a time of the monotonic clock in seconds, came first. `sinks` names the
+    pipes to read ("stdout", "stderr"). `on_end` is called once, when the child has ended and before
+    it is reaped; processes that still hold its pipes then have one second to close them.
     """
     with _Pipes(child, sinks, stdin) as pipes:
         ended = False

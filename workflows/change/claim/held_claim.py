@@ -13,7 +13,7 @@ from workflows.core.observability import logger
 from workflows.core.redaction import redact
 
 if TYPE_CHECKING:
-    from workflows.change.claim.request import ClaimRequest
+    from workflows.change.claim.claim_request import ClaimRequest
     from workflows.tasks.gitlab import GitLab
 
 _log = logger("claim")

@@ -12,10 +12,10 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from workflows.change.claim.claim import Claim
+from workflows.change.claim.claim_request import ClaimRefused
 from workflows.change.claim.decision import ClaimDecision, IssueState, decide_claim
+from workflows.change.claim.held_claim import Claim
 from workflows.change.claim.marker import LINE_START, Marker, Phase, parse_marker
-from workflows.change.claim.request import ClaimRefused
 from workflows.core.errors import PermanentError, WorkflowsError
 from workflows.core.observability import logger
 from workflows.core.redaction import redact
@@ -23,7 +23,7 @@ from workflows.core.redaction import redact
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from workflows.change.claim.request import ClaimRequest
+    from workflows.change.claim.claim_request import ClaimRequest
     from workflows.tasks.gitlab import GitLab, Note
 
 _log = logger("claim")

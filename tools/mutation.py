@@ -11,6 +11,7 @@ from __future__ import annotations
 import ast
 import difflib
 import hashlib
+import re
 import shutil
 import sys
 import time
@@ -34,7 +35,7 @@ WORK = ROOT / "build" / "mutation"
 WORKERS = 2
 PARTS = {
     "dag/engine": ("tests/dag/engine",),
-    "dag/journal": ("tests/dag/journal", "tests/dag/engine"),
+    "dag/journal": ("tests/dag/journal", "tests/dag/engine/test_plain_runner.py"),
     "change/policy": ("tests/change/policy",),
     "change/claim": ("tests/change/claim", "tests/flows/test_resolve_issue_people.py"),
     "core/git": ("tests/core/git", "tests/tasks/git"),
@@ -56,20 +57,37 @@ class Mutant:
         return hashlib.sha256(f"{self.file} {self.operator} {self.occurrence}".encode()).hexdigest()
 
     def code(self) -> str | None:
-        """The broken file; None where nothing but annotations would change."""
+        """The broken file; None where nothing would change that can show in what it does."""
         original = (ROOT / self.file).read_text(encoding="utf-8")
         broken = mutate_code(original, plugins.get_operator(self.operator)(), self.occurrence)
-        if broken is None or _meaning(broken) in (None, _meaning(original)):
+        equality = _FROM_EQUALITY.search(self.operator) is not None
+        if broken is None:
             return None
-        return str(broken)
+        meant, means = _meaning(original, equality=equality), _meaning(broken, equality=equality)
+        return None if means in {None, meant} else str(broken)
 
 
-class _NoAnnotations(ast.NodeTransformer):
-    """What is left when annotations, which are never evaluated, are taken out."""
+class _Meaning(ast.NodeTransformer):
+    """What of a program can show in what it does; mutants that change nothing of it are left out.
+
+    Left out are annotations, which are never evaluated, `slots` and `frozen` of dataclasses, and
+    whether an argument may be given by its position. With `equality` so is the difference between
+    `==` and `<=`, `>=` or `is`, and between their opposites, for texts and members of enums:
+    where the code asks whether two of them are equal, their order means nothing.
+    """
+
+    def __init__(self, *, equality: bool) -> None:
+        self._equality = equality
 
     def visit_arg(self, node: ast.arg) -> ast.arg:
         node.annotation = None
         return node
+
+    def visit_arguments(self, node: ast.arguments) -> ast.AST:
+        node.args = [*node.posonlyargs, *node.args, *node.kwonlyargs]
+        node.defaults = [*node.defaults, *(one for one in node.kw_defaults if one is not None)]
+        node.posonlyargs, node.kwonlyargs, node.kw_defaults = [], [], []
+        return self.generic_visit(node)
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
         node.returns = None
@@ -79,10 +97,38 @@ class _NoAnnotations(ast.NodeTransformer):
         node.annotation = ast.Constant(None)
         return self.generic_visit(node)
 
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        if isinstance(node.func, ast.Name) and node.func.id == "dataclass":
+            node.keywords = [one for one in node.keywords if one.arg not in {"slots", "frozen"}]
+        return self.generic_visit(node)
 
-def _meaning(code: str) -> str | None:
+    def visit_Compare(self, node: ast.Compare) -> ast.AST:
+        if self._equality and any(_has_no_order(one) for one in (node.left, *node.comparators)):
+            node.ops = [_EQUALITY.get(type(one), type(one))() for one in node.ops]
+        return self.generic_visit(node)
+
+
+_FROM_EQUALITY = re.compile("_(Eq|NotEq|Is|IsNot)_")
+_EQUALITY: dict[type[ast.cmpop], type[ast.cmpop]] = {
+    ast.LtE: ast.Eq,
+    ast.GtE: ast.Eq,
+    ast.Is: ast.Eq,
+    ast.Lt: ast.NotEq,
+    ast.Gt: ast.NotEq,
+    ast.IsNot: ast.NotEq,
+}
+
+
+def _has_no_order(node: ast.expr) -> bool:
+    """Whether it is a text, or by its name a member of an enum."""
+    if isinstance(node, ast.Attribute):
+        return node.attr.isupper()
+    return isinstance(node, ast.Constant) and isinstance(node.value, str)
+
+
+def _meaning(code: str, *, equality: bool) -> str | None:
     try:
-        return ast.dump(_NoAnnotations().visit(ast.parse(code)))
+        return ast.dump(_Meaning(equality=equality).visit(ast.parse(code)))
     except SyntaxError:
         return None
 

@@ -44,7 +44,7 @@ def finish(words: list[str], folder: Path) -> process.Completed:
 def test_a_job_that_runs_is_polled_until_it_has_ended() -> None:
     server = plain(duration=0.6)
     with server.serve() as url:
-        summary = run(dag(step("a")), url, poll_interval=0.1)
+        summary = run(dag(step("a", timeout_s=20)), url, poll_interval=0.1)
     assert summary.succeeded
     assert server.ran == {"a": 1}
     assert 2 <= server.polls.total() <= 20

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.dag.support import layered
+from tests.dag.support import findings, layered
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -126,3 +126,23 @@ def test_10_000_steps_take_little_memory(tmp_path: Path) -> None:
 
     assert said["steps"] == 10_000
     assert float(str(said["more_mb"])) < 30
+
+
+FORMS = {
+    "a line for each step": ("dag.yaml", "steps:\n", "- x\n", ""),
+    "a line for each step, and an anchor": ("dag.yaml", "name: &a b\nsteps:\n", "- x\n", ""),
+    "flow style": ("dag.yaml", "steps: [", "x,", "]"),
+    "JSON": ("dag.json", '{"steps": [0', ",0", "]}"),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_the_limit_of_steps_is_exact_in_every_notation(form: str) -> None:
+    file, start, one, end = FORMS[form]
+    first = start.count("0")
+
+    most = findings(start + one * (100_000 - first) + end, file=file)
+    more = findings(start + one * (100_001 - first) + end, file=file)
+
+    assert not [one for one in most if "the limit is" in one.message]
+    assert [one.message for one in more] == ["100,001 steps, the limit is 100,000"]

@@ -92,3 +92,39 @@ def test_a_question_is_asked_again_on_another_connection(hang_up: str) -> None:
             return [(await client.poll_job("j1")).id for _ in range(6)]
 
     assert asyncio.run(main()) == ["j1"] * 6
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "connections"), [(PLAIN, 2), (KNOWS_KEYS, 1)], ids=["plain", "knows keys"]
+)
+def test_a_job_that_must_not_be_submitted_twice_gets_no_connection_that_was_idle_for_a_second(
+    capabilities: bytes, connections: int
+) -> None:
+    """The runner may be about to close it, and then nobody knows whether it took the job."""
+
+    def reply(_number: int, head: str) -> list[bytes]:
+        return [capabilities if head.startswith("GET") else JOB]
+
+    async def main() -> Seen:
+        async with answering(reply) as seen, client_of(seen) as client:
+            await client.discover()
+            await asyncio.sleep(1.1)
+            await client.submit_job("a", "img", [], {}, "key-1")
+            return seen
+
+    seen = asyncio.run(main())
+    assert keys(seen) == ["key-1"]
+    assert seen.connections == connections
+
+
+def test_a_connection_that_was_idle_for_a_moment_only_carries_the_next_submission() -> None:
+    def reply(_number: int, head: str) -> list[bytes]:
+        return [PLAIN if head.startswith("GET") else JOB]
+
+    async def main() -> Seen:
+        async with answering(reply) as seen, client_of(seen) as client:
+            await client.discover()
+            await client.submit_job("a", "img", [], {}, "key-1")
+            return seen
+
+    assert asyncio.run(main()).connections == 1

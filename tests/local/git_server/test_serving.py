@@ -6,13 +6,12 @@ import base64
 import os
 import socket
 import time
-from contextlib import AbstractAsyncContextManager, ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import httpx
 import pytest
-from starlette.applications import Starlette
 
 from tests.local.git_server.support import ACCOUNTS, FETCH, V2, Shop, git
 from workflows.local.git_server.http import GitServer
@@ -116,21 +115,3 @@ def test_broken_off_request_does_not_hold_the_server(tmp_path: Path) -> None:
         before = time.monotonic()
 
     assert time.monotonic() - before < 10
-
-
-def test_app_that_does_not_start(caplog: pytest.LogCaptureFixture) -> None:
-    """An app that fails to start raises where it is served instead of hanging."""
-
-    class Broken(AbstractAsyncContextManager[None]):
-        def __init__(self, app: Starlette) -> None:
-            self.app = app
-
-        async def __aenter__(self) -> None:
-            raise LookupError("no database")
-
-        async def __aexit__(self, *_: object) -> None:
-            """Never reached."""
-
-    with pytest.raises(RuntimeError, match="did not start"), serve_app(Starlette(lifespan=Broken)):
-        pass
-    assert "no database" in caplog.text

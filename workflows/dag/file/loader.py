@@ -194,7 +194,7 @@ class _Loading:
         edges, wrong = check_dependencies(steps)
         context.problems += wrong
         if self._flows is None and any(step.flow is not None for step in steps):
-            from workflows.dag.flows import parameters as flow_parameters
+            from workflows.dag.file import flow_parameters
 
             context.problems += flow_parameters.problems(steps, context.problems)
         name = PurePosixPath(self._file).stem if head.name is None else head.name

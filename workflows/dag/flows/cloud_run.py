@@ -20,7 +20,7 @@ from workflows.core.errors import (
 )
 from workflows.core.google import cloud_run, executions
 from workflows.core.redaction import redact
-from workflows.dag.flows.parameters import given
+from workflows.dag.file.flow_parameters import given
 from workflows.dag.flows.run_id import LIMIT_S, flow_run_id
 from workflows.trigger import dispatch, message
 

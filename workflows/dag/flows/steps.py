@@ -16,7 +16,7 @@ from workflows.core import process
 from workflows.core.config import environment
 from workflows.core.config.choices import FlowSteps
 from workflows.core.redaction import redact
-from workflows.dag.flows import parameters as flow_parameters
+from workflows.dag.file import flow_parameters
 from workflows.dag.flows.run_id import LIMIT_S, flow_run_id
 from workflows.trigger import message
 

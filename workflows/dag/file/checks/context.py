@@ -25,7 +25,7 @@ class CheckContext:
     params: Mapping[str, str]
     """Values for `{{ params.x }}`."""
     flows: Collection[str] | None = None
-    """Names that a flow step may have; None leaves them to `dag.flows.parameters`."""
+    """Names that a flow step may have; None leaves them to `dag.file.flow_parameters`."""
     is_exact: Callable[[], bool] = lambda: True
     """Whether all whole numbers and booleans are written as Python writes them."""
     texts: Mapping[ValuePath, str] | None = None

@@ -1,6 +1,6 @@
 """Steps that run a flow: its name, and parameters that JSON can hold.
 
-Whether the flow takes these parameters is checked by `dag.flows.parameters`.
+Whether the flow takes these parameters is checked by `dag.file.flow_parameters`.
 """
 
 from __future__ import annotations

@@ -37,7 +37,7 @@ PARTS = {
     "dag/engine": ("tests/dag/engine",),
     "dag/journal": ("tests/dag/journal", "tests/dag/engine/test_plain_runner.py"),
     "change/policy": ("tests/change/policy",),
-    "change/claim": ("tests/change/claim", "tests/flows/test_resolve_issue_people.py"),
+    "change/claim": ("tests/change/claim",),
     "core/git": ("tests/core/git", "tests/tasks/git"),
     "trigger": ("tests/trigger",),
 }

@@ -21,7 +21,7 @@ DEVELOPER_TOKEN = "glpat-developer-77aa0c"
 REPORTER_TOKEN = "glpat-reporter-0b1c2d"
 PROJECT = "acme/shop"
 ROOT = Path(__file__).resolve().parent.parent
-PLUSCODER = ROOT / ".venv-pluscoder"  # `make test` makes it
+PLUSCODER = (ROOT / ".venv-pluscoder").resolve()  # `make test` makes it
 
 
 @dataclass

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from tests.dag.running import RecordingDisplay, dag, run, step
+from workflows.core.errors import RunnerUnusable
+from workflows.servers.serving import serve_app
 from workflows.task_runner import Mock, MockPlan, TaskRunner
 
 if TYPE_CHECKING:
@@ -43,3 +47,18 @@ def test_a_runners_message_is_redacted(tmp_path: Path) -> None:
     written = b"".join(file.read_bytes() for file in tmp_path.rglob("*") if file.is_file())
     assert b"cannot clone with [redacted]" in written
     assert TOKEN.encode() not in written
+
+
+def test_a_password_in_a_redirects_target_is_not_shown() -> None:
+    async def app(scope: Any, _receive: Any, send: Any) -> None:
+        if scope["type"] == "http":
+            place = b"https://eve:s3cret-w0rd@other.example.com/job"
+            head = {"type": "http.response.start", "status": 302, "headers": [(b"location", place)]}
+            await send(head)
+            await send({"type": "http.response.body", "body": b""})
+
+    with serve_app(app) as url, pytest.raises(RunnerUnusable) as caught:
+        run(dag(step("a")), url)
+
+    assert "other.example.com/job" in caught.value.why
+    assert "s3cret-w0rd" not in str(caught.value) + caught.value.why

@@ -163,7 +163,7 @@ GIT = {"git_token": Secret(TOKEN)}
 def test_a_token_goes_only_where_it_may(
     url: str, settings: dict[str, object], user: str, secret: str | None, *, withheld: bool
 ) -> None:
-    git = Git.for_url(GitUrl.parse(url), Settings(**settings))  # type: ignore[arg-type]
+    git = Git.for_url(GitUrl.parse(url), Settings(**settings))
 
     assert (git.username, git.secret, git.withheld) == (user, secret, withheld)
 

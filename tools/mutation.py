@@ -69,7 +69,7 @@ class Mutant:
         equality = _FROM_EQUALITY.search(self.operator) is not None
         if broken is None:
             return None
-        meant, means = _meaning(original, equality=equality), _meaning(broken, equality=equality)
+        meant, means = meaning(original, equality=equality), meaning(broken, equality=equality)
         return None if means in {None, meant} else str(broken)
 
 
@@ -96,6 +96,10 @@ class _Meaning(ast.NodeTransformer):
         return self.generic_visit(node)
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
+        node.returns = None
+        return self.generic_visit(node)
+
+    def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> ast.AST:
         node.returns = None
         return self.generic_visit(node)
 
@@ -132,7 +136,8 @@ def _has_no_order(node: ast.expr) -> bool:
     return isinstance(node, ast.Constant) and isinstance(node.value, str)
 
 
-def _meaning(code: str, *, equality: bool) -> str | None:
+def meaning(code: str, *, equality: bool) -> str | None:
+    """What counts of a program's text, see `_Meaning`; None if it is no Python."""
     try:
         return ast.dump(_Meaning(equality=equality).visit(ast.parse(code)))
     except SyntaxError:

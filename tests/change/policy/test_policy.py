@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from tests.change.support import change
 from workflows.change.policy import policy
-from workflows.change.policy.ci_files import included_ci_files
 from workflows.change.policy.policy import PolicyLimits, judge_changes
 from workflows.change.trees import paths
 from workflows.change.trees.file_change import (
@@ -313,80 +312,6 @@ def test_a_glob_never_fails_and_matches_itself_without_wildcards(path: str, glob
 )
 def test_globs(path: str, glob: str, *, expected: bool) -> None:
     assert paths.matches_glob(path, [glob]) is expected
-
-
-# --- what a pipeline includes ------------------------------------------------------------------
-
-
-def included(**files: str) -> frozenset[str]:
-    texts = {name.replace("__", "/") + ".yml": text for name, text in files.items()}
-    return included_ci_files(texts.get, "ci.yml")
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("include: a.yml", {"a.yml"}),
-        ("include: /a.yml", {"a.yml"}),
-        ("include: [a.yml, {local: /b/c.yml}]", {"a.yml", "b/c.yml"}),
-        ("include:\n- local: a.yml\n  rules: [{if: $X}]\n- local: [b.yml, c.yml]",
-         {"a.yml", "b.yml", "c.yml"}),
-        ("include: {local: 'ci/**/*.yml'}", {"ci/**/*.yml"}),
-        ("include: {local: 'ci/$KIND/${WHAT}.yml'}", {"ci/**/**.yml"}),
-        ("include: https://example.com/a.yml", set()),
-        ("include: [{remote: x}, {template: y}, {project: p, file: /z.yml}, {component: c}]",
-         set()),
-        ("child:\n  trigger:\n    include: child.yml", {"child.yml"}),
-        ("child:\n  trigger:\n    include:\n    - local: child.yml\n    - artifact: x",
-         {"child.yml"}),
-        ("child: {trigger: group/project}", set()),
-        ("spec: {inputs: {}}\n---\ninclude: a.yml", {"a.yml"}),
-        ("x: !reference [.a, script]\ninclude: a.yml", {"a.yml"}),
-        ("x: !!python/object/apply:os.system [id]\ninclude: a.yml", {"a.yml"}),
-        (".x: &x [a.yml]\ninclude: *x", {"a.yml"}),
-        ("include: a.yml\nx: [", {"a.yml"}),
-        ("include: &a [*a, b.yml]", {"b.yml"}),
-        ("- include: a.yml", set()),
-        ("{[a]: b, include: a.yml}", {"a.yml"}),
-        ("\x00", set()),
-        ("", set()),
-    ],
-)  # fmt: skip
-def test_local_includes_are_found_in_every_form(text: str, expected: set[str]) -> None:
-    assert included(ci=text) == expected | {"ci.yml"}
-
-
-def test_includes_of_includes_are_followed_and_loops_end() -> None:
-    found = included(ci="include: a/b.yml", a__b="include: [ci.yml, c.yml]", c="include: gone.yml")
-
-    assert found == {"ci.yml", "a/b.yml", "c.yml", "gone.yml"}
-
-
-def test_an_endless_chain_of_includes_is_cut() -> None:
-    found = included_ci_files(lambda path: f"include: x{path}", "ci.yml")
-
-    assert len(found) == 150
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "a: &a [x]\n" + "".join(
-            f"{chr(98 + n)}: &{chr(98 + n)} [{', '.join([f'*{chr(97 + n)}'] * 9)}]\n"
-            for n in range(20)
-        ) + "include: *u\n",
-        "a: &a {x: y}\n" + "".join(
-            f"{chr(98 + n)}: &{chr(98 + n)} {{<<: [*{chr(97 + n)}, *{chr(97 + n)}]}}\n"
-            for n in range(20)
-        ) + "include: z.yml",
-        "[" * 200_000,
-        "include: z.yml\nx: " + "[" * 5_000 + "]" * 5_000,
-        "&a " * 1_000,
-    ],
-    ids=["alias-bomb", "merge-bomb", "deep", "deep-value", "anchors"],
-)  # fmt: skip
-def test_hostile_yaml_costs_little(text: str) -> None:
-    assert included(ci=text) <= {"ci.yml", "x", "z.yml"}
 
 
 def test_a_long_name_is_held_against_many_wildcards() -> None:

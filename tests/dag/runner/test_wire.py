@@ -51,6 +51,22 @@ async def client(url: str) -> AsyncIterator[ConnectionPool]:
         await asyncio.sleep(0)
 
 
+def test_a_request_that_is_cancelled_before_it_has_a_connection_is_not_sent() -> None:
+    """Else a run that was stopped would still have a job made."""
+
+    async def main() -> list[str]:
+        async with (
+            answering(lambda *_: [OK]) as seen,
+            client(f"http://127.0.0.1:{seen.port}") as pool,
+        ):
+            pool.request(HttpRequest("POST", "/job")).cancel()
+            await pool.request(HttpRequest("GET", "/x"))
+            return seen.heads
+
+    (head,) = asyncio.run(main())
+    assert head.startswith("GET /x ")
+
+
 # --- TLS -------------------------------------------------------------------------------------
 
 

@@ -58,10 +58,15 @@ class ConnectionPool:
         self._prefix, self._after_path = self._constant_parts()
         self._deadline_timer: asyncio.TimerHandle | None = None
 
-    async def request(self, request: HttpRequest, authorization: str = "") -> HttpResponse:
+    def request(
+        self, request: HttpRequest, authorization: str = ""
+    ) -> asyncio.Future[HttpResponse]:
         """Send one request; `authorization` is a whole header line, or empty.
 
-        Raises:
+        A future and no coroutine, because each coroutine between the caller and the connection
+        is resumed for each response. If it is cancelled while the request waits for a connection,
+        the request is not sent; after that its response is dropped. Errors of the future:
+
             NetworkError: no connection; nothing was sent.
             AnswerLost: the request was sent and may have been carried out, but there is no
                 response; `stale` if the server had closed a kept connection.
@@ -83,11 +88,7 @@ class ConnectionPool:
                 self._open_more()
         if self._deadline_timer is None:
             self._check_deadlines_later()
-        try:
-            return await response
-        except asyncio.CancelledError:
-            self._abandon(response)
-            raise
+        return response
 
     def close(self) -> None:
         """Close every connection; requests that are not answered yet fail with AnswerLost."""
@@ -117,18 +118,6 @@ class ConnectionPool:
             prefix = f"http://{address.authority}{prefix}"
             after += self._proxy.authorization
         return prefix, after
-
-    def _abandon(self, response: asyncio.Future[HttpResponse]) -> None:
-        """The caller was cancelled: drop its request, or close the connection that carries it."""
-        for waiting in self._queue:
-            if waiting.response is response:
-                self._queue.remove(waiting)
-                return
-        for connection in self._all:
-            if connection.response is response:
-                connection.response = None
-                connection.close()
-                return
 
     def _fail_next(self, error: WorkflowsError) -> None:
         """The request that waits longest gets this error."""
@@ -195,12 +184,13 @@ class ConnectionPool:
     def _connection_free(self, connection: PoolConnection) -> None:
         """Give the connection to the request that waits longest, or keep it."""
         now = self._loop.time()
-        if self._queue:
+        while self._queue:
             data, limit_s, response = self._queue.popleft()
-            connection.send(data, now + limit_s, response)
-        else:
-            connection.idle_since = now
-            self._idle.append(connection)
+            if not response.done():
+                connection.send(data, now + limit_s, response)
+                return
+        connection.idle_since = now
+        self._idle.append(connection)
 
     def _connection_closed(self, connection: PoolConnection) -> None:
         if connection in self._all:

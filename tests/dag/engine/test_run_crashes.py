@@ -8,11 +8,15 @@ import re
 import signal
 import sys
 import time
+from collections import Counter
 from typing import TYPE_CHECKING
 
+from tests.dag.plain_runner import PlainRunner
 from tests.dag.running import dag, layered, step, write
 from workflows.core import process
 from workflows.core.config import environment
+from workflows.dag.journal.stores import read_run_record
+from workflows.dag.states import StepState
 from workflows.task_runner import Mock, MockPlan, TaskRunner
 
 if TYPE_CHECKING:
@@ -66,6 +70,43 @@ def test_killed_at_twenty_moments_no_step_runs_twice(tmp_path: Path) -> None:
     assert facts["counts"] == {"succeeded": 1_000}
     assert len(server.ran) == 1_000
     assert set(server.ran.values()) == {1}
+
+
+def unknown_jobs(journal: Path) -> set[str]:
+    """The steps of which the journal knows that they were to be submitted, and no more."""
+    record = read_run_record(str(journal), "r1")
+    if record is None:
+        return set()
+    steps = record.steps.items()
+    return {record.header.steps[n] for n, one in steps if one.state is StepState.READY}
+
+
+def test_killed_at_five_moments_a_plain_runner_gets_only_those_jobs_again_that_are_unknown(
+    tmp_path: Path,
+) -> None:
+    """The run that is resumed first says of those that they may have been made."""
+    chance = random.Random(7)  # noqa: S311 - the same moments each time
+    file, journal = write(tmp_path, layered(300, width=30)), tmp_path / "journal"
+    server = PlainRunner(MockPlan(duration=0.002))  # type: ignore[arg-type]
+    unknown: Counter[str] = Counter()
+    with server.serve() as url:
+        words = command(file, url, "--resume", "--quiet", "--journal", str(journal))
+        for mark in (20, 70, 130, 180, 240):
+            with background(words, tmp_path) as child:
+                wait_for_jobs(server, mark, child)
+                time.sleep(chance.random() / 100)
+                child.kill()
+                child.wait()
+            unknown.update(unknown_jobs(journal))
+        done = finish(words, tmp_path)
+        said = {one["step"] for one in json.loads(done.stdout)["failed"]}
+        assert said <= set(unknown)
+        if done.exit_code:
+            done = finish(words, tmp_path)
+    assert done.exit_code == 0, done.stderr
+    assert json.loads(done.stdout)["counts"] == {"succeeded": 300}
+    assert {name: n for name, n in server.ran.items() if n > 1 + unknown[name]} == {}
+    assert len(server.ran) == 300
 
 
 def test_sigterm_ends_the_run_with_143_and_it_can_be_resumed(

@@ -76,10 +76,11 @@ class Mutant:
 class _Meaning(ast.NodeTransformer):
     """What of a program can show in what it does; mutants that change nothing of it are left out.
 
-    Left out are annotations, which are never evaluated, `slots` and `frozen` of dataclasses, and
-    whether an argument may be given by its position. With `equality` so is the difference between
-    `==` and `<=`, `>=` or `is`, and between their opposites, for texts and members of enums:
-    where the code asks whether two of them are equal, their order means nothing.
+    Left out are annotations, which are never evaluated, and what is imported for them, `slots` and
+    `frozen` of dataclasses, and whether an argument may be given by its position. With `equality`
+    so is the difference between `==` and `<=`, `>=` or `is`, and between their opposites, for
+    texts and members of enums: where the code asks whether two of them are equal, their order
+    means nothing.
     """
 
     def __init__(self, *, equality: bool) -> None:
@@ -106,6 +107,10 @@ class _Meaning(ast.NodeTransformer):
     def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST:
         node.annotation = ast.Constant(None)
         return self.generic_visit(node)
+
+    def visit_If(self, node: ast.If) -> ast.AST:
+        names = [one.id for one in ast.walk(node.test) if isinstance(one, ast.Name)]
+        return ast.Pass() if names == ["TYPE_CHECKING"] else self.generic_visit(node)
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
         if isinstance(node.func, ast.Name) and node.func.id == "dataclass":

@@ -13,6 +13,7 @@ from tools.mutation import meaning
         ("x: int | None = 1", "x: int & None = 1"),
         ("def f(a: int | str) -> int | str: ...", "def f(a: int + str) -> int - str: ..."),
         ("async def f() -> int | str: ...", "async def f() -> int % str: ..."),
+        ("if TYPE_CHECKING: import a", "if not TYPE_CHECKING: import a"),
         ("def f(a, *, b=1): ...", "def f(a, /, b=1): ..."),
         ("@dataclass(slots=True)\nclass A: ...", "@dataclass(slots=False)\nclass A: ..."),
         ("@dataclass(frozen=True)\nclass A: ...", "@dataclass(frozen=False)\nclass A: ..."),

@@ -116,6 +116,7 @@ def test_a_run_is_taken_over_only_from_a_process_that_does_not_go_on(
     after = read_run_record(gcs.url(""), "r1")
     assert after
     assert (after.ended, after.steps[0].job_id) == ("", "job-1")
+    assert after.steps[0].began == 5.0  # what was in the object before is still there
 
 
 def test_the_lease_is_over_when_the_journal_is_closed(gcs: Bucket) -> None:

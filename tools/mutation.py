@@ -36,6 +36,7 @@ WORKERS = 2
 PARTS = {
     "dag/engine": (  # the slow ones last: most mutants are killed before
         "tests/dag/engine/test_scheduler.py",
+        "tests/dag/engine/test_duration_estimate.py",
         "tests/dag/engine/test_run.py",
         "tests/dag/engine/test_plain_runner.py",
         "tests/dag/engine/test_poll_schedule.py",

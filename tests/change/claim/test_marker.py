@@ -47,6 +47,13 @@ TABLE = [
     ("nothing is there", seen(), ClaimDecision.CLAIM),
     ("a branch without a note, just now", seen(branch_exists=True), ClaimDecision.WAIT),
     ("a branch without a note for long", seen(branch_exists=True, quiet_s=61), ClaimDecision.CLAIM),
+    (
+        "a branch without a note for a whole lease",
+        seen(branch_exists=True, quiet_s=60),
+        ClaimDecision.CLAIM,
+    ),
+    ("a claim that is quiet for a whole lease", seen(marker(), quiet_s=60), ClaimDecision.CLAIM),
+    ("a claim that is quiet for almost a lease", seen(marker(), quiet_s=59.9), ClaimDecision.WAIT),
     ("a fresh claim", seen(marker()), ClaimDecision.WAIT),
     ("a claim that shows life", seen(marker(), moved=True), ClaimDecision.LEAVE),
     (

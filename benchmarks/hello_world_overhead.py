@@ -58,7 +58,7 @@ def measure() -> dict[str, Any]:
     return {
         "name": "hello_world_overhead",
         "ratio": round(ratio(plain, shell), 2),
-        "target": 4.0,
+        "target": 3.0,
         "wall_s": round(median(plain, "wall_s"), 3),
         "script_wall_s": round(median(shell, "wall_s"), 3),
         "cpu_above_script_s": round(median(plain, "cpu_s") - median(shell, "cpu_s"), 3),

@@ -93,7 +93,7 @@ def measure() -> dict[str, Any]:
     return {
         "name": "resolve_issue_overhead",
         "ratio": round(ratio(flow, shell), 2),
-        "target": 2.0,
+        "target": 1.8,
         "wall_s": round(median(flow, "wall_s"), 3),
         "script_wall_s": round(median(shell, "wall_s"), 3),
         "cpu_above_script_s": round(median(flow, "cpu_s") - median(shell, "cpu_s"), 3),

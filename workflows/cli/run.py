@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
-import uuid
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -43,7 +43,7 @@ def run_flow(
     live = _is_live(settings, quiet=found.quiet or found.json)
     observability.configure_logs(settings, quiet=found.quiet, brief=live)
     parameters = flow.validate({**settings.workflow_parameters, **given}, settings, problems)
-    run_id = settings.given_run_id or uuid.uuid4().hex[:12]
+    run_id = settings.given_run_id or os.urandom(6).hex()
     with _reporter(live=live) as reporter:
         execution = FlowExecution(flow, parameters, settings, reporter, run_id)
         finish = _Finish(execution, as_json=found.json, quiet=found.quiet)

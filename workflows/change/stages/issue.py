@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import uuid
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -98,7 +98,7 @@ class IssueContext:
             project_id=self.project.id,
             iid=self.issue.iid,
             own_id=self.me.id,
-            owner=f"{run_id}/{uuid.uuid4().hex[:8]}",
+            owner=f"{run_id}/{os.urandom(4).hex()}",
             run=run_id,
             branch=self.branch,
             ref=self.target,

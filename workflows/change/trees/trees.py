@@ -7,8 +7,8 @@ functions that say so may fetch what the clone lacks of the commits that the rem
 
 from __future__ import annotations
 
+import os
 import re
-import secrets
 import tempfile
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -165,7 +165,7 @@ def _look(repository: Repository, wanted: Mapping[str, int]) -> dict[str, str]:
     """The contents of blobs, by id, what is not UTF-8 replaced; all or nothing of each."""
     contents: dict[str, str] = {}
     for batch in _batches(wanted):
-        mark = secrets.token_hex(16)  # nobody could have written this into a blob
+        mark = os.urandom(16).hex()  # nobody could have written this into a blob
         done = run_offline(
             repository,
             *("cat-file", f"--batch={mark} %(objectname)"),

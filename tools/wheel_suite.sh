@@ -21,7 +21,7 @@ packages() { "$1" -c 'import sysconfig; print(sysconfig.get_path("purelib"))'; }
 packages "$root/$python" >"$(packages "$work/env/bin/python")/locked.pth"
 # Nor does it read coverage's own .pth file there, with which processes of tests are measured.
 echo 'import os; os.getenv("COVERAGE_PROCESS_CONFIG") and __import__("coverage").process_startup()' \
-    >"$(packages "$work/env/bin/python")/coverage.pth"
+    >>"$(packages "$work/env/bin/python")/locked.pth"
 "$python" -m pip --python "$work/env/bin/python" install -q --no-deps --no-index "$work"/dist/*.whl
 
 # The checkout without the package.
